@@ -1,0 +1,67 @@
+using System.Text;
+
+namespace TensorCompress.Tokenization;
+
+/// <summary>How a text becomes ids.</summary>
+/// <param name="ParseSpecialTokens">Whether the texts of special tokens become their ids (chat templates, evaluation) or are ordinary text (a user's words).</param>
+/// <param name="AddSpecialTokens">Whether the tokens that the tokenizer puts around every text (such as a BOS) are added.</param>
+public readonly record struct EncodeOptions(bool ParseSpecialTokens = true, bool AddSpecialTokens = true);
+
+/// <summary>Texts to token ids and back. Immutable and safe for concurrent callers.</summary>
+public abstract class Tokenizer
+{
+    /// <summary>What kind of tokenizer it is, for people: for instance <c>byte-level BPE</c>.</summary>
+    public abstract string Kind { get; }
+
+    /// <summary>One more than the largest id.</summary>
+    public abstract int VocabularySize { get; }
+
+    /// <summary>Id that begins a text, or null where the vocabulary has none.</summary>
+    public abstract int? BeginOfTextId { get; }
+
+    /// <summary>Ids after which a generated text is complete.</summary>
+    public abstract IReadOnlyList<int> EndOfTextIds { get; }
+
+    /// <summary>Appends the ids of a text.</summary>
+    /// <param name="text">Any text; a lone surrogate is read as U+FFFD.</param>
+    /// <param name="ids">The list that the ids are appended to.</param>
+    /// <param name="options">Handling of special tokens.</param>
+    public abstract void Encode(ReadOnlySpan<char> text, List<int> ids, EncodeOptions options);
+
+    /// <summary>The ids of a text.</summary>
+    public int[] Encode(ReadOnlySpan<char> text, EncodeOptions options)
+    {
+        var ids = new List<int>(text.Length / 3 + 8);
+        Encode(text, ids, options);
+        return [.. ids];
+    }
+
+    /// <summary>The token as it stands in the vocabulary (for people and listings).</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
+    public abstract string Piece(int id);
+
+    /// <summary>Whether the id is a control token that is not part of the text.</summary>
+    public abstract bool IsSpecial(int id);
+
+    /// <summary>Begins the decoding of a stream of ids.</summary>
+    /// <param name="skipSpecialTokens">Whether control tokens are left out of the text.</param>
+    public TokenStreamDecoder CreateDecoder(bool skipSpecialTokens = true) => new(this, skipSpecialTokens);
+
+    /// <summary>The text of ids. Bytes that are not valid UTF-8 become U+FFFD.</summary>
+    /// <param name="ids">Ids of the vocabulary.</param>
+    /// <param name="skipSpecialTokens">Whether control tokens are left out of the text.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)
+    {
+        TokenStreamDecoder decoder = CreateDecoder(skipSpecialTokens);
+        var text = new StringBuilder();
+        foreach (int id in ids) text.Append(decoder.Append(id));
+        return text.Append(decoder.Flush()).ToString();
+    }
+
+    /// <summary>Appends the UTF-8 bytes that a token contributes to the text.</summary>
+    /// <param name="id">An id of the vocabulary.</param>
+    /// <param name="isFirst">Whether no token that contributes text came before (some tokenizers drop a leading blank there).</param>
+    /// <param name="bytes">The list that the bytes are appended to; they may be part of a character.</param>
+    protected internal abstract void AppendBytes(int id, bool isFirst, List<byte> bytes);
+}
