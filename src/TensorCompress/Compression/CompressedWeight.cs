@@ -1,0 +1,76 @@
+using System.Text.Json.Nodes;
+using TensorCompress.Layers;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Compression;
+
+/// <summary>What a method makes of a weight matrix W [output, input], and what a file holds of it. Immutable.</summary>
+public abstract class CompressedWeight : IDisposable
+{
+    /// <summary>Sets the shape of W.</summary>
+    protected CompressedWeight(int outputDimension, int inputDimension)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outputDimension);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inputDimension);
+        OutputDimension = outputDimension;
+        InputDimension = inputDimension;
+    }
+
+    /// <summary>The method that reads and writes it.</summary>
+    public abstract ICompressionMethod Method { get; }
+
+    /// <summary>Rows of W.</summary>
+    public int OutputDimension { get; }
+
+    /// <summary>Columns of W.</summary>
+    public int InputDimension { get; }
+
+    /// <summary>The tensors that a file holds, in file order.</summary>
+    public abstract IReadOnlyList<WeightPart> Parts { get; }
+
+    /// <summary>What is needed besides the parts to read them back (group size, factor shapes), as it stands in the checkpoint's configuration.</summary>
+    public abstract JsonObject Parameters { get; }
+
+    /// <summary>Bytes of all parts: codes, scales, codebooks, everything.</summary>
+    public long StoredBytes => Parts.Sum(part => part.ByteLength);
+
+    /// <summary>All stored bits over input x output.</summary>
+    public double BitsPerWeight => StoredBytes * 8.0 / ((double)OutputDimension * InputDimension);
+
+    /// <summary>Writes the matrix that the weight stands for.</summary>
+    /// <param name="destination">[output, input], overwritten.</param>
+    /// <exception cref="ArgumentException">The shape does not fit.</exception>
+    public void ToDense(MatrixView<float> destination)
+    {
+        if (destination.Rows != OutputDimension || destination.Columns != InputDimension)
+            throw new ArgumentException($"The weight is {OutputDimension} x {InputDimension}, not {destination.Rows} x {destination.Columns}.", nameof(destination));
+        WriteDense(destination);
+    }
+
+    /// <summary>The matrix that the weight stands for, newly allocated.</summary>
+    public Matrix<float> ToDense()
+    {
+        var dense = new Matrix<float>(OutputDimension, InputDimension);
+        WriteDense(dense.View);
+        return dense;
+    }
+
+    /// <summary>Packs the weight for this processor. The layer is independent of the weight, which may be disposed afterwards.</summary>
+    /// <remarks>The layer keeps at most 1.25 x <see cref="StoredBytes"/> + 64 KiB.</remarks>
+    public abstract LinearLayer CreateLayer();
+
+    /// <summary>Frees what the weight holds.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary><see cref="ToDense(MatrixView{float})"/> after its checks.</summary>
+    protected abstract void WriteDense(MatrixView<float> destination);
+
+    /// <summary>Frees what the weight holds.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+}

@@ -1,0 +1,15 @@
+namespace TensorCompress.Compression;
+
+/// <summary>The one list of compression methods. Tool, files, recipes, tables and conformance tests iterate it.</summary>
+public static class CompressionMethods
+{
+    /// <summary>All methods.</summary>
+    public static IReadOnlyList<ICompressionMethod> All { get; } =
+    [
+    ];
+
+    /// <summary>Finds a method by its name.</summary>
+    /// <exception cref="NotSupportedException">There is none of that name; the message lists what there is.</exception>
+    public static ICompressionMethod Get(string name) => All.FirstOrDefault(method => method.Name == name)
+        ?? throw new NotSupportedException($"There is no method \"{name}\"; there are {string.Join(", ", All.Select(method => method.Name))}.");
+}

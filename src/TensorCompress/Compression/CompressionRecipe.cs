@@ -1,0 +1,97 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using TensorCompress.Storage;
+
+namespace TensorCompress.Compression;
+
+/// <summary>One rule of a recipe.</summary>
+/// <param name="Match">Layer name with <c>*</c> for any characters and <c>?</c> for one; a trailing <c>.weight</c> is accepted and ignored.</param>
+/// <param name="Options">Method and options for the layers that it matches.</param>
+public sealed record RecipeRule(string Match, MethodOptions Options)
+{
+    /// <summary>Whether the rule is for a layer.</summary>
+    public bool Matches(string layer)
+    {
+        string pattern = Match.EndsWith(".weight", StringComparison.Ordinal) ? Match[..^".weight".Length] : Match;
+        string expression = "^" + Regex.Escape(pattern).Replace(@"\*", ".*", StringComparison.Ordinal).Replace(@"\?", ".", StringComparison.Ordinal) + "$";
+        return Regex.IsMatch(layer, expression, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.Singleline);
+    }
+}
+
+/// <summary>Which method each layer gets: the first rule that matches a layer wins; a layer without a rule stays as it is.</summary>
+/// <param name="Rules">The rules, in order.</param>
+public sealed record CompressionRecipe(IReadOnlyList<RecipeRule> Rules)
+{
+    private const int MaxFileBytes = 16 << 20;
+
+    /// <summary>Reads a recipe: <c>{"rules": [{"match": "model.layers.*.mlp.*", "method": "mpo", "chi": 16}, {"match": "*", "method": "dense"}]}</c>.</summary>
+    /// <param name="utf8">The file's bytes.</param>
+    /// <param name="file">Its path, for messages.</param>
+    /// <exception cref="TensorFormatException">It is not such a file.</exception>
+    /// <exception cref="ArgumentException">A method or option is unknown, or a value out of range.</exception>
+    public static CompressionRecipe Parse(ReadOnlyMemory<byte> utf8, string? file = null)
+    {
+        if (utf8.Length > MaxFileBytes) throw new TensorFormatException(TensorFormatError.Limit, $"a recipe of {utf8.Length} bytes; at most {MaxFileBytes} are read", file);
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(utf8, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
+            JsonElement root = document.RootElement;
+            if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("rules", out JsonElement rules) || rules.ValueKind != JsonValueKind.Array)
+                throw new TensorFormatException(TensorFormatError.Structure, "a recipe is an object with an array \"rules\"", file);
+            return new CompressionRecipe([.. rules.EnumerateArray().Select((rule, index) => ParseRule(rule, index, file))]);
+        }
+        catch (JsonException fault)
+        {
+            throw new TensorFormatException(TensorFormatError.Encoding, "not valid JSON: " + fault.Message, file, innerException: fault);
+        }
+        catch (InvalidOperationException fault) // a string that is not valid UTF-8
+        {
+            throw new TensorFormatException(TensorFormatError.Encoding, "text that is not valid UTF-8", file, innerException: fault);
+        }
+    }
+
+    /// <summary>The options for each layer that a rule matches.</summary>
+    /// <exception cref="ArgumentException">A rule matches no layer.</exception>
+    public IReadOnlyDictionary<string, MethodOptions> Resolve(IEnumerable<string> layers)
+    {
+        string[] names = [.. layers];
+        foreach (RecipeRule rule in Rules)
+        {
+            if (!names.Any(rule.Matches))
+                throw new ArgumentException($"The rule \"{rule.Match}\" matches no layer; layers are named like {string.Join(", ", names.Take(3))}.", nameof(layers));
+        }
+
+        var resolved = new Dictionary<string, MethodOptions>();
+        foreach (string name in names)
+        {
+            RecipeRule? rule = Rules.FirstOrDefault(candidate => candidate.Matches(name));
+            if (rule is not null) resolved.Add(name, rule.Options);
+        }
+
+        return resolved;
+    }
+
+    private static RecipeRule ParseRule(JsonElement rule, int index, string? file)
+    {
+        if (rule.ValueKind != JsonValueKind.Object) throw new TensorFormatException(TensorFormatError.Structure, $"rule {index} is not an object", file);
+        string? match = null;
+        string? method = null;
+        var values = new Dictionary<string, string>();
+        foreach (JsonProperty property in rule.EnumerateObject())
+        {
+            string? text = property.Value.ValueKind switch
+            {
+                JsonValueKind.String => property.Value.GetString(),
+                JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => property.Value.GetRawText(),
+                JsonValueKind.Array => string.Join(',', property.Value.EnumerateArray().Select(element => element.ToString())),
+                _ => throw new TensorFormatException(TensorFormatError.Structure, $"rule {index}: \"{property.Name}\" is neither text, number, truth value nor list", file),
+            };
+            if (property.Name == "match") match = text;
+            else if (property.Name == "method") method = text;
+            else values.Add(property.Name, text!);
+        }
+
+        if (match is null || method is null) throw new TensorFormatException(TensorFormatError.Structure, $"rule {index} lacks \"match\" or \"method\"", file);
+        return new RecipeRule(match, CompressionMethods.Get(method).ParseOptions(values));
+    }
+}

@@ -1,0 +1,73 @@
+using TensorCompress.Tensors;
+using TensorCompress.Threading;
+
+namespace TensorCompress.Layers;
+
+/// <summary>What a computation needs besides its operands: threads and reusable scratch memory. Belongs to one session; not thread-safe.</summary>
+/// <param name="pool">Threads; may be shared with other contexts.</param>
+public sealed class ComputeContext(ComputePool pool) : IDisposable
+{
+    private readonly List<Matrix<float>> _blocks = [];
+    private int _block;
+    private nint _used;
+
+    /// <summary>The threads.</summary>
+    public ComputePool Pool { get; } = pool;
+
+    /// <summary>Bytes of scratch memory held.</summary>
+    public long ScratchBytes => _blocks.Sum(block => block.ByteLength);
+
+    /// <summary>Borrows a matrix with undefined content until the lease is disposed. Leases end in reverse order.</summary>
+    public ScratchLease Rent(nint rows, nint columns)
+    {
+        nint needed = checked((rows * columns + 15) / 16 * 16); // whole cache lines
+        (int block, nint used) mark = (_block, _used);
+        while (_block < _blocks.Count && _blocks[_block].Columns - _used < needed)
+        {
+            _block++;
+            _used = 0;
+        }
+
+        if (_block == _blocks.Count) _blocks.Add(new Matrix<float>(1, nint.Max(needed, 1 << 16)));
+        var view = new MatrixView<float>(_blocks[_block], _used, rows, columns, columns);
+        _used += needed;
+        return new ScratchLease(this, view, mark.block, mark.used);
+    }
+
+    /// <summary>Frees the scratch memory; no lease may be open.</summary>
+    public void Dispose()
+    {
+        foreach (Matrix<float> block in _blocks) block.Dispose();
+        _blocks.Clear();
+        _block = 0;
+        _used = 0;
+    }
+
+    internal void Return(int block, nint used)
+    {
+        _block = block;
+        _used = used;
+    }
+}
+
+/// <summary>A borrowed scratch matrix; disposing it gives the memory back.</summary>
+public readonly ref struct ScratchLease
+{
+    private readonly ComputeContext _context;
+    private readonly int _block;
+    private readonly nint _used;
+
+    internal ScratchLease(ComputeContext context, MatrixView<float> view, int block, nint used)
+    {
+        _context = context;
+        View = view;
+        _block = block;
+        _used = used;
+    }
+
+    /// <summary>The borrowed matrix; its content is undefined at first.</summary>
+    public MatrixView<float> View { get; }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose() => _context.Return(_block, _used);
+}
