@@ -1,0 +1,56 @@
+using System.Runtime.Intrinsics;
+
+namespace TensorCompress.Kernels.Simd;
+
+/// <summary>Vector widths that the kernels are written for.</summary>
+public enum SimdWidth
+{
+    /// <summary>No vectors: plain floats.</summary>
+    Scalar = 0,
+
+    /// <summary>128-bit vectors (SSE4.2, AdvSimd).</summary>
+    Bits128 = 128,
+
+    /// <summary>256-bit vectors (AVX2 with FMA).</summary>
+    Bits256 = 256,
+
+    /// <summary>512-bit vectors (AVX-512).</summary>
+    Bits512 = 512,
+}
+
+/// <summary>The vector width of this process: what the CPU offers, capped by the environment variable <c>TENSORCOMPRESS_SIMD</c> (512, 256, 128 or scalar).</summary>
+public static class SimdLevel
+{
+    /// <summary>Name of the environment variable that caps the width.</summary>
+    public const string Variable = "TENSORCOMPRESS_SIMD";
+
+    /// <summary>The widest vectors that this CPU multiplies in hardware.</summary>
+    public static SimdWidth Hardware { get; } = DetectHardware();
+
+    /// <summary>The width that kernels use.</summary>
+    public static SimdWidth Active { get; } = Cap(Hardware, Environment.GetEnvironmentVariable(Variable));
+
+    /// <summary>Applies the cap of the environment variable.</summary>
+    /// <exception cref="NotSupportedException">The text is not one of the four widths.</exception>
+    internal static SimdWidth Cap(SimdWidth hardware, string? text)
+    {
+        SimdWidth cap = text switch
+        {
+            null or "" or "512" => SimdWidth.Bits512,
+            "256" => SimdWidth.Bits256,
+            "128" => SimdWidth.Bits128,
+            "scalar" => SimdWidth.Scalar,
+            _ => throw new NotSupportedException($"{Variable} is 512, 256, 128 or scalar, not \"{text}\"."),
+        };
+        return cap < hardware ? cap : hardware;
+    }
+
+    private static SimdWidth DetectHardware()
+    {
+#pragma warning disable RS0030 // the one place that asks
+        if (Vector512.IsHardwareAccelerated) return SimdWidth.Bits512;
+        if (Vector256.IsHardwareAccelerated) return SimdWidth.Bits256;
+        return Vector128.IsHardwareAccelerated ? SimdWidth.Bits128 : SimdWidth.Scalar;
+#pragma warning restore RS0030
+    }
+}
