@@ -1,0 +1,28 @@
+using TensorCompress.Layers;
+using TensorCompress.Models;
+
+namespace TensorCompress.Inference;
+
+/// <summary>A linear layer with its bias (empty for none).</summary>
+internal sealed record BiasedLinear(LinearLayer Layer, float[] Bias);
+
+/// <summary>The loaded parts of one transformer block.</summary>
+internal sealed record BlockWeights(
+    NormLayer AttentionNorm, BiasedLinear[] Projections, BiasedLinear AttentionOutput, NormLayer FeedForwardNorm, BiasedLinear? Gate, BiasedLinear Up, BiasedLinear Down);
+
+/// <summary>The loaded parts of a model. A tied head is the same object as the embedding.</summary>
+internal sealed record ModelWeights(
+    ModelDefinition Definition, LinearLayer Embedding, float[] Positions, BlockWeights[] Blocks, NormLayer FinalNorm, LinearLayer Head, float[] HeadBias) : IDisposable
+{
+    public IEnumerable<LinearLayer> Layers => Blocks
+        .SelectMany(block => block.Projections.Append(block.AttentionOutput).Append(block.Gate).Append(block.Up).Append(block.Down))
+        .Where(linear => linear is not null).Select(linear => linear!.Layer)
+        .Prepend(Embedding).Append(Head).Distinct();
+
+    public long ResidentBytes => Layers.Sum(layer => layer.ResidentBytes) + Definition.Vectors.Sum(vector => vector.Length * sizeof(float));
+
+    public void Dispose()
+    {
+        foreach (LinearLayer layer in Layers) layer.Dispose();
+    }
+}

@@ -1,0 +1,95 @@
+using System.Text.Json;
+using TensorCompress.Storage;
+
+namespace TensorCompress.Models;
+
+/// <summary>Checked access to a checkpoint's <c>config.json</c> (or what GGUF metadata and llama2.c headers are turned into). Keys may have several spellings.</summary>
+/// <param name="root">The JSON object; must outlive this.</param>
+/// <param name="file">Path for messages.</param>
+public sealed class ModelConfiguration(JsonElement root, string? file = null)
+{
+    /// <summary>The largest dimension that is believed: far above any model, far below overflow.</summary>
+    private const int MaxDimension = 1 << 24;
+
+    /// <summary>The whole object.</summary>
+    public JsonElement Root { get; } = root;
+
+    /// <summary>The architecture's name.</summary>
+    public string ModelType => Text("model_type") ?? throw Fault(TensorFormatError.Structure, "\"model_type\" is missing");
+
+    /// <summary>A positive dimension or count.</summary>
+    /// <param name="keys">Spellings; the first that is present counts.</param>
+    /// <exception cref="TensorFormatException">It is missing, not an integer, or out of range.</exception>
+    public int Dimension(params ReadOnlySpan<string> keys) => OptionalDimension(keys) ?? throw Fault(TensorFormatError.Structure, $"\"{keys[0]}\" is missing");
+
+    /// <summary>A positive dimension or count, or null where it is missing or null.</summary>
+    public int? OptionalDimension(params ReadOnlySpan<string> keys)
+    {
+        if (!TryGet(keys, out string key, out JsonElement value)) return null;
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out long number) || number is < 1 or > MaxDimension)
+            throw Fault(TensorFormatError.Value, $"\"{key}\" is {Excerpt(value)}; a whole number from 1 to {MaxDimension} is required");
+        return (int)number;
+    }
+
+    /// <summary>A finite positive number.</summary>
+    /// <param name="fallback">Used where the key is missing or null.</param>
+    /// <param name="keys">Spellings.</param>
+    public double PositiveNumber(double fallback, params ReadOnlySpan<string> keys)
+    {
+        if (!TryGet(keys, out string key, out JsonElement value)) return fallback;
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out double number) || !double.IsFinite(number) || number <= 0)
+            throw Fault(TensorFormatError.Value, $"\"{key}\" is {Excerpt(value)}; a finite positive number is required");
+        return number;
+    }
+
+    /// <summary>A truth value.</summary>
+    public bool Flag(string key, bool fallback)
+    {
+        if (!TryGet([key], out _, out JsonElement value)) return fallback;
+        return value.ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => throw Fault(TensorFormatError.Value, $"\"{key}\" is {Excerpt(value)}; true or false is required"),
+        };
+    }
+
+    /// <summary>A text, or null where it is missing or null.</summary>
+    public string? Text(params ReadOnlySpan<string> keys)
+    {
+        if (!TryGet(keys, out string key, out JsonElement value)) return null;
+        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Fault(TensorFormatError.Value, $"\"{key}\" is {Excerpt(value)}; a text is required");
+    }
+
+    /// <summary>An object as a configuration of its own, or null where it is missing or null.</summary>
+    public ModelConfiguration? Section(string key)
+    {
+        if (!TryGet([key], out _, out JsonElement value)) return null;
+        return value.ValueKind == JsonValueKind.Object ? new ModelConfiguration(value, file) : throw Fault(TensorFormatError.Value, $"\"{key}\" is {Excerpt(value)}; an object is required");
+    }
+
+    /// <summary>Refuses a feature by the key and value that ask for it.</summary>
+    public TensorFormatException Unsupported(string key, string value, string supported) =>
+        Fault(TensorFormatError.Unsupported, $"\"{key}\": \"{value}\" is not supported; supported: {supported}");
+
+    /// <summary>A fault of this configuration.</summary>
+    public TensorFormatException Fault(TensorFormatError kind, string reason) => new(kind, reason, file);
+
+    private bool TryGet(ReadOnlySpan<string> keys, out string key, out JsonElement value)
+    {
+        foreach (string candidate in keys)
+        {
+            key = candidate;
+            if (Root.TryGetProperty(candidate, out value) && value.ValueKind != JsonValueKind.Null) return true;
+        }
+
+        (key, value) = ("", default);
+        return false;
+    }
+
+    private static string Excerpt(JsonElement value)
+    {
+        string text = value.GetRawText();
+        return text.Length <= 40 ? text : text[..40] + "...";
+    }
+}
