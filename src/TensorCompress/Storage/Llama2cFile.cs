@@ -21,7 +21,7 @@ public sealed class Llama2cFile : ITensorSource
     private readonly Dictionary<string, Placement> _placements = [];
     private readonly JsonDocument _configuration;
     private readonly int _groupSize;
-    private Header _header;
+    private readonly Header _header;
     private long _position;
 
     private Llama2cFile(ByteSource bytes)
@@ -97,18 +97,17 @@ public sealed class Llama2cFile : ITensorSource
         }
 
         var codes = new sbyte[destination.Length];
-        _bytes.Read(placement.Offset + first, MemoryMarshal.AsBytes<sbyte>(codes));
+        _bytes.Read(placement.Offset + first, MemoryMarshal.AsBytes(codes.AsSpan()));
         long firstGroup = first / _groupSize;
         var scales = new float[checked((int)((first + destination.Length - 1) / _groupSize - firstGroup + 1))];
-        _bytes.Read(placement.ScalesOffset + firstGroup * sizeof(float), MemoryMarshal.AsBytes<float>(scales));
+        _bytes.Read(placement.ScalesOffset + firstGroup * sizeof(float), MemoryMarshal.AsBytes(scales.AsSpan()));
         for (int i = 0; i < codes.Length; i++) destination[i] = codes[i] * scales[(int)((first + i) / _groupSize - firstGroup)];
     }
 
     private (Header Header, int Version, bool HasSharedHead, int GroupSize, long DataOffset) ReadHeader()
     {
         if (_bytes.Length < LegacyHeaderBytes) throw Fault(TensorFormatError.Truncated, $"{_bytes.Length} bytes; a header has {LegacyHeaderBytes}");
-        Span<byte> header = stackalloc byte[VersionedHeaderBytes];
-        header = header[..(int)Math.Min(VersionedHeaderBytes, _bytes.Length)];
+        var header = new byte[Math.Min(VersionedHeaderBytes, _bytes.Length)];
         _bytes.Read(0, header);
         if (BinaryPrimitives.ReadUInt32LittleEndian(header) != Magic)
         {
@@ -119,11 +118,11 @@ public sealed class Llama2cFile : ITensorSource
         }
 
         if (header.Length < VersionedHeaderBytes) throw Fault(TensorFormatError.Truncated, $"{_bytes.Length} bytes; a header has {VersionedHeaderBytes}");
-        int version = BinaryPrimitives.ReadInt32LittleEndian(header[4..]);
+        int version = BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(4));
         if (version is not (1 or 2)) throw Fault(TensorFormatError.Version, $"version {version}; supported: 0, 1, 2");
         byte shared = header[36];
         if (shared > 1) throw Fault(TensorFormatError.Value, $"the flag of the shared head is {shared}");
-        return (Header.Read(header[8..]), version, shared == 1, version == 2 ? BinaryPrimitives.ReadInt32LittleEndian(header[37..]) : 0, VersionedHeaderBytes);
+        return (Header.Read(header.AsSpan(8)), version, shared == 1, version == 2 ? BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(37)) : 0, VersionedHeaderBytes);
     }
 
     private void RefuseOtherKinds(ReadOnlySpan<byte> header)
