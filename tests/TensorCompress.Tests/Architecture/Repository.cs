@@ -31,7 +31,7 @@ internal static class Repository
         throw new DirectoryNotFoundException($"No TensorCompress.sln above {AppContext.BaseDirectory}: these tests read the sources and run inside a checkout.");
     }
 
-    private static IReadOnlyList<string>? ListByGit()
+    private static string[]? ListByGit()
     {
         try
         {
