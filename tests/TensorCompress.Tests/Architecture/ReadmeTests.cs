@@ -40,6 +40,16 @@ public partial class ReadmeTests
     }
 
     [Fact]
+    public void Programs_are_those_of_the_sample()
+    {
+        // Indentation aside, every line of a C# block stands in the sample, which is built and run.
+        HashSet<string> sample = [.. Repository.Sources("samples").SelectMany(file => Repository.Read(file).Split('\n')).Select(line => line.Trim())];
+        string[] lines = [.. ProgramBlock().Matches(Repository.Read("README.md")).SelectMany(block => block.Groups[1].Value.Split('\n')).Select(line => line.Trim())];
+        Assert.NotEmpty(lines);
+        Assert.All(lines, line => Assert.Contains(line, sample));
+    }
+
+    [Fact]
     public void Every_method_has_its_row_and_its_stored_form()
     {
         Assert.All(CompressionMethods.All, method =>
@@ -79,6 +89,9 @@ public partial class ReadmeTests
 
     [GeneratedRegex(@"```\w*\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex CodeBlock();
+
+    [GeneratedRegex(@"```csharp\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex ProgramBlock();
 
     [GeneratedRegex(@"(?:^|\s)((?:src|tests|samples|benchmarks)/[\w./-]+|[\w.]+\.sln)")]
     private static partial Regex NamedPath();
