@@ -17,11 +17,14 @@ public class DependencyTests
     [Fact]
     public void Namespaces_are_folder_paths()
     {
-        foreach (string file in Repository.Sources(Library))
-        {
-            string expected = "namespace TensorCompress." + FolderOf(file).Replace('/', '.') + ";";
-            Assert.True(Repository.Read(file).Contains("\n" + expected, StringComparison.Ordinal) || Repository.Read(file).StartsWith(expected, StringComparison.Ordinal), $"{file} lacks \"{expected}\"");
-        }
+        string[] faults =
+        [
+            .. from file in Repository.Sources(Library)
+               let expected = "namespace TensorCompress." + FolderOf(file).Replace('/', '.') + ";"
+               where !Repository.Read(file).Split('\n').Any(line => line.TrimEnd('\r') == expected)
+               select $"{file} lacks \"{expected}\"",
+        ];
+        Assert.True(faults.Length == 0, string.Join("\n", faults));
     }
 
     [Theory]
