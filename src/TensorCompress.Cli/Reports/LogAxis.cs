@@ -3,8 +3,10 @@ namespace TensorCompress.Cli.Reports;
 /// <summary>A logarithmic axis: maps values to pixels and chooses round tick values.</summary>
 internal sealed class LogAxis
 {
-    private static readonly double[] PowersOfTwo = [.. Enumerable.Range(-4, 16).Select(exponent => Math.Pow(2, exponent))];
     private const int FewestTicks = 3;
+
+    // 1, 1.5, 2, 3, 4, 6, 8, ...: the numbers that people think of bits in.
+    private static readonly double[] Bits = [.. Enumerable.Range(-4, 16).SelectMany(exponent => new[] { Math.Pow(2, exponent), 1.5 * Math.Pow(2, exponent) })];
 
     private readonly double _lowest;
     private readonly double _highest;
@@ -15,14 +17,14 @@ internal sealed class LogAxis
     /// <param name="values">Positive finite values, at least one.</param>
     /// <param name="start">Pixel of the lowest value.</param>
     /// <param name="end">Pixel of the highest value; may be less than the start.</param>
-    /// <param name="inPowersOfTwo">Whether ticks are powers of two instead of 1, 2, 5, 10.</param>
-    public LogAxis(IReadOnlyCollection<double> values, double start, double end, bool inPowersOfTwo = false)
+    /// <param name="inBits">Whether ticks are 2, 3, 4, 6, 8 and so on instead of 1, 2, 5, 10.</param>
+    public LogAxis(IReadOnlyCollection<double> values, double start, double end, bool inBits = false)
     {
         (_start, _end) = (start, end);
         double low = Math.Log(values.Min()), high = Math.Log(values.Max());
         double air = Math.Max(0.06 * (high - low), 0.05);
         (_lowest, _highest) = (low - air, high + air);
-        Ticks = inPowersOfTwo ? Within(PowersOfTwo) : DecimalTicks();
+        Ticks = inBits ? Within(Bits) : DecimalTicks();
     }
 
     /// <summary>Values with a mark and a label.</summary>

@@ -23,7 +23,7 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
     /// <summary>Number of styles: <c>s0</c> to <c>s5</c>, then again.</summary>
     public const int StyleCount = 6;
 
-    private const double Width = 640, Height = 430, Left = 74, Right = 18, Top = 62, Bottom = 58;
+    private const double Width = 560, Height = 390, Left = 74, Right = 18, Top = 62, Bottom = 58;
 
     private readonly StringBuilder _svg = new();
 
@@ -33,7 +33,7 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
     public string Draw(IReadOnlyList<PlotSeries> series, PlotLine? line = null)
     {
         PlotPoint[] points = [.. series.SelectMany(one => one.Points)];
-        var horizontal = new LogAxis([.. points.Select(point => point.X)], Left, Width - Right, inPowersOfTwo: true);
+        var horizontal = new LogAxis([.. points.Select(point => point.X)], Left, Width - Right, inBits: true);
         double[] heights = [.. points.Select(point => point.Y + point.Error), .. points.Select(point => Math.Max(point.Y - point.Error, point.Y / 2))];
         var vertical = new LogAxis(line is null ? heights : [.. heights, line.Y], Height - Bottom, Top);
 
@@ -73,7 +73,7 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
     {
         double y = vertical.Position(line.Y);
         Add($"<line class=\"reference\" x1=\"{Left}\" y1=\"{y:0.0}\" x2=\"{Width - Right}\" y2=\"{y:0.0}\"/>");
-        Add($"<text class=\"tick\" x=\"{Width - Right - 6}\" y=\"{y - 6:0.0}\" text-anchor=\"end\">{Escape(line.Label)}</text>");
+        Add($"<text class=\"tick\" x=\"{Left + 6}\" y=\"{y - 6:0.0}\">{Escape(line.Label)}</text>");
     }
 
     private void DrawSeries(PlotSeries series, int style, LogAxis horizontal, LogAxis vertical)
