@@ -10,6 +10,8 @@ public readonly record struct EncodeOptions(bool ParseSpecialTokens = true, bool
 /// <summary>Texts to token ids and back. Immutable and safe for concurrent callers.</summary>
 public abstract class Tokenizer
 {
+    private const int MaxTextLength = 1 << 28;
+
     /// <summary>What kind of tokenizer it is, for people: for instance <c>byte-level BPE</c>.</summary>
     public abstract string Kind { get; }
 
@@ -26,6 +28,7 @@ public abstract class Tokenizer
     /// <param name="text">Any text; a lone surrogate is read as U+FFFD.</param>
     /// <param name="ids">The list that the ids are appended to.</param>
     /// <param name="options">Handling of special tokens.</param>
+    /// <exception cref="ArgumentException">The text has more than 2^28 UTF-16 units.</exception>
     public abstract void Encode(ReadOnlySpan<char> text, List<int> ids, EncodeOptions options);
 
     /// <summary>The ids of a text.</summary>
@@ -64,4 +67,16 @@ public abstract class Tokenizer
     /// <param name="isFirst">Whether no token that contributes text came before (some tokenizers drop a leading blank there).</param>
     /// <param name="bytes">The list that the bytes are appended to; they may be part of a character.</param>
     protected internal abstract void AppendBytes(int id, bool isFirst, List<byte> bytes);
+
+    // Three UTF-8 bytes for each UTF-16 unit, and two queue entries for each byte, must stay countable.
+    private protected static void ThrowIfTooLong(ReadOnlySpan<char> text)
+    {
+        if (text.Length > MaxTextLength)
+            throw new ArgumentException($"The text has {text.Length} UTF-16 units; at most {MaxTextLength} can be encoded at once.", nameof(text));
+    }
+
+    private protected void ThrowIfNotInVocabulary(int id)
+    {
+        if ((uint)id >= (uint)VocabularySize) throw new ArgumentOutOfRangeException(nameof(id), id, $"The vocabulary has {VocabularySize} tokens.");
+    }
 }
