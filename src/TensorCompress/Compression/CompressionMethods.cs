@@ -1,3 +1,6 @@
+using TensorCompress.Compression.Dense;
+using TensorCompress.Compression.Scalar;
+
 namespace TensorCompress.Compression;
 
 /// <summary>The one list of compression methods. Tool, files, recipes, tables and conformance tests iterate it.</summary>
@@ -6,6 +9,8 @@ public static class CompressionMethods
     /// <summary>All methods.</summary>
     public static IReadOnlyList<ICompressionMethod> All { get; } =
     [
+        DenseMethod.Instance,
+        ScalarMethod.Instance,
     ];
 
     /// <summary>Finds a method by its name.</summary>

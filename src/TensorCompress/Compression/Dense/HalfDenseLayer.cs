@@ -1,0 +1,34 @@
+using TensorCompress.Layers;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Compression.Dense;
+
+/// <summary>Plain weights that stay F16 or BF16 in memory and become floats a few rows at a time.</summary>
+public sealed class HalfDenseLayer : RowDecodedLayer
+{
+    private readonly ElementType _type;
+
+    // [output, input * 2]
+    private readonly Matrix<byte> _values;
+
+    internal HalfDenseLayer(ElementType type, Matrix<byte> values, int inputDimension)
+        : base(checked((int)values.Rows), inputDimension)
+    {
+        _type = type;
+        _values = new Matrix<byte>(values.Rows, values.Columns);
+        values.View.CopyTo(_values.View);
+    }
+
+    /// <inheritdoc/>
+    public override long ResidentBytes => _values.ByteLength;
+
+    /// <inheritdoc/>
+    protected override void ReadRow(int row, Span<float> destination) => ElementConversion.ToSingle(_type, _values.Row(row), destination);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) _values.Dispose();
+        base.Dispose(disposing);
+    }
+}
