@@ -149,14 +149,14 @@ public sealed class ModelCheckpoint : IDisposable
         GgufFile file = GgufFile.Open(path);
         return Guarded(file, () =>
         {
-            string name = new GgufModelMetadata(file, "").General("architecture");
+            string name = GgufModelMetadata.Architecture(file, path);
             IGgufArchitecture architecture = ModelRegistry.All.OfType<IGgufArchitecture>().FirstOrDefault(candidate => candidate.GgufArchitecture == name)
                 ?? throw new TensorFormatException(
                     TensorFormatError.Unsupported,
                     $"general.architecture \"{name}\"; supported: {string.Join(", ", ModelRegistry.All.OfType<IGgufArchitecture>().Select(candidate => candidate.GgufArchitecture))}", path);
             JsonDocument configuration = JsonDocument.Parse(architecture.CreateConfiguration(file).ToJsonString());
             GgufVocabulary? vocabulary = GgufVocabularies.Read(file);
-            var tensors = new GgufModelTensors(file, architecture);
+            var tensors = new GgufModelTensors(file, architecture, path);
             return new ModelCheckpoint(
                 path, "gguf", configuration.RootElement, configuration, tensors, [path],
                 vocabulary is null ? [] : GgufVocabularies.CompanionFiles(vocabulary), tensors.Warnings,

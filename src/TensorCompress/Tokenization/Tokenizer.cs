@@ -2,10 +2,36 @@ using System.Text;
 
 namespace TensorCompress.Tokenization;
 
-/// <summary>How a text becomes ids.</summary>
-/// <param name="ParseSpecialTokens">Whether the texts of special tokens become their ids (chat templates, evaluation) or are ordinary text (a user's words).</param>
-/// <param name="AddSpecialTokens">Whether the tokens that the tokenizer puts around every text (such as a BOS) are added.</param>
-public readonly record struct EncodeOptions(bool ParseSpecialTokens = true, bool AddSpecialTokens = true);
+/// <summary>How a text becomes ids. The default value and <c>new()</c> are both settings on, as in Hugging Face's library.</summary>
+public readonly record struct EncodeOptions
+{
+    // Inverted, so that the default value of the struct is the default of the constructor.
+    private readonly bool _takesSpecialTextsLiterally;
+    private readonly bool _addsNothing;
+
+    /// <summary>Sets both.</summary>
+    /// <param name="ParseSpecialTokens">See <see cref="ParseSpecialTokens"/>.</param>
+    /// <param name="AddSpecialTokens">See <see cref="AddSpecialTokens"/>.</param>
+    public EncodeOptions(bool ParseSpecialTokens = true, bool AddSpecialTokens = true)
+    {
+        this.ParseSpecialTokens = ParseSpecialTokens;
+        this.AddSpecialTokens = AddSpecialTokens;
+    }
+
+    /// <summary>Whether the texts of special tokens become their ids (chat templates, evaluation) or are ordinary text (a user's words).</summary>
+    public bool ParseSpecialTokens
+    {
+        get => !_takesSpecialTextsLiterally;
+        init => _takesSpecialTextsLiterally = !value;
+    }
+
+    /// <summary>Whether the tokens that the tokenizer puts around every text (such as a BOS) are added.</summary>
+    public bool AddSpecialTokens
+    {
+        get => !_addsNothing;
+        init => _addsNothing = !value;
+    }
+}
 
 /// <summary>Texts to token ids and back. Immutable and safe for concurrent callers.</summary>
 public abstract class Tokenizer

@@ -55,7 +55,7 @@ public static class TokenizerFactory
     private static SpecialTokenIds SpecialIdsOf(GgufVocabulary vocabulary) =>
         new(vocabulary.BosTokenId, new[] { vocabulary.EosTokenId, vocabulary.EotTokenId }.OfType<int>());
 
-    private static IEnumerable<AddedToken> AddedTokens(GgufVocabulary vocabulary, string? fileName)
+    internal static IEnumerable<AddedToken> AddedTokens(GgufVocabulary vocabulary, string? fileName)
     {
         for (int id = 0; id < (vocabulary.TokenTypes?.Count ?? 0); id++)
         {
@@ -66,7 +66,7 @@ public static class TokenizerFactory
         }
     }
 
-    private static void CheckIds(GgufVocabulary vocabulary, string? fileName)
+    internal static void CheckIds(GgufVocabulary vocabulary, string? fileName)
     {
         int count = vocabulary.Tokens.Count;
         if (vocabulary.TokenTypes is not null && vocabulary.TokenTypes.Count != count)

@@ -15,6 +15,8 @@ internal sealed class BpeVocabularyReader(string? fileName)
 
     public IReadOnlyList<BpeMerge> Merges => _merges;
 
+    public int Count => _idOfToken.Count;
+
     public int? Find(string token) => _idOfToken.TryGetValue(token, out int id) ? id : null;
 
     public void AddToken(string token, int id, long? offset = null)

@@ -49,20 +49,27 @@ internal static class ByteLevelBpeJson
         foreach (JsonSource item in list.Items())
         {
             JsonProperties properties = item.Properties();
-            var token = new AddedToken(
-                properties.Require("id").Id(),
-                properties.Require("content").String(),
-                properties.Flag("special"),
-                properties.Flag("normalized", missing: true),
-                properties.Flag("lstrip"),
-                properties.Flag("rstrip"),
-                properties.Flag("single_word"));
-            if (token.Content.Length == 0) throw item.Fault(TensorFormatError.Value, "An added token is empty.");
+            AddedToken token = ReadAddedToken(properties, properties.Require("id").Id(), reader);
             if (!seen.Add(token.Content)) throw item.Fault(TensorFormatError.Duplicate, $"The added token '{token.Content}' stands twice.");
-            if (reader.Find(token.Content) is not int id) reader.AddToken(token.Content, token.Id, item.Offset);
-            else if (id != token.Id) throw item.Fault(TensorFormatError.Inconsistent, $"The added token '{token.Content}' has the id {token.Id}, but {id} in the vocabulary.");
             yield return token;
         }
+    }
+
+    /// <summary>Reads one added token and puts it into the vocabulary where it is not there yet.</summary>
+    public static AddedToken ReadAddedToken(JsonProperties properties, int id, BpeVocabularyReader reader)
+    {
+        var token = new AddedToken(
+            id,
+            properties.Require("content").String(),
+            properties.Flag("special"),
+            properties.Flag("normalized", missing: true),
+            properties.Flag("lstrip"),
+            properties.Flag("rstrip"),
+            properties.Flag("single_word"));
+        if (token.Content.Length == 0) throw properties.Source.Fault(TensorFormatError.Value, "An added token is empty.");
+        if (reader.Find(token.Content) is not int known) reader.AddToken(token.Content, id, properties.Source.Offset);
+        else if (known != id) throw properties.Source.Fault(TensorFormatError.Inconsistent, $"The added token '{token.Content}' has the id {id}, but {known} in the vocabulary.");
+        return token;
     }
 
     private static void RefuseModelOptions(JsonProperties model)

@@ -7,6 +7,8 @@ internal readonly struct JsonProperties(JsonSource source, IReadOnlyDictionary<s
 {
     public JsonSource Source { get; } = source;
 
+    public IReadOnlyDictionary<string, JsonSource> All => properties;
+
     public JsonSource? Find(string name) => properties.TryGetValue(name, out JsonSource value) && !value.IsNull ? value : null;
 
     public JsonSource Require(string name) => Find(name) ?? throw Source.Fault(TensorFormatError.Structure, $"The property '{name}' is missing.");
