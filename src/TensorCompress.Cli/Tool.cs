@@ -2,13 +2,14 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using System.Reflection;
+using System.Text.RegularExpressions;
 using TensorCompress.Cli.Commands;
 using TensorCompress.Cli.Terminal;
 
 namespace TensorCompress.Cli;
 
 /// <summary>The tool: parses the command line, runs the verb, and turns whatever goes wrong into one line and an exit code.</summary>
-internal static class Tool
+internal static partial class Tool
 {
     private const string Description = """
         Compresses, measures and runs language models on a CPU.
@@ -82,9 +83,13 @@ internal static class Tool
         {
             OperationCanceledException => "cancelled",
             OutOfMemoryException => "there is not enough memory",
-            ArgumentException { ParamName: { } name } argument => argument.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
+            ArgumentException => ParameterName().Replace(failure.Message, ""),
             _ => failure.Message,
         };
         return ToolConsole.OneLine(message);
     }
+
+    // What .NET appends to messages for programmers: parameters of methods are not the user's.
+    [GeneratedRegex(" \\(Parameter '[^']*'\\)")]
+    private static partial Regex ParameterName();
 }

@@ -41,9 +41,8 @@ internal sealed class TokenizeCommand : ToolCommand
     private static Tokenizer Load(string source)
     {
         string path = BundledModels.Resolve(source);
-        bool isTokenizerFile = File.Exists(path) && !IsModelFile(path);
-        if (isTokenizerFile) return TokenizerLoader.TryLoad(path, null, isRequired: true)!;
-        if (Directory.Exists(path) && TokenizerLoader.TryLoad(path, null, isRequired: false) is { } besideOrAlone) return besideOrAlone;
+        if (File.Exists(path) && !IsModelFile(path)) return TokenizerLoader.Load(path);
+        if (Directory.Exists(path)) return TokenizerLoader.TryLoad(path) ?? throw new UsageException($"there is no tokenizer in {source}");
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(path);
         return checkpoint.LoadTokenizer() ?? throw new UsageException($"no tokenizer lies beside {source}");
     }

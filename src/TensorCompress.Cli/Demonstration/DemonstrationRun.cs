@@ -13,7 +13,7 @@ namespace TensorCompress.Cli.Demonstration;
 internal sealed class DemonstrationRun(ComputePool pool, Action<double, string> progress, CancellationToken cancellationToken)
 {
     private const string Prompt = "Once upon a time, there was a little";
-    private const int StoryCount = 24;
+    private const int StoryCount = 16;
     private const int SpeedTokens = 256;
     private const int SpeedRuns = 3;
 
