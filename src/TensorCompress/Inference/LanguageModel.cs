@@ -14,6 +14,9 @@ public sealed record LanguageModelOptions
 
     /// <summary>A tokenizer file or folder in place of the one beside the model.</summary>
     public string? TokenizerPath { get; init; }
+
+    /// <summary>Loads no tokenizer: for work on ids only.</summary>
+    public bool WithoutTokenizer { get; init; }
 }
 
 /// <summary>A language model with its weights: immutable, safe for concurrent sessions.</summary>
@@ -69,7 +72,7 @@ public sealed class LanguageModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new LanguageModelOptions();
-        Tokenizer? tokenizer = checkpoint.LoadTokenizer(options.TokenizerPath);
+        Tokenizer? tokenizer = options.WithoutTokenizer ? null : checkpoint.LoadTokenizer(options.TokenizerPath);
         return new LanguageModel(WeightLoader.Load(checkpoint, options.Pool, cancellationToken), tokenizer, checkpoint.WeightBytes, options);
     }
 

@@ -1,5 +1,4 @@
 using TensorCompress.Layers;
-using TensorCompress.Tensors;
 
 namespace TensorCompress.Inference;
 

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Text.Json.Nodes;
 using TensorCompress.Compression;
 using TensorCompress.Compression.Dense;
@@ -76,17 +77,42 @@ internal static class WeightLoader
 
     private static LinearLayer LoadLinear(ModelCheckpoint checkpoint, LinearDefinition linear)
     {
+        // Plain floats become the layer itself; everything else is packed from its stored form.
+        if (!IsCompressed(checkpoint, linear) && DenseType(checkpoint, linear) == ElementType.F32) return new DenseLayer(ReadFinite(checkpoint, linear));
         using CompressedWeight weight = ReadWeight(checkpoint, linear);
         return weight.CreateLayer();
     }
 
+    private static bool IsCompressed(ModelCheckpoint checkpoint, LinearDefinition linear) => checkpoint.Manifest?.Layers.ContainsKey(linear.Name) == true;
+
+    // 16-bit floats stay as they are; other numbers are read as floats.
+    private static ElementType DenseType(ModelCheckpoint checkpoint, LinearDefinition linear)
+    {
+        ElementType type = checkpoint.Tensors.Tensors[linear.WeightName].ElementType;
+        return type is ElementType.F16 or ElementType.BF16 ? type : ElementType.F32;
+    }
+
     private static DenseWeight ReadDense(ModelCheckpoint checkpoint, LinearDefinition linear)
     {
-        TensorInfo tensor = checkpoint.Tensors.Tensors[linear.WeightName];
-        ElementType type = tensor.ElementType is ElementType.F16 or ElementType.BF16 ? tensor.ElementType : ElementType.F32;
-        if (!linear.IsStoredTransposed) return DenseWeight.Read(checkpoint.Tensors, tensor, linear.OutputDimension, linear.InputDimension, type);
-        using Matrix<float> values = DenseTensors.Read(checkpoint, linear);
-        return DenseWeight.FromMatrix(values.View, type);
+        using Matrix<float> values = ReadFinite(checkpoint, linear);
+        return DenseWeight.FromDense(values.View, DenseType(checkpoint, linear));
+    }
+
+    private static Matrix<float> ReadFinite(ModelCheckpoint checkpoint, LinearDefinition linear)
+    {
+        Matrix<float> values = DenseTensors.Read(checkpoint, linear);
+        for (nint row = 0; row < values.Rows; row++) ThrowIfNotFinite(values.Row(row), checkpoint, linear.WeightName, row * values.Columns);
+        return values;
+    }
+
+    private static void ThrowIfNotFinite(ReadOnlySpan<float> values, ModelCheckpoint checkpoint, string tensor, long firstElement)
+    {
+        // A sum of absolute values is finite if and only if every element is (or the sum overflows, which the slow look excludes).
+        if (float.IsFinite(TensorPrimitives.SumOfMagnitudes(values))) return;
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (!float.IsFinite(values[i])) throw new TensorFormatException(TensorFormatError.Value, $"element {firstElement + i} is {values[i]}", checkpoint.Path, tensor);
+        }
     }
 
     private static NormLayer CreateNorm(ModelCheckpoint checkpoint, NormDefinition norm)
@@ -101,6 +127,7 @@ internal static class WeightLoader
     {
         var values = new float[checked((int)checkpoint.Tensors.Tensors[name].ElementCount)];
         checkpoint.Tensors.ReadSingles(name, 0, values);
+        ThrowIfNotFinite(values, checkpoint, name, 0);
         return values;
     }
 
@@ -109,7 +136,7 @@ internal static class WeightLoader
     {
         foreach (LinearDefinition linear in checkpoint.Definition.Linears)
         {
-            if (checkpoint.Manifest?.Layers.ContainsKey(linear.Name) == true) continue;
+            if (IsCompressed(checkpoint, linear)) continue;
             long rows = linear.IsStoredTransposed ? linear.InputDimension : linear.OutputDimension;
             long columns = linear.IsStoredTransposed ? linear.OutputDimension : linear.InputDimension;
             Check(linear.WeightName, shape => shape.Count == 2 && shape[0] == rows && shape[1] == columns, $"[{rows}, {columns}]");

@@ -130,7 +130,7 @@ public sealed class ModelCheckpoint : IDisposable
         CompanionFile[] companions = [.. folder.Files.Select(file => new CompanionFile(System.IO.Path.GetFileName(file), stream => CopyFile(file, stream)))];
         return Guarded(folder.Tensors, () => new ModelCheckpoint(
             path, "safetensors", folder.Configuration, null, folder.Tensors, folder.WeightFiles, companions, folder.Warnings,
-            chosen => TokenizerLoader.TryLoad(chosen ?? path, VocabularySize(folder.Configuration), isRequired: chosen is not null)));
+            chosen => LoadTokenizer(chosen, path, folder.Configuration)));
     }
 
     private static ModelCheckpoint OpenLlama2c(string path)
@@ -141,7 +141,7 @@ public sealed class ModelCheckpoint : IDisposable
         CompanionFile[] companions = vocabularies.Length == 1 ? [new CompanionFile(System.IO.Path.GetFileName(vocabularies[0]), stream => CopyFile(vocabularies[0], stream))] : [];
         return Guarded(file, () => new ModelCheckpoint(
             path, "llama2.c", file.Configuration, null, file, [path], companions, [],
-            chosen => chosen is null && vocabularies.Length == 0 ? null : TokenizerLoader.TryLoad(chosen ?? folder, VocabularySize(file.Configuration), isRequired: chosen is not null)));
+            chosen => LoadTokenizer(chosen, folder, file.Configuration)));
     }
 
     private static ModelCheckpoint OpenGguf(string path)
@@ -160,10 +160,14 @@ public sealed class ModelCheckpoint : IDisposable
             return new ModelCheckpoint(
                 path, "gguf", configuration.RootElement, configuration, tensors, [path],
                 vocabulary is null ? [] : GgufVocabularies.CompanionFiles(vocabulary), tensors.Warnings,
-                chosen => chosen is not null ? TokenizerLoader.TryLoad(chosen, VocabularySize(configuration.RootElement), isRequired: true)
-                    : vocabulary is null ? null : TokenizerFactory.FromGguf(vocabulary));
+                chosen => chosen is not null ? TokenizerLoader.Load(chosen, VocabularySize(configuration.RootElement))
+                    : vocabulary is null ? null : TokenizerFactory.FromGguf(vocabulary, path));
         });
     }
+
+    private static Tokenizer? LoadTokenizer(string? chosen, string folder, JsonElement configuration) => chosen is null
+        ? TokenizerLoader.TryLoad(folder, VocabularySize(configuration))
+        : TokenizerLoader.Load(chosen, VocabularySize(configuration));
 
     private static ModelCheckpoint Guarded(ITensorSource source, Func<ModelCheckpoint> create)
     {

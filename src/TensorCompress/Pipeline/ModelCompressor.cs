@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Reflection;
 using System.Text.Json.Nodes;
 using TensorCompress.Compression;
-using TensorCompress.Inference;
 using TensorCompress.Models;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;

@@ -63,7 +63,11 @@ internal abstract class ByteSource : IDisposable
 
         public override long Length { get; }
 
-        public override void Dispose() => _handle.Dispose();
+        public override void Dispose()
+        {
+            _handle.Dispose();
+            base.Dispose();
+        }
 
         protected override int ReadSome(long offset, Span<byte> destination) => RandomAccess.Read(_handle, destination, offset);
     }

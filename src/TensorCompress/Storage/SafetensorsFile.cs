@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using TensorCompress.Tensors;
 
 namespace TensorCompress.Storage;
 
