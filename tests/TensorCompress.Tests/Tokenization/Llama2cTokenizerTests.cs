@@ -74,6 +74,22 @@ public sealed class Llama2cTokenizerTests
     }
 
     [Fact]
+    public void Llama2cTokenizer_streams_what_it_decodes()
+    {
+        var random = new Random(12);
+        for (int trial = 0; trial < 300; trial++)
+        {
+            int[] ids = [.. Enumerable.Range(0, 30).Select(_ => random.Next(512))];
+            TokenStreamDecoder decoder = Tokenizer.CreateDecoder();
+            Assert.Equal(Tokenizer.Decode(ids), string.Concat(ids.Select(decoder.Append)) + decoder.Flush());
+        }
+
+        TokenStreamDecoder stream = Tokenizer.CreateDecoder();
+        Assert.Equal(["", "", "", "\u20AC", ""], ((int[])[1, 0xE2 + 3, 0x82 + 3, 0xAC + 3, 0xE2 + 3]).Select(stream.Append));
+        Assert.Equal("\uFFFD", stream.Flush());
+    }
+
+    [Fact]
     public void Llama2cTokenizer_reads_a_lone_surrogate_as_the_replacement_character() =>
         Assert.Equal(Tokenizer.Encode("a\uFFFDb\uFFFD", new EncodeOptions()), Tokenizer.Encode("a\uD800b\uDC00", new EncodeOptions()));
 
