@@ -122,6 +122,8 @@ public static class TextGenerator
         var sampler = new Sampler(options.Sampling);
         Tokenizer? tokenizer = session.Model.Tokenizer;
         TokenStreamDecoder? decoder = tokenizer?.CreateDecoder();
+        // The decoder sees the prompt too: whether a blank begins the text, and what completes a character, depends on what came before.
+        foreach (int id in prompt) decoder?.Append(id);
         var stop = new StopTextFilter(options.StopTexts);
         HashSet<int> ends = options.IgnoreEndOfText || tokenizer is null ? [] : [.. tokenizer.EndOfTextIds];
         int[] pending = prompt;
