@@ -98,7 +98,9 @@ internal static class WeightLoader
         return DenseWeight.FromDense(values.View, DenseType(checkpoint, linear));
     }
 
-    private static Matrix<float> ReadFinite(ModelCheckpoint checkpoint, LinearDefinition linear)
+    /// <summary>Reads a layer's dense weight as floats.</summary>
+    /// <exception cref="TensorFormatException">The tensor is missing, has another shape, or holds a value that is not finite.</exception>
+    public static Matrix<float> ReadFinite(ModelCheckpoint checkpoint, LinearDefinition linear)
     {
         Matrix<float> values = DenseTensors.Read(checkpoint, linear);
         for (nint row = 0; row < values.Rows; row++) ThrowIfNotFinite(values.Row(row), checkpoint, linear.WeightName, row * values.Columns);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Reflection;
 using System.Text.Json.Nodes;
 using TensorCompress.Compression;
+using TensorCompress.Inference;
 using TensorCompress.Models;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
@@ -124,7 +125,7 @@ public static class ModelCompressor
         {
             var layerClock = Stopwatch.StartNew();
             long weights = (long)linear.OutputDimension * linear.InputDimension;
-            using Matrix<float> dense = DenseTensors.Read(source, linear);
+            using Matrix<float> dense = WeightLoader.ReadFinite(source, linear);
             IProgress<double>? within = progress is null ? null : new RelayedProgress(share =>
                 progress.Report(new JobProgress(_reports.Count, 0, linear.Name, (done + share * weights) / total, clock.Elapsed)));
             CompressedWeight compressed;
