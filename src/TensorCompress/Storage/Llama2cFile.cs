@@ -111,7 +111,6 @@ public sealed class Llama2cFile : ITensorSource
         _bytes.Read(0, header);
         if (BinaryPrimitives.ReadUInt32LittleEndian(header) != Magic)
         {
-            RefuseOtherKinds(header);
             Header legacy = Header.Read(header);
             // A negative vocabulary marks an untied head.
             return (legacy with { Vocabulary = Math.Abs((long)legacy.Vocabulary) is var size && size <= int.MaxValue ? (int)size : 0 }, 0, legacy.Vocabulary > 0, 0, LegacyHeaderBytes);
@@ -125,23 +124,27 @@ public sealed class Llama2cFile : ITensorSource
         return (Header.Read(header.AsSpan(8)), version, shared == 1, version == 2 ? BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(37)) : 0, VersionedHeaderBytes);
     }
 
-    private void RefuseOtherKinds(ReadOnlySpan<byte> header)
-    {
-        if (header.StartsWith("PK\x03\x04"u8) || header[0] == 0x80)
-            throw Fault(TensorFormatError.Unsupported, "a pickle or ZIP checkpoint, which runs code when it is read; convert it to safetensors with the program that made it");
-    }
-
     private void CheckHeader()
     {
         Header h = _header;
         const int largest = 1 << 24;
         foreach ((string name, int value) in new[] { ("dim", h.Dimension), ("hidden_dim", h.Hidden), ("n_layers", h.Layers), ("n_heads", h.Heads), ("n_kv_heads", h.KeyValueHeads), ("vocab_size", h.Vocabulary), ("seq_len", h.Context) })
         {
-            if (value is < 1 or > largest) throw Fault(TensorFormatError.Value, $"{name} is {value}: this is no llama2.c checkpoint, or a damaged one");
+            if (value is < 1 or > largest) throw LooksLikePickle()
+                    ? Fault(TensorFormatError.Unsupported, "a pickle or ZIP checkpoint, which runs code when it is read; convert it to safetensors with the program that made it")
+                    : Fault(TensorFormatError.Value, $"{name} is {value}: this is no llama2.c checkpoint, or a damaged one");
         }
 
         if (h.Dimension % h.Heads != 0 || h.Heads % h.KeyValueHeads != 0 || h.Dimension / h.Heads % 2 != 0)
             throw Fault(TensorFormatError.Value, $"{h.Dimension} channels, {h.Heads} heads and {h.KeyValueHeads} key-value heads do not fit each other");
+    }
+
+    // Asked only when the header makes no sense: a width of 640 begins with the same bytes as a pickle.
+    private bool LooksLikePickle()
+    {
+        var start = new byte[4];
+        _bytes.Read(0, start);
+        return start.AsSpan().SequenceEqual("PK\x03\x04"u8) || (start[0] == 0x80 && start[1] is >= 2 and <= 5);
     }
 
     private void LayOutFloats(int version, bool hasSharedHead)
@@ -189,8 +192,8 @@ public sealed class Llama2cFile : ITensorSource
     {
         Header h = _header;
         int headDimension = h.Dimension / h.Heads, keyValueWidth = h.KeyValueHeads * headDimension;
-        if (_groupSize < 1 || h.Dimension % _groupSize != 0 || h.Hidden % _groupSize != 0)
-            throw Fault(TensorFormatError.Value, $"groups of {_groupSize} do not divide rows of {h.Dimension} and {h.Hidden}");
+        // Groups run over a whole matrix, so that its rows need not be multiples of them.
+        if (_groupSize < 1 || h.Dimension % _groupSize != 0) throw Fault(TensorFormatError.Value, $"groups of {_groupSize} do not divide rows of {h.Dimension}");
         for (int layer = 0; layer < h.Layers; layer++) Add($"model.layers.{layer}.input_layernorm.weight", Place(h.Dimension), h.Dimension);
         for (int layer = 0; layer < h.Layers; layer++) Add($"model.layers.{layer}.post_attention_layernorm.weight", Place(h.Dimension), h.Dimension);
         Add("model.norm.weight", Place(h.Dimension), h.Dimension);

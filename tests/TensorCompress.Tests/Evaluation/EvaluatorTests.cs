@@ -3,6 +3,7 @@ using TensorCompress.Evaluation;
 using TensorCompress.Inference;
 using TensorCompress.Pipeline;
 using TensorCompress.Tests.TestKit;
+using TensorCompress.Tokenization;
 
 namespace TensorCompress.Tests.Evaluation;
 
@@ -80,12 +81,13 @@ public class EvaluatorTests
     {
         using LanguageModel model = LanguageModel.Load(TestFiles.Golden("stories260K/stories260K.bin"));
         string text = string.Concat(Enumerable.Repeat("Once upon a time there was a cat. ", 20));
-        int[] ids = model.Tokenizer!.Encode(text, new Tokenization.EncodeOptions(AddSpecialTokens: false));
-        IReadOnlyList<int[]> windows = EvaluationWindows.FromText(model.Tokenizer, text, 32);
+        Tokenizer tokenizer = model.Tokenizer!;
+        int[] ids = tokenizer.Encode(text, new EncodeOptions { AddSpecialTokens = false });
+        IReadOnlyList<int[]> windows = EvaluationWindows.FromText(tokenizer, text, 32);
         Assert.Equal(ids.Length / 32, windows.Count);
         Assert.Equal(ids.Take(windows.Count * 32), windows.SelectMany(window => window));
-        Assert.Equal(2, EvaluationWindows.FromText(model.Tokenizer, text, 32, 95).Count);
-        Assert.Throws<ArgumentException>(() => EvaluationWindows.FromText(model.Tokenizer, "short", 512));
+        Assert.Equal(2, EvaluationWindows.FromText(tokenizer, text, 32, 95).Count);
+        Assert.Throws<ArgumentException>(() => EvaluationWindows.FromText(tokenizer, "short", 512));
     }
 
     private static IReadOnlyList<int[]> Stories(LanguageModel model, int count) => EvaluationWindows.FromDocuments(

@@ -36,7 +36,7 @@ public class SessionTests
     }
 
     [Fact]
-    public void Sessions_run_side_by_side()
+    public async Task Sessions_run_side_by_side()
     {
         using LanguageModel model = LanguageModel.Load(ModelPath);
         float[] expected;
@@ -46,7 +46,7 @@ public class SessionTests
             using Session session = model.CreateSession();
             return session.Append(Ids).ToArray();
         }))];
-        foreach (float[] logits in Task.WhenAll(tasks).GetAwaiter().GetResult()) Assert.Equal(expected, logits);
+        foreach (float[] logits in await Task.WhenAll(tasks)) Assert.Equal(expected, logits);
     }
 
     [Fact]
