@@ -1,4 +1,5 @@
 using TensorCompress.Compression.Dense;
+using TensorCompress.Compression.MatrixProduct;
 using TensorCompress.Compression.Scalar;
 
 namespace TensorCompress.Compression;
@@ -11,6 +12,7 @@ public static class CompressionMethods
     [
         DenseMethod.Instance,
         ScalarMethod.Instance,
+        MpoMethod.Instance,
     ];
 
     /// <summary>Finds a method by its name.</summary>
