@@ -25,6 +25,7 @@ finally
 
 static async Task ContinueAsync(string path)
 {
+    Console.Write("Once upon a time");
     using var model = LanguageModel.Load(path); // owns the weights, immutable, thread-safe
     await using var session = model.CreateSession(); // one text: cache and position, for one thread at a time
     await foreach (GeneratedPiece piece in session.GenerateAsync("Once upon a time", new GenerationOptions { MaxTokens = 60 })) Console.Write(piece.Text);
@@ -35,8 +36,8 @@ static async Task CompressAsync(string path, string output)
 {
     ModelDefinition definition;
     using (ModelCheckpoint checkpoint = ModelCheckpoint.Open(path)) definition = checkpoint.Definition;
-    MethodOptions method = new ScalarOptions(bits: 4, group: 32);
-    CompressionRecipe recipe = CompressionRecipes.ForBlocks(definition, method);
+    MethodOptions blocks = new ScalarOptions(bits: 4, group: 32), head = new ScalarOptions(bits: 8);
+    CompressionRecipe recipe = CompressionRecipes.ForBlocks(definition, blocks, head);
     CompressionReport report = await ModelCompressor.CompressAsync(path, output, new CompressionJobOptions { Recipe = recipe });
     Console.WriteLine($"{report.Size.BitsPerWeight:0.00} bits per weight");
 }
