@@ -142,7 +142,8 @@ internal sealed class Llama : IArchitecture, IGgufArchitecture
         ModelConfiguration? parameters = configuration.Section("rope_parameters") ?? configuration.Section("rope_scaling");
         string type = parameters?.Text("rope_type", "type") ?? "default";
         if (type != "default") throw configuration.Unsupported("rope_type", type, "default");
-        double theta = parameters?.PositiveNumber(0.0, "rope_theta") ?? 0.0;
-        return new RotaryDefinition(theta > 0 ? theta : configuration.PositiveNumber(10000.0, "rope_theta"));
+        double share = (parameters ?? configuration).PositiveNumber(1.0, "partial_rotary_factor");
+        if (share != 1.0) throw configuration.Unsupported("partial_rotary_factor", $"{share}", "1");
+        return new RotaryDefinition((parameters ?? configuration).PositiveNumber(configuration.PositiveNumber(10000.0, "rope_theta"), "rope_theta"));
     }
 }

@@ -78,12 +78,13 @@ public sealed class ModelCheckpoint : IDisposable
     /// <summary>A checkpoint whose tensors are at hand, without files or tokenizer.</summary>
     /// <param name="configuration">The text of a <c>config.json</c>.</param>
     /// <param name="tensors">Tensors under Hugging Face names; disposed with the checkpoint.</param>
+    /// <param name="definition">What the model computes; null to take it from the configuration.</param>
     /// <exception cref="TensorFormatException">The configuration is not a JSON object.</exception>
-    public static ModelCheckpoint FromTensors(string configuration, ITensorSource tensors)
+    public static ModelCheckpoint FromTensors(string configuration, ITensorSource tensors, ModelDefinition? definition = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         JsonDocument document = JsonDocuments.Parse(Encoding.UTF8.GetBytes(configuration), null);
-        return new ModelCheckpoint("", "memory", document.RootElement, document, tensors, [], [], [], chosen => chosen is null ? null : TokenizerLoader.Load(chosen));
+        return new ModelCheckpoint("", "memory", document.RootElement, document, tensors, [], [], [], chosen => chosen is null ? null : TokenizerLoader.Load(chosen)) { _definition = definition };
     }
 
     /// <summary>The tokenizer.</summary>
