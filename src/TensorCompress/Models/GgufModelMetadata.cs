@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using TensorCompress.Storage;
+using TensorCompress.Storage.Gguf;
 
 namespace TensorCompress.Models;
 

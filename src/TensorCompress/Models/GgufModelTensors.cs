@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using TensorCompress.Storage;
+using TensorCompress.Storage.Gguf;
 
 namespace TensorCompress.Models;
 

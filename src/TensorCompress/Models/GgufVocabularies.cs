@@ -1,4 +1,5 @@
 using TensorCompress.Storage;
+using TensorCompress.Storage.Gguf;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Models;

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using TensorCompress.Layers;
 using TensorCompress.Storage;
+using TensorCompress.Storage.Gguf;
 
 namespace TensorCompress.Models;
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using TensorCompress.Compression;
 using TensorCompress.Storage;
+using TensorCompress.Storage.Gguf;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Models;

@@ -35,13 +35,13 @@ public class NormalizationTests
     }
 
     [Theory]
-    [InlineData(GuardSide.Before)]
-    [InlineData(GuardSide.After)]
-    internal void Nothing_outside_the_span_is_read(GuardSide side)
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Nothing_outside_the_span_is_read(bool guardAfter)
     {
         for (int n = 0; n <= 50; n++)
         {
-            using var x = new GuardedPages(n, side);
+            using var x = new GuardedMemory<float>(n, guardAfter);
             foreach ((_, Total run) in SumWidths.All) run(x.Span);
             foreach ((_, Squares run) in SquareWidths.All) run(x.Span, 1f);
         }

@@ -46,15 +46,15 @@ public class WeightedRowSumTests
     }
 
     [Theory]
-    [InlineData(GuardSide.Before)]
-    [InlineData(GuardSide.After)]
-    internal void Nothing_outside_the_operands_is_touched(GuardSide side)
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Nothing_outside_the_operands_is_touched(bool guardAfter)
     {
         for (int dimension = 0; dimension <= 140; dimension++)
         {
-            using var weights = new GuardedPages(5, side);
-            using var rows = new GuardedMatrix(5, dimension, side);
-            using var destination = new GuardedPages(dimension, side);
+            using var weights = new GuardedMemory<float>(5, guardAfter);
+            using var rows = new GuardedMatrix(5, dimension, guardAfter);
+            using var destination = new GuardedMemory<float>(dimension, guardAfter);
             foreach ((_, Sum run) in Widths.All) run(weights.Span, rows.View, destination.Span);
         }
     }

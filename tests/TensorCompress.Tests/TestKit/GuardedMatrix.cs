@@ -1,36 +1,32 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Tests.TestKit;
 
-/// <summary>A matrix whose elements lie in <see cref="GuardedPages"/>, so that kernels over views can be caught outside them.</summary>
+/// <summary>A matrix whose elements lie in <see cref="GuardedMemory{T}"/>, so that kernels over views can be caught outside them.</summary>
 internal sealed unsafe class GuardedMatrix : IDisposable
 {
     private readonly Matrix<float> _matrix;
-    private readonly GuardedPages _pages;
+    private readonly GuardedMemory<float> _memory;
     private readonly float* _own;
 
-    public GuardedMatrix(nint rows, nint columns, GuardSide side)
+    public GuardedMatrix(int rows, int columns, bool guardAfter)
     {
         _matrix = new Matrix<float>(rows, columns);
-        _pages = new GuardedPages(rows * columns, side);
+        _memory = new GuardedMemory<float>(rows * columns, guardAfter);
         ref float* pointer = ref MatrixPointer<float>.Of(_matrix);
         _own = pointer;
-        pointer = _pages.Pointer;
+        pointer = (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(_memory.Span));
     }
 
     public MatrixView<float> View => _matrix.View;
-
-    public void Fill(Func<float> next)
-    {
-        foreach (ref float value in _pages.Span) value = next();
-    }
 
     public void Dispose()
     {
         MatrixPointer<float>.Of(_matrix) = _own; // the matrix frees what it allocated
         _matrix.Dispose();
-        _pages.Dispose();
+        _memory.Dispose();
     }
 
     private static class MatrixPointer<T>

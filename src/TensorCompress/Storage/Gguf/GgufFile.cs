@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using TensorCompress.Tensors;
 
-namespace TensorCompress.Storage;
+namespace TensorCompress.Storage.Gguf;
 
 /// <summary>A GGUF file (versions 2 and 3), read by random access. Tensors appear under their GGUF names with row-major shapes and read as floats. Safe for concurrent readers.</summary>
 public sealed class GgufFile : ITensorSource

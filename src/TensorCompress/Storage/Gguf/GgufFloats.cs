@@ -1,6 +1,6 @@
 using TensorCompress.Tensors;
 
-namespace TensorCompress.Storage;
+namespace TensorCompress.Storage.Gguf;
 
 /// <summary>Plain 32-bit floats.</summary>
 internal sealed class GgufFloat32() : GgufTensorType(0, "F32", 1, 4)

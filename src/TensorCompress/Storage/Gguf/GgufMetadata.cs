@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace TensorCompress.Storage;
+namespace TensorCompress.Storage.Gguf;
 
 /// <summary>The key-value part of a GGUF file. Values are bool, long, ulong, double, string, or arrays of these (strings as UTF-8).</summary>
 public sealed class GgufMetadata

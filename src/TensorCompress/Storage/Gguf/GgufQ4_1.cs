@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
-namespace TensorCompress.Storage;
+namespace TensorCompress.Storage.Gguf;
 
 /// <summary>
 /// Q4_1: 32 values in 20 bytes: scale d and minimum m as F16, then 16 bytes whose low halves are the codes of values 0 to 15 and whose high halves those of 16 to 31;

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
-namespace TensorCompress.Storage;
+namespace TensorCompress.Storage.Gguf;
 
 /// <summary>Q8_0: 32 values in 34 bytes: scale d as F16, then 32 signed codes; value = d * code.</summary>
 internal sealed class GgufQ8_0() : GgufTensorType(8, "Q8_0", 32, 34)

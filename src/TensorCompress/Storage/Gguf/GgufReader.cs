@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace TensorCompress.Storage;
+namespace TensorCompress.Storage.Gguf;
 
 /// <summary>Reads the header of a GGUF file front to back through a buffer; every count is compared with the bytes that remain before anything is made of it.</summary>
 internal sealed class GgufReader(ByteSource bytes)

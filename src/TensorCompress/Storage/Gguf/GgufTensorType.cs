@@ -1,4 +1,4 @@
-namespace TensorCompress.Storage;
+namespace TensorCompress.Storage.Gguf;
 
 /// <summary>How GGUF stores values of one tensor type: blocks of a fixed number of values in a fixed number of bytes.</summary>
 internal abstract class GgufTensorType(uint id, string name, int blockValues, int blockBytes)
