@@ -1,1 +1,3 @@
-Console.WriteLine("tensorcompress");
+using TensorCompress.Cli;
+
+return await Tool.RunAsync(args);

@@ -92,11 +92,38 @@ internal static class Normalization
 
     private static void ScaleAndShift(ReadOnlySpan<float> x, float mean, float scale, ReadOnlySpan<float> gain, ReadOnlySpan<float> bias, Span<float> y)
     {
-        // One multiplication order for every length and width: ((x - mean) * scale) * gain + bias, which the JIT must not fuse.
-        for (int i = 0; i < x.Length; i++)
+        switch (SimdLevel.Active)
         {
-            float value = (x[i] - mean) * scale * gain[i];
-            y[i] = bias.IsEmpty ? value : value + bias[i];
+            case SimdWidth.Bits512: ScaleAndShiftCore<Simd512>(x, mean, scale, gain, bias, y); break;
+            case SimdWidth.Bits256: ScaleAndShiftCore<Simd256>(x, mean, scale, gain, bias, y); break;
+            case SimdWidth.Bits128: ScaleAndShiftCore<Simd128>(x, mean, scale, gain, bias, y); break;
+            default: ScaleAndShiftCore<SimdScalar>(x, mean, scale, gain, bias, y); break;
+        }
+    }
+
+    /// <summary>y = ((x - mean) * scale) * gain + bias, rounded after each operation at every width.</summary>
+    [SkipLocalsInit]
+    internal static unsafe void ScaleAndShiftCore<TSimd>(ReadOnlySpan<float> x, float mean, float scale, ReadOnlySpan<float> gain, ReadOnlySpan<float> bias, Span<float> y)
+        where TSimd : struct, ISimd<TSimd>
+    {
+        float* padded = stackalloc float[48];
+        TSimd middle = TSimd.Broadcast(mean), factor = TSimd.Broadcast(scale);
+        fixed (float* from = x, g = gain, b = bias, to = y)
+        {
+            int i = 0;
+            for (; i <= x.Length - 16; i += 16)
+            {
+                TSimd value = (TSimd.Load(from + i) - middle) * factor * TSimd.Load(g + i);
+                TSimd.Store(bias.IsEmpty ? value : value + TSimd.Load(b + i), to + i);
+            }
+
+            if (i == x.Length) return;
+            Elementwise.CopyPadded(x[i..], padded);
+            Elementwise.CopyPadded(gain[i..], padded + 16);
+            Elementwise.CopyPadded(bias.IsEmpty ? default : bias[i..], padded + 32);
+            TSimd last = (TSimd.Load(padded) - middle) * factor * TSimd.Load(padded + 16);
+            TSimd.Store(bias.IsEmpty ? last : last + TSimd.Load(padded + 32), padded);
+            new ReadOnlySpan<float>(padded, x.Length - i).CopyTo(y[i..]);
         }
     }
 }

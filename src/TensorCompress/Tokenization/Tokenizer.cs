@@ -2,14 +2,42 @@ using System.Text;
 
 namespace TensorCompress.Tokenization;
 
-/// <summary>How a text becomes ids.</summary>
-/// <param name="ParseSpecialTokens">Whether the texts of special tokens become their ids (chat templates, evaluation) or are ordinary text (a user's words).</param>
-/// <param name="AddSpecialTokens">Whether the tokens that the tokenizer puts around every text (such as a BOS) are added.</param>
-public readonly record struct EncodeOptions(bool ParseSpecialTokens = true, bool AddSpecialTokens = true);
+/// <summary>How a text becomes ids. The default value and <c>new()</c> are both settings on, as in Hugging Face's library.</summary>
+public readonly record struct EncodeOptions
+{
+    // Inverted, so that the default value of the struct is the default of the constructor.
+    private readonly bool _takesSpecialTextsLiterally;
+    private readonly bool _addsNothing;
+
+    /// <summary>Sets both.</summary>
+    /// <param name="ParseSpecialTokens">See <see cref="ParseSpecialTokens"/>.</param>
+    /// <param name="AddSpecialTokens">See <see cref="AddSpecialTokens"/>.</param>
+    public EncodeOptions(bool ParseSpecialTokens = true, bool AddSpecialTokens = true)
+    {
+        this.ParseSpecialTokens = ParseSpecialTokens;
+        this.AddSpecialTokens = AddSpecialTokens;
+    }
+
+    /// <summary>Whether the texts of special tokens become their ids (chat templates, evaluation) or are ordinary text (a user's words).</summary>
+    public bool ParseSpecialTokens
+    {
+        get => !_takesSpecialTextsLiterally;
+        init => _takesSpecialTextsLiterally = !value;
+    }
+
+    /// <summary>Whether the tokens that the tokenizer puts around every text (such as a BOS) are added.</summary>
+    public bool AddSpecialTokens
+    {
+        get => !_addsNothing;
+        init => _addsNothing = !value;
+    }
+}
 
 /// <summary>Texts to token ids and back. Immutable and safe for concurrent callers.</summary>
 public abstract class Tokenizer
 {
+    private const int MaxTextLength = 1 << 28;
+
     /// <summary>What kind of tokenizer it is, for people: for instance <c>byte-level BPE</c>.</summary>
     public abstract string Kind { get; }
 
@@ -26,6 +54,7 @@ public abstract class Tokenizer
     /// <param name="text">Any text; a lone surrogate is read as U+FFFD.</param>
     /// <param name="ids">The list that the ids are appended to.</param>
     /// <param name="options">Handling of special tokens.</param>
+    /// <exception cref="ArgumentException">The text has more than 2^28 UTF-16 units.</exception>
     public abstract void Encode(ReadOnlySpan<char> text, List<int> ids, EncodeOptions options);
 
     /// <summary>The ids of a text.</summary>
@@ -64,4 +93,16 @@ public abstract class Tokenizer
     /// <param name="isFirst">Whether no token that contributes text came before (some tokenizers drop a leading blank there).</param>
     /// <param name="bytes">The list that the bytes are appended to; they may be part of a character.</param>
     protected internal abstract void AppendBytes(int id, bool isFirst, List<byte> bytes);
+
+    // Three UTF-8 bytes for each UTF-16 unit, and two queue entries for each byte, must stay countable.
+    private protected static void ThrowIfTooLong(ReadOnlySpan<char> text)
+    {
+        if (text.Length > MaxTextLength)
+            throw new ArgumentException($"The text has {text.Length} UTF-16 units; at most {MaxTextLength} can be encoded at once.", nameof(text));
+    }
+
+    private protected void ThrowIfNotInVocabulary(int id)
+    {
+        if ((uint)id >= (uint)VocabularySize) throw new ArgumentOutOfRangeException(nameof(id), id, $"The vocabulary has {VocabularySize} tokens.");
+    }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TensorCompress.Compression;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
@@ -33,6 +34,8 @@ internal sealed class MemoryTensors : ITensorSource
         _tensors[tensor.Name] = tensor;
         Bytes[tensor.Name] = bytes;
     }
+
+    public void Add(string name, long[] shape, ReadOnlySpan<float> values) => Add(new TensorInfo(name, ElementType.F32, shape), MemoryMarshal.AsBytes(values).ToArray());
 
     public void Remove(string name)
     {

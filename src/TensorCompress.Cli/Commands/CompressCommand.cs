@@ -1,0 +1,69 @@
+using System.CommandLine;
+using Spectre.Console;
+using TensorCompress.Cli.Reports;
+using TensorCompress.Cli.Terminal;
+using TensorCompress.Compression;
+using TensorCompress.Models;
+using TensorCompress.Pipeline;
+
+namespace TensorCompress.Cli.Commands;
+
+/// <summary><c>compress</c>: a smaller checkpoint folder that runs in compressed form.</summary>
+internal sealed class CompressCommand : ToolCommand
+{
+    private readonly Argument<string> _model = ToolOptions.Model();
+    private readonly Option<string> _output = ToolOptions.Output("Folder to make; must not exist, or be empty.");
+    private readonly MethodChoice _choice = new();
+    private readonly Option<ulong?> _seed = ToolOptions.Seed();
+    private readonly Option<int?> _threads = ToolOptions.Threads();
+
+    public CompressCommand()
+        : base("compress", "Compresses the weights of a model into a new checkpoint folder.")
+    {
+        Add(_model);
+        Add(_output);
+        foreach (Option option in _choice.Options) Add(option);
+        Add(_seed);
+        Add(_threads);
+    }
+
+    protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
+    {
+        Func<ModelDefinition, CompressionRecipe> choice = _choice.Parse(arguments);
+        string model = BundledModels.Resolve(arguments.GetRequiredValue(_model)), output = arguments.GetRequiredValue(_output);
+        CompressionRecipe recipe;
+        using (ModelCheckpoint checkpoint = ModelCheckpoint.Open(model)) recipe = choice(checkpoint.Definition);
+        var options = new CompressionJobOptions { Recipe = recipe, Seed = arguments.GetValue(_seed) ?? 0, Pool = ToolOptions.Pool(arguments.GetValue(_threads)) };
+
+        CompressionReport report;
+        using (var progress = new ProgressLine("compress")) report = ModelCompressor.Compress(model, output, options, progress, cancellationToken);
+        ToolConsole.Warn(report.Warnings);
+        console.Write(Describe(report));
+        console.WriteLine(
+            $"{output}: {Figures.Bytes(report.Size.StoredBytes)}, {Figures.Bits(report.Size.BitsPerWeight)} bits per weight over all {Figures.Count(report.Size.ParameterCount)} parameters, "
+            + $"{Figures.Bits(report.Size.LinearBitsPerWeight)} over the compressed layers; {Figures.Seconds(report.Elapsed)}, at most {Figures.Bytes(report.PeakBytes)} of memory");
+        console.WriteJson(ToJson(report), ToolJson.Output.CompressionJson);
+        return ExitCode.Done;
+    }
+
+    private static Table Describe(CompressionReport report)
+    {
+        Table table = new Table().Border(TableBorder.Simple).AddColumns("layer", "method");
+        foreach (string name in new[] { "shape", "bytes", "bits per weight", "relative error", "time" }) table.AddColumn(new TableColumn(name).RightAligned());
+        foreach (LayerReport layer in report.Layers)
+        {
+            table.AddRow(
+                new Text(layer.Name), new Text(layer.Method), new Text($"{layer.OutputDimension} x {layer.InputDimension}"), new Text(Figures.Count(layer.StoredBytes)),
+                new Text(Figures.Bits(layer.BitsPerWeight)), new Text(Figures.Significant(layer.RelativeError)), new Text(Figures.Seconds(layer.Elapsed)));
+        }
+
+        return table;
+    }
+
+    private static CompressionJson ToJson(CompressionReport report) => new(
+        [
+            .. report.Layers.Select(layer => new LayerJson(
+                layer.Name, layer.Method, layer.StoredBytes, layer.BitsPerWeight, layer.RelativeError, OutputError: null, layer.Elapsed.TotalSeconds)),
+        ],
+        report.Size.StoredBytes, report.Elapsed.TotalSeconds, report.PeakBytes);
+}

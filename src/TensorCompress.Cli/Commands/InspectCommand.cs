@@ -1,0 +1,96 @@
+using System.CommandLine;
+using System.Globalization;
+using Spectre.Console;
+using TensorCompress.Cli.Reports;
+using TensorCompress.Cli.Terminal;
+using TensorCompress.Kernels.Simd;
+using TensorCompress.Models;
+using TensorCompress.Tokenization;
+
+namespace TensorCompress.Cli.Commands;
+
+/// <summary><c>inspect</c>: what a model is and how it is stored; what this CPU offers.</summary>
+internal sealed class InspectCommand : ToolCommand
+{
+    private readonly Argument<string> _model = ToolOptions.Model();
+    private readonly Option<bool> _cpu = new("--cpu") { Description = "Show what this CPU offers." };
+    private readonly Option<string> _tokenizer = ToolOptions.TokenizerFile();
+
+    public InspectCommand()
+        : base("inspect", "Shows architecture, tensors, bits per weight and methods of a model, and what this CPU offers.")
+    {
+        _model.Arity = ArgumentArity.ZeroOrOne;
+        Add(_model);
+        Add(_cpu);
+        Add(_tokenizer);
+    }
+
+    protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
+    {
+        CpuDescription? cpu = arguments.GetValue(_cpu) ? CpuDescription.Current() : null;
+        if (arguments.GetValue(_model) is { } model)
+        {
+            using ModelCheckpoint checkpoint = ModelCheckpoint.Open(BundledModels.Resolve(model));
+            Tokenizer? tokenizer = checkpoint.LoadTokenizer(arguments.GetValue(_tokenizer));
+            InspectionJson inspection = ModelInspection.Of(checkpoint, tokenizer, cpu is null ? null : ToJson(cpu));
+            Describe(console, inspection);
+            console.WriteJson(inspection, ToolJson.Output.InspectionJson);
+        }
+        else if (cpu is not null)
+        {
+            console.WriteJson(ToJson(cpu), ToolJson.Output.CpuJson);
+        }
+        else
+        {
+            throw new UsageException("MODEL is required, or --cpu");
+        }
+
+        if (cpu is not null) Describe(console, cpu);
+        return ExitCode.Done;
+    }
+
+    private static void Describe(ToolConsole console, InspectionJson model)
+    {
+        Table facts = Facts();
+        Fact(facts, "model", $"{model.Model} ({model.Format})");
+        Fact(facts, "architecture", $"{model.Architecture}: {model.Blocks} blocks, width {model.HiddenSize}, vocabulary {model.VocabularySize}, context {model.ContextLength}");
+        Fact(facts, "parameters", Figures.Count(model.Parameters));
+        Fact(facts, "stored", $"{Figures.Bytes(model.StoredBytes)}, {Figures.Bits(model.BitsPerWeight)} bits per weight, {Figures.Bits(model.LinearBitsPerWeight)} over the linear layers");
+        Fact(facts, "tokenizer", model.Tokenizer ?? "none");
+        foreach (string warning in model.Warnings) Fact(facts, "note", warning);
+        console.Write(facts);
+
+        Table layers = new Table().Border(TableBorder.Simple).AddColumns("layer", "method");
+        foreach (string name in new[] { "shape", "bytes", "bits per weight" }) layers.AddColumn(new TableColumn(name).RightAligned());
+        foreach (LayerSummaryJson layer in model.Layers)
+        {
+            layers.AddRow(
+                new Text(layer.Name), new Text(layer.Method), new Text($"{layer.OutputDimension} x {layer.InputDimension}"), new Text(Figures.Count(layer.StoredBytes)),
+                new Text(Figures.Bits(layer.BitsPerWeight)));
+        }
+
+        console.Write(layers);
+        Table tensors = new Table().Border(TableBorder.Simple).AddColumns("tensor", "type", "shape");
+        foreach (TensorJson tensor in model.Tensors) tensors.AddRow(new Text(tensor.Name), new Text(tensor.Type), new Text(string.Join(" x ", tensor.Shape)));
+        console.Write(tensors);
+    }
+
+    private static void Describe(ToolConsole console, CpuDescription cpu)
+    {
+        Table facts = Facts();
+        Fact(facts, "CPU", $"{cpu.Name}, {cpu.Architecture}, {cpu.LogicalCores} logical cores");
+        Fact(facts, "vectors", Width(SimdLevel.Active) + (SimdLevel.Active == SimdLevel.Hardware ? "" : $", capped by {SimdLevel.Variable}; the hardware has {Width(SimdLevel.Hardware)}"));
+        Fact(facts, "offers", string.Join(", ", cpu.InstructionSets.Where(set => set.IsSupported).Select(set => set.Name)));
+        Fact(facts, "lacks", string.Join(", ", cpu.InstructionSets.Where(set => !set.IsSupported).Select(set => set.Name)));
+        console.Write(facts);
+    }
+
+    private static CpuJson ToJson(CpuDescription cpu) => new(
+        cpu.Name, cpu.Architecture.ToString(), cpu.LogicalCores, Width(SimdLevel.Active), cpu.InstructionSets.ToDictionary(set => set.Name, set => set.IsSupported));
+
+    private static string Width(SimdWidth width) => width == SimdWidth.Scalar ? "scalar" : ((int)width).ToString(CultureInfo.InvariantCulture) + " bits";
+
+    private static Table Facts() => new Table().Border(TableBorder.Simple).HideHeaders().AddColumns("", "");
+
+    private static void Fact(Table table, string name, string value) => table.AddRow(new Text(name), new Text(value));
+}

@@ -1,0 +1,106 @@
+using System.CommandLine;
+using TensorCompress.Cli.Terminal;
+using TensorCompress.Compression;
+using TensorCompress.Models;
+using TensorCompress.Pipeline;
+
+namespace TensorCompress.Cli.Commands;
+
+/// <summary>
+/// The part of <c>compress</c> that says which layer gets which method: <c>--method</c> with the options of all methods in the list, <c>--head</c>, or <c>--recipe</c>.
+/// </summary>
+internal sealed class MethodChoice
+{
+    private const string BitsOption = "bits";
+
+    private readonly Option<string> _method = new("--method")
+    {
+        HelpName = "METHOD",
+        Description = "Method for the linear layers of the blocks: " + string.Join("; ", CompressionMethods.All.Select(method => $"{method.Name} ({method.Description.TrimEnd('.')})")) + ".",
+    };
+
+    private readonly Option<string> _head = new("--head")
+    {
+        HelpName = "METHOD:BITS",
+        Description = "Method for embedding and head, for instance scalar:8; default: they stay dense. The other options apply where that method knows them.",
+    };
+
+    private readonly Option<string> _recipe = new("--recipe") { HelpName = "FILE", Description = "JSON file with a rule per group of layers, in place of --method." };
+
+    // Options of several methods with the same name are one option on the command line.
+    private readonly Dictionary<string, Option> _methodOptions = CompressionMethods.All
+        .SelectMany(method => method.Options.Select(option => (Method: method, Option: option)))
+        .GroupBy(entry => entry.Option.Name)
+        .ToDictionary(group => group.Key, group => CreateOption([.. group]));
+
+    /// <summary>Everything that the command line may say about methods.</summary>
+    public IEnumerable<Option> Options => [_method, .. _methodOptions.Values, _head, _recipe];
+
+    /// <summary>Refuses what contradicts itself, before any file is touched.</summary>
+    /// <exception cref="UsageException">There is no method and no recipe, or both, or an option that has no method to go to.</exception>
+    /// <exception cref="NotSupportedException">There is no such method.</exception>
+    /// <exception cref="ArgumentException">An option is unknown to its method, or out of range.</exception>
+    public Func<ModelDefinition, CompressionRecipe> Parse(ParseResult arguments)
+    {
+        string? method = arguments.GetValue(_method), head = arguments.GetValue(_head), recipe = arguments.GetValue(_recipe);
+        Dictionary<string, string> given = Given(arguments);
+        if (method is not null && recipe is not null) throw new UsageException("--method and --recipe exclude each other");
+        if (recipe is not null) return ParseRecipe(recipe, head, given);
+        if (method is null) throw new UsageException($"--method is required ({string.Join(", ", CompressionMethods.All.Select(known => known.Name))}), or --recipe FILE");
+
+        ICompressionMethod chosen = CompressionMethods.Get(method);
+        (ICompressionMethod Method, string Bits)? headChoice = head is null ? null : ParseHead(head);
+        foreach (string name in given.Keys)
+        {
+            if (Knows(chosen, name) || (headChoice is { } other && name != BitsOption && Knows(other.Method, name))) continue;
+            throw new UsageException($"the method {chosen.Name} has no option --{name}; it has {OptionNames(chosen)}");
+        }
+
+        MethodOptions options = chosen.ParseOptions(Known(chosen, given));
+        MethodOptions? headOptions = headChoice is { } forHead ? forHead.Method.ParseOptions(new Dictionary<string, string>(Known(forHead.Method, given)) { [BitsOption] = forHead.Bits }) : null;
+        return definition => CompressionRecipes.ForBlocks(definition, options, headOptions);
+    }
+
+    private static Func<ModelDefinition, CompressionRecipe> ParseRecipe(string file, string? head, Dictionary<string, string> given)
+    {
+        if (head is not null) throw new UsageException("--head and --recipe exclude each other: give embedding and head a rule");
+        if (given.Count > 0) throw new UsageException($"--{given.Keys.First()} has no method to go to: with --recipe, options stand in its rules");
+        CompressionRecipe recipe = CompressionRecipe.Parse(File.ReadAllBytes(file), file);
+        return _ => recipe;
+    }
+
+    private static (ICompressionMethod Method, string Bits) ParseHead(string text)
+    {
+        string[] parts = text.Split(':');
+        if (parts.Length != 2 || parts.Any(part => part.Length == 0)) throw new UsageException($"--head takes METHOD:BITS, for instance scalar:8, not \"{text}\"");
+        ICompressionMethod method = CompressionMethods.Get(parts[0]);
+        return Knows(method, BitsOption) ? (method, parts[1]) : throw new UsageException($"the method {method.Name} has no option --{BitsOption}, so it cannot stand in --head");
+    }
+
+    private Dictionary<string, string> Given(ParseResult arguments)
+    {
+        var given = new Dictionary<string, string>();
+        foreach ((string name, Option option) in _methodOptions)
+        {
+            if (arguments.GetResult(option) is not { Implicit: false } result) continue;
+            given.Add(name, result.Tokens.Count > 0 ? result.Tokens[0].Value : "true");
+        }
+
+        return given;
+    }
+
+    private static Dictionary<string, string> Known(ICompressionMethod method, Dictionary<string, string> given) =>
+        given.Where(entry => Knows(method, entry.Key)).ToDictionary(entry => entry.Key, entry => entry.Value);
+
+    private static bool Knows(ICompressionMethod method, string option) => method.Options.Any(known => known.Name == option);
+
+    private static string OptionNames(ICompressionMethod method) => method.Options.Count == 0 ? "none" : string.Join(", ", method.Options.Select(option => "--" + option.Name));
+
+    private static Option CreateOption((ICompressionMethod Method, MethodOption Option)[] entries)
+    {
+        MethodOption first = entries[0].Option;
+        string description = string.Join(" ", entries.Select(entry => $"{entry.Method.Name}: {entry.Option.Description}"));
+        if (first.ValueName is null) return new Option<bool>("--" + first.Name) { Description = description };
+        return new Option<string>("--" + first.Name) { HelpName = first.ValueName, Description = description };
+    }
+}

@@ -1,0 +1,104 @@
+using TensorCompress.Caching;
+using TensorCompress.Layers;
+using TensorCompress.Models;
+using TensorCompress.Threading;
+using TensorCompress.Tokenization;
+
+namespace TensorCompress.Inference;
+
+/// <summary>How a model is loaded and run.</summary>
+public sealed record LanguageModelOptions
+{
+    /// <summary>Threads; shared by all sessions.</summary>
+    public ComputePool Pool { get; init; } = ComputePool.Shared;
+
+    /// <summary>A tokenizer file or folder in place of the one beside the model.</summary>
+    public string? TokenizerPath { get; init; }
+
+    /// <summary>Loads no tokenizer: for work on ids only.</summary>
+    public bool WithoutTokenizer { get; init; }
+}
+
+/// <summary>A language model with its weights: immutable, safe for concurrent sessions.</summary>
+public sealed class LanguageModel : IDisposable
+{
+    private readonly ModelWeights _weights;
+    private readonly TransformerExecutor _executor;
+    private int _openSessions;
+    private bool _isDisposed;
+
+    private LanguageModel(ModelWeights weights, Tokenizer? tokenizer, long storedBytes, LanguageModelOptions options)
+    {
+        _weights = weights;
+        _executor = new TransformerExecutor(weights);
+        Tokenizer = tokenizer;
+        StoredBytes = storedBytes;
+        Options = options;
+    }
+
+    /// <summary>What the model computes.</summary>
+    public ModelDefinition Definition => _weights.Definition;
+
+    /// <summary>The tokenizer, or null where none lies beside the model.</summary>
+    public Tokenizer? Tokenizer { get; }
+
+    /// <summary>Bytes of the weight files, headers included.</summary>
+    public long StoredBytes { get; }
+
+    /// <summary>All stored bits over all parameters of the model.</summary>
+    public double BitsPerWeight => StoredBytes * 8.0 / Definition.ParameterCount;
+
+    /// <summary>Bytes of memory that the weights take.</summary>
+    public long ResidentBytes => _weights.ResidentBytes;
+
+    /// <summary>The options it was loaded with.</summary>
+    public LanguageModelOptions Options { get; }
+
+    /// <summary>Loads a checkpoint folder, a GGUF file or a llama2.c file, dense or compressed.</summary>
+    /// <param name="path">Folder or file.</param>
+    /// <param name="options">Threads and tokenizer; null for the defaults.</param>
+    /// <param name="cancellationToken">Looked at between tensors.</param>
+    /// <exception cref="FileNotFoundException">There is no such file or folder.</exception>
+    /// <exception cref="Storage.TensorFormatException">The files are damaged or not supported.</exception>
+    public static LanguageModel Load(string path, LanguageModelOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(path);
+        return Load(checkpoint, options, cancellationToken);
+    }
+
+    /// <summary>Loads an opened checkpoint, which may be closed afterwards.</summary>
+    /// <inheritdoc cref="Load(string, LanguageModelOptions?, CancellationToken)"/>
+    public static LanguageModel Load(ModelCheckpoint checkpoint, LanguageModelOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        options ??= new LanguageModelOptions();
+        Tokenizer? tokenizer = options.WithoutTokenizer ? null : checkpoint.LoadTokenizer(options.TokenizerPath);
+        return new LanguageModel(WeightLoader.Load(checkpoint, options.Pool, cancellationToken), tokenizer, checkpoint.WeightBytes, options);
+    }
+
+    /// <summary>Begins a sequence.</summary>
+    /// <param name="capacity">Positions it may hold; null for the model's context length.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Less than one, or more than a model with learned positions has.</exception>
+    public Session CreateSession(int? capacity = null)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        int positions = capacity ?? Definition.ContextLength;
+        ArgumentOutOfRangeException.ThrowIfLessThan(positions, 1, nameof(capacity));
+        if (Definition.PositionEmbedding is not null) ArgumentOutOfRangeException.ThrowIfGreaterThan(positions, Definition.ContextLength, nameof(capacity));
+        AttentionDefinition attention = Definition.Blocks[0].Attention;
+        var cache = new FloatKeyValueCache(Definition.Blocks.Count, attention.KeyValueHeadCount, attention.HeadDimension, positions);
+        Interlocked.Increment(ref _openSessions);
+        return new Session(this, _executor, cache, new ComputeContext(Options.Pool), () => Interlocked.Decrement(ref _openSessions));
+    }
+
+    /// <summary>Frees the weights.</summary>
+    /// <exception cref="InvalidOperationException">Sessions are open: they would read freed memory.</exception>
+    public void Dispose()
+    {
+        if (_isDisposed) return;
+        int open = Volatile.Read(ref _openSessions);
+        if (open > 0) throw new InvalidOperationException($"{open} sessions of the model are still open; dispose them first.");
+        _isDisposed = true;
+        _weights.Dispose();
+    }
+}

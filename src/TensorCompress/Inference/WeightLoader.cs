@@ -1,0 +1,160 @@
+using System.Numerics.Tensors;
+using System.Text.Json.Nodes;
+using TensorCompress.Compression;
+using TensorCompress.Compression.Dense;
+using TensorCompress.Layers;
+using TensorCompress.Models;
+using TensorCompress.Storage;
+using TensorCompress.Tensors;
+using TensorCompress.Threading;
+
+namespace TensorCompress.Inference;
+
+/// <summary>Makes the layers of a model from its checkpoint: compressed ones by the manifest, dense ones from their tensors.</summary>
+internal static class WeightLoader
+{
+    public static ModelWeights Load(ModelCheckpoint checkpoint, ComputePool pool, CancellationToken cancellationToken)
+    {
+        ModelDefinition definition = checkpoint.Definition;
+        CheckTensors(checkpoint);
+        // Layers are independent: read and unpack them side by side.
+        LinearDefinition[] linears = [.. definition.Linears];
+        var layers = new LinearLayer?[linears.Length];
+        try
+        {
+            pool.For(linears.Length, 1, (start, end) =>
+            {
+                for (nint i = start; i < end; i++)
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    layers[i] = LoadLinear(checkpoint, linears[i]);
+                }
+            });
+        }
+        catch
+        {
+            foreach (LinearLayer? layer in layers) layer?.Dispose();
+            throw;
+        }
+
+        Dictionary<LinearDefinition, LinearLayer> byDefinition = linears.Zip(layers).ToDictionary(pair => pair.First, pair => pair.Second!);
+        BiasedLinear Biased(LinearDefinition linear) => new(byDefinition[linear], linear.HasBias ? ReadVector(checkpoint, linear.BiasName) : []);
+        NormLayer Norm(NormDefinition norm) => CreateNorm(checkpoint, norm);
+        LinearLayer embedding = byDefinition[definition.TokenEmbedding];
+        return new ModelWeights(
+            definition,
+            embedding,
+            definition.PositionEmbedding is null ? [] : ReadVector(checkpoint, definition.PositionEmbedding),
+            [
+                .. definition.Blocks.Select(block => new BlockWeights(
+                    Norm(block.AttentionNorm),
+                    [.. block.Attention.Projections.Select(Biased)],
+                    Biased(block.Attention.Output),
+                    Norm(block.FeedForwardNorm),
+                    block.FeedForward.Gate is null ? null : Biased(block.FeedForward.Gate),
+                    Biased(block.FeedForward.Up),
+                    Biased(block.FeedForward.Down))),
+            ],
+            Norm(definition.FinalNorm),
+            definition.Head is null ? embedding : byDefinition[definition.Head],
+            definition.HeadBias is null ? [] : ReadVector(checkpoint, definition.HeadBias));
+    }
+
+    /// <summary>Reads a layer's weight as the checkpoint holds it, compressed or dense.</summary>
+    public static CompressedWeight ReadWeight(ModelCheckpoint checkpoint, LinearDefinition linear)
+    {
+        if (checkpoint.Manifest?.Layers.TryGetValue(linear.Name, out ManifestLayer? layer) != true) return ReadDense(checkpoint, linear);
+        ICompressionMethod method = CompressionMethods.All.FirstOrDefault(candidate => candidate.Name == layer!.Method)
+            ?? throw Fault(TensorFormatError.Unsupported, $"method \"{layer!.Method}\"; supported: {string.Join(", ", CompressionMethods.All.Select(candidate => candidate.Name))}");
+        if (layer!.Version < 1 || layer.Version > method.FormatVersion)
+            throw Fault(TensorFormatError.Version, $"version {layer.Version} of method {method.Name}; this library reads 1 to {method.FormatVersion}");
+        if (layer.OutputDimension != linear.OutputDimension || layer.InputDimension != linear.InputDimension)
+            throw Fault(TensorFormatError.Inconsistent, $"the manifest says {layer.OutputDimension} x {layer.InputDimension}, the model needs {linear.OutputDimension} x {linear.InputDimension}");
+        return method.Read(new StoredWeight(linear.Name, linear.OutputDimension, linear.InputDimension, (JsonObject)layer.Parameters.DeepClone(), checkpoint.Tensors));
+
+        TensorFormatException Fault(TensorFormatError kind, string reason) => new(kind, reason, checkpoint.Path, linear.Name);
+    }
+
+    private static LinearLayer LoadLinear(ModelCheckpoint checkpoint, LinearDefinition linear)
+    {
+        // Plain floats become the layer itself; everything else is packed from its stored form.
+        if (!IsCompressed(checkpoint, linear) && DenseType(checkpoint, linear) == ElementType.F32) return new DenseLayer(ReadFinite(checkpoint, linear));
+        using CompressedWeight weight = ReadWeight(checkpoint, linear);
+        return weight.CreateLayer();
+    }
+
+    private static bool IsCompressed(ModelCheckpoint checkpoint, LinearDefinition linear) => checkpoint.Manifest?.Layers.ContainsKey(linear.Name) == true;
+
+    // 16-bit floats stay as they are; other numbers are read as floats.
+    private static ElementType DenseType(ModelCheckpoint checkpoint, LinearDefinition linear)
+    {
+        ElementType type = checkpoint.Tensors.Tensors[linear.WeightName].ElementType;
+        return type is ElementType.F16 or ElementType.BF16 ? type : ElementType.F32;
+    }
+
+    private static DenseWeight ReadDense(ModelCheckpoint checkpoint, LinearDefinition linear)
+    {
+        using Matrix<float> values = ReadFinite(checkpoint, linear);
+        return DenseWeight.FromDense(values.View, DenseType(checkpoint, linear));
+    }
+
+    /// <summary>Reads a layer's dense weight as floats.</summary>
+    /// <exception cref="TensorFormatException">The tensor is missing, has another shape, or holds a value that is not finite.</exception>
+    public static Matrix<float> ReadFinite(ModelCheckpoint checkpoint, LinearDefinition linear)
+    {
+        Matrix<float> values = DenseTensors.Read(checkpoint, linear);
+        for (nint row = 0; row < values.Rows; row++) ThrowIfNotFinite(values.Row(row), checkpoint, linear.WeightName, row * values.Columns);
+        return values;
+    }
+
+    private static void ThrowIfNotFinite(ReadOnlySpan<float> values, ModelCheckpoint checkpoint, string tensor, long firstElement)
+    {
+        // A sum of absolute values is finite if and only if every element is (or the sum overflows, which the slow look excludes).
+        if (float.IsFinite(TensorPrimitives.SumOfMagnitudes(values))) return;
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (!float.IsFinite(values[i])) throw new TensorFormatException(TensorFormatError.Value, $"element {firstElement + i} is {values[i]}", checkpoint.Path, tensor);
+        }
+    }
+
+    private static NormLayer CreateNorm(ModelCheckpoint checkpoint, NormDefinition norm)
+    {
+        float[] gain = ReadVector(checkpoint, norm.WeightName);
+        return norm.Kind == NormKind.RootMeanSquare
+            ? new RmsNorm(gain, norm.Epsilon)
+            : new LayerNorm(gain, norm.HasBias ? ReadVector(checkpoint, norm.BiasName) : [], norm.Epsilon);
+    }
+
+    private static float[] ReadVector(ModelCheckpoint checkpoint, string name)
+    {
+        var values = new float[checked((int)checkpoint.Tensors.Tensors[name].ElementCount)];
+        checkpoint.Tensors.ReadSingles(name, 0, values);
+        ThrowIfNotFinite(values, checkpoint, name, 0);
+        return values;
+    }
+
+    // Every tensor that the definition names is there with the right shape, before anything large is allocated.
+    private static void CheckTensors(ModelCheckpoint checkpoint)
+    {
+        foreach (LinearDefinition linear in checkpoint.Definition.Linears)
+        {
+            if (IsCompressed(checkpoint, linear)) continue;
+            long rows = linear.IsStoredTransposed ? linear.InputDimension : linear.OutputDimension;
+            long columns = linear.IsStoredTransposed ? linear.OutputDimension : linear.InputDimension;
+            Check(linear.WeightName, shape => shape.Count == 2 && shape[0] == rows && shape[1] == columns, $"[{rows}, {columns}]");
+        }
+
+        foreach ((string name, long length) in checkpoint.Definition.Vectors)
+            Check(name, shape => shape.Aggregate(1L, (product, dimension) => product * dimension) == length, $"{length} elements");
+
+        void Check(string name, Predicate<IReadOnlyList<long>> fits, string required)
+        {
+            if (!checkpoint.Tensors.Tensors.TryGetValue(name, out TensorInfo? tensor))
+                throw new TensorFormatException(TensorFormatError.Inconsistent, $"the model needs the tensor, {required}, and the file lacks it", checkpoint.Path, name);
+            if (!fits(tensor.Shape))
+                throw new TensorFormatException(TensorFormatError.Inconsistent, $"shape [{string.Join(", ", tensor.Shape)}]; the model needs {required}", checkpoint.Path, name);
+            if (!tensor.ElementType.IsNumeric())
+                throw new TensorFormatException(TensorFormatError.Unsupported, $"weights of type {tensor.ElementType.Name()}", checkpoint.Path, name);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+using TensorCompress.Storage;
+using TensorCompress.Tokenization;
+
+namespace TensorCompress.Models;
+
+/// <summary>The tokenizer of a GGUF file.</summary>
+internal static class GgufVocabularies
+{
+    private const string Prefix = "tokenizer.ggml.";
+
+    /// <summary>Reads the vocabulary; null where the file has none.</summary>
+    public static GgufVocabulary? Read(GgufFile file)
+    {
+        GgufMetadata metadata = file.Metadata;
+        IReadOnlyList<string>? tokens = metadata.Texts(Prefix + "tokens");
+        string? model = metadata.Text(Prefix + "model");
+        if (tokens is null || model is null) return null;
+        return new GgufVocabulary
+        {
+            Model = model,
+            Pre = metadata.Text(Prefix + "pre"),
+            Tokens = tokens,
+            TokenTypes = metadata.Integers(Prefix + "token_type"),
+            Scores = metadata.Singles(Prefix + "scores"),
+            Merges = metadata.Texts(Prefix + "merges"),
+            BosTokenId = Id("bos_token_id"),
+            EosTokenId = Id("eos_token_id"),
+            EotTokenId = Id("eot_token_id"),
+            UnknownTokenId = Id("unknown_token_id"),
+            PaddingTokenId = Id("padding_token_id"),
+            AddBosToken = metadata.Flag(Prefix + "add_bos_token"),
+            AddEosToken = metadata.Flag(Prefix + "add_eos_token"),
+            AddSpacePrefix = metadata.Flag(Prefix + "add_space_prefix"),
+            ChatTemplate = metadata.Text("tokenizer.chat_template"),
+        };
+
+        int? Id(string key)
+        {
+            long? id = metadata.Integer(Prefix + key);
+            if (id is < 0 || id >= tokens.Count) throw new TensorFormatException(TensorFormatError.Value, $"{Prefix}{key} is {id}, the vocabulary has {tokens.Count} tokens");
+            return (int?)id;
+        }
+    }
+
+    /// <summary>The tokenizer files of a Hugging Face folder with this vocabulary.</summary>
+    public static IReadOnlyList<CompanionFile> CompanionFiles(GgufVocabulary vocabulary) =>
+    [
+        new("tokenizer.json", stream => stream.Write(TokenizerJson.Write(vocabulary))),
+        new("tokenizer_config.json", stream => stream.Write(TokenizerConfigJson.Write(vocabulary))),
+    ];
+}

@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using TensorCompress.Compression;
+using TensorCompress.Inference;
+using TensorCompress.Models;
+using TensorCompress.Storage;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Pipeline;
+
+/// <summary>What a conversion made.</summary>
+/// <param name="Size">Sizes of the result.</param>
+/// <param name="ElementType">Type of the matrices.</param>
+/// <param name="Elapsed">Time taken.</param>
+/// <param name="Warnings">What a user should know.</param>
+public sealed record ConversionReport(ModelSize Size, ElementType ElementType, TimeSpan Elapsed, IReadOnlyList<string> Warnings);
+
+/// <summary>Writes any checkpoint that can be read as a dense Hugging Face folder.</summary>
+public static class ModelConverter
+{
+    /// <summary>Converts; the output appears whole or not at all.</summary>
+    /// <param name="model">GGUF file, llama2.c file, or checkpoint folder (compressed or not).</param>
+    /// <param name="output">Folder to make; must not exist or be empty.</param>
+    /// <param name="type">Type of the matrices: F32, F16 or BF16. Norms and biases are written as F32.</param>
+    /// <param name="progress">Told after each tensor; may be null.</param>
+    /// <param name="cancellationToken">Looked at between tensors.</param>
+    /// <exception cref="ArgumentException">The type is another one, or a weight does not fit into it.</exception>
+    /// <exception cref="TensorFormatException">The source is damaged or not supported.</exception>
+    /// <exception cref="OutputExistsException">The output exists.</exception>
+    public static ConversionReport Convert(
+        string model, string output, ElementType type = ElementType.F32, IProgress<JobProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        if (type is not (ElementType.F32 or ElementType.F16 or ElementType.BF16)) throw new ArgumentException($"Matrices are written as F32, F16 or BF16, not {type.Name()}.", nameof(type));
+        var clock = Stopwatch.StartNew();
+        using ModelCheckpoint source = ModelCheckpoint.Open(model);
+        ModelDefinition definition = source.Definition;
+        using CheckpointWriter writer = CheckpointWriter.Create(output);
+        LinearDefinition[] linears = [.. definition.Linears];
+        for (int i = 0; i < linears.Length; i++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            WriteMatrix(source, linears[i], type, writer.Tensors);
+            progress?.Report(new JobProgress(i + 1, linears.Length, linears[i].Name, (i + 1.0) / linears.Length, clock.Elapsed));
+        }
+
+        foreach ((string name, long length) in definition.Vectors)
+        {
+            var values = new float[length];
+            source.Tensors.ReadSingles(name, 0, values);
+            writer.Tensors.Add(source.Tensors.Tensors[name] with { ElementType = ElementType.F32 }, MemoryMarshal.AsBytes<float>(values));
+        }
+
+        writer.CompleteTensors();
+        writer.WriteCompanionFiles(source);
+        writer.WriteConfiguration(source, null, type switch { ElementType.F16 => "float16", ElementType.BF16 => "bfloat16", _ => "float32" });
+        ModelSize size;
+        using (ModelCheckpoint result = ModelCheckpoint.Open(writer.Staging)) size = ModelSize.Of(result);
+        writer.Publish();
+        return new ConversionReport(size, type, clock.Elapsed, source.Warnings);
+    }
+
+    private static void WriteMatrix(ModelCheckpoint source, LinearDefinition linear, ElementType type, ITensorSink sink)
+    {
+        using CompressedWeight weight = WeightLoader.ReadWeight(source, linear);
+        using Matrix<float> decoded = weight.ToDense();
+        using Matrix<float> stored = linear.IsStoredTransposed ? DenseTensors.Transpose(decoded) : decoded;
+        sink.Add(new TensorInfo(linear.WeightName, type, [stored.Rows, stored.Columns]), stream =>
+        {
+            var bytes = new byte[checked((int)stored.Columns * type.BitWidth() / 8)];
+            for (nint row = 0; row < stored.Rows; row++)
+            {
+                ElementConversion.FromSingle(stored.Row(row), type, bytes);
+                if (type == ElementType.F16) ThrowIfOverflowed(stored.Row(row), linear);
+                stream.Write(bytes);
+            }
+        });
+    }
+
+    private static void ThrowIfOverflowed(ReadOnlySpan<float> row, LinearDefinition linear)
+    {
+        foreach (float value in row)
+        {
+            if (float.IsFinite(value) && !Half.IsFinite((Half)value))
+                throw new ArgumentException($"{linear.Name} has the weight {value}, beyond the largest F16 (65504): convert to bf16 or f32.");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Storage;
+
+/// <summary>Where a tensor's bytes lie, counted from the end of the header.</summary>
+internal readonly record struct TensorRange(long Begin, long End);
+
+/// <summary>The checked header of a safetensors file: JSON that maps names to type, shape and byte range.</summary>
+internal sealed class SafetensorsHeader
+{
+    public const long MaxHeaderBytes = 100_000_000;
+    public const int MaxRank = 64;
+    public const int MaxNameBytes = 65_535;
+    public const int MaxTensors = 1_000_000;
+
+    private readonly string? _file;
+    private readonly List<(TensorInfo Info, TensorRange Range)> _entries = [];
+
+    private SafetensorsHeader(string? file) => _file = file;
+
+    public Dictionary<string, TensorInfo> Tensors { get; } = [];
+
+    public Dictionary<string, TensorRange> Ranges { get; } = [];
+
+    public Dictionary<string, string> Metadata { get; } = [];
+
+    public List<string> Warnings { get; } = [];
+
+    /// <summary>Parses and checks a header.</summary>
+    /// <param name="utf8">The JSON text.</param>
+    /// <param name="dataLength">Bytes of the file after the header.</param>
+    /// <param name="file">Path for messages.</param>
+    public static SafetensorsHeader Parse(ReadOnlySpan<byte> utf8, long dataLength, string? file)
+    {
+        var header = new SafetensorsHeader(file);
+        if (!Utf8.IsValid(utf8)) throw header.Fault(TensorFormatError.Encoding, "the header is not valid UTF-8");
+        try
+        {
+            var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = 64 });
+            header.ReadRoot(ref reader);
+            if (reader.Read()) throw header.Fault(TensorFormatError.Encoding, "text after the header's object");
+        }
+        catch (JsonException fault)
+        {
+            throw new TensorFormatException(TensorFormatError.Encoding, "the header is not valid JSON: " + fault.Message, file, offset: 8 + fault.BytePositionInLine, innerException: fault);
+        }
+        catch (InvalidOperationException fault) // a lone surrogate escape
+        {
+            throw new TensorFormatException(TensorFormatError.Encoding, "the header has text that is not valid Unicode", file, innerException: fault);
+        }
+
+        header.CheckRanges(dataLength);
+        return header;
+    }
+
+    private void ReadRoot(ref Utf8JsonReader reader)
+    {
+        if (!reader.Read()) throw Fault(TensorFormatError.Encoding, "the header is empty");
+        if (reader.TokenType != JsonTokenType.StartObject) throw Fault(TensorFormatError.Structure, "the header is not an object");
+        bool hasMetadata = false;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+        {
+            string name = ReadName(ref reader);
+            reader.Read();
+            if (name == "__metadata__")
+            {
+                if (hasMetadata) throw Fault(TensorFormatError.Duplicate, "\"__metadata__\" stands twice");
+                hasMetadata = true;
+                ReadMetadata(ref reader);
+                continue;
+            }
+
+            (TensorInfo info, TensorRange range) = ReadEntry(ref reader, name);
+            if (!Tensors.TryAdd(name, info)) throw Fault(TensorFormatError.Duplicate, "the name stands twice", name);
+            if (Tensors.Count > MaxTensors) throw Fault(TensorFormatError.Limit, $"more than {MaxTensors} tensors");
+            Ranges.Add(name, range);
+            _entries.Add((info, range));
+        }
+    }
+
+    private string ReadName(ref Utf8JsonReader reader)
+    {
+        if (reader.ValueSpan.Length > 6L * MaxNameBytes) throw Fault(TensorFormatError.Limit, $"a name of {reader.ValueSpan.Length} bytes");
+        string name = reader.GetString()!;
+        if (Encoding.UTF8.GetByteCount(name) > MaxNameBytes) throw Fault(TensorFormatError.Limit, $"a name of more than {MaxNameBytes} bytes");
+        if (name.Any(char.IsControl)) throw Fault(TensorFormatError.Name, "a control character in the name", name);
+        return name;
+    }
+
+    private void ReadMetadata(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject) throw Fault(TensorFormatError.Structure, "\"__metadata__\" is not an object");
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+        {
+            string key = reader.GetString()!;
+            reader.Read();
+            if (reader.TokenType != JsonTokenType.String) throw Fault(TensorFormatError.Structure, $"metadata \"{key}\" is not a text");
+            if (!Metadata.TryAdd(key, reader.GetString()!)) throw Fault(TensorFormatError.Duplicate, $"metadata \"{key}\" stands twice");
+        }
+    }
+
+    private (TensorInfo Info, TensorRange Range) ReadEntry(ref Utf8JsonReader reader, string name)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject) throw Fault(TensorFormatError.Structure, "the entry is not an object", name);
+        ElementType? type = null;
+        ulong[]? shape = null;
+        ulong[]? offsets = null;
+        var seen = new HashSet<string>();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+        {
+            string field = reader.GetString()!;
+            if (!seen.Add(field)) throw Fault(TensorFormatError.Duplicate, $"\"{field}\" stands twice", name);
+            reader.Read();
+            switch (field)
+            {
+                case "dtype": type = ReadType(ref reader, name); break;
+                case "shape": shape = ReadNumbers(ref reader, name, field, TensorFormatError.Shape, MaxRank); break;
+                case "data_offsets": offsets = ReadNumbers(ref reader, name, field, TensorFormatError.Offset, 2); break;
+                default:
+                    Warnings.Add($"tensor {name} has the unknown field \"{field}\", which is ignored");
+                    reader.Skip();
+                    break;
+            }
+        }
+
+        if (type is null || shape is null || offsets is null)
+            throw Fault(TensorFormatError.Structure, $"\"{(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")}\" is missing", name);
+        return (new TensorInfo(name, type.Value, CheckShape(shape, name)), CheckOffsets(type.Value, shape, offsets, name));
+    }
+
+    private ElementType ReadType(ref Utf8JsonReader reader, string name)
+    {
+        string text = reader.TokenType == JsonTokenType.String ? reader.GetString()! : "";
+        return ElementTypes.TryParse(text, out ElementType type) ? type : throw Fault(TensorFormatError.Type, $"the element type \"{text}\" is not known", name);
+    }
+
+    private ulong[] ReadNumbers(ref Utf8JsonReader reader, string name, string field, TensorFormatError kind, int maximum)
+    {
+        if (reader.TokenType != JsonTokenType.StartArray) throw Fault(kind, $"\"{field}\" is not a list", name);
+        var numbers = new List<ulong>();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (reader.TokenType != JsonTokenType.Number || !IsPlainInteger(reader.ValueSpan) || !reader.TryGetUInt64(out ulong number))
+                throw Fault(kind, $"\"{field}\" holds something that is not a whole number from 0 to 2^64 - 1", name);
+            if (numbers.Count == maximum) throw Fault(field == "shape" ? TensorFormatError.Limit : kind, $"\"{field}\" has more than {maximum} numbers", name);
+            numbers.Add(number);
+        }
+
+        return [.. numbers];
+    }
+
+    private static bool IsPlainInteger(ReadOnlySpan<byte> token) => token.IndexOfAnyExceptInRange((byte)'0', (byte)'9') < 0;
+
+    private long[] CheckShape(ulong[] shape, string name)
+    {
+        if (CheckedSizes.ElementCount(shape) is null || shape.Any(dimension => dimension > long.MaxValue))
+            throw Fault(TensorFormatError.Overflow, $"shape [{string.Join(", ", shape)}] has too many elements", name);
+        return [.. shape.Select(dimension => (long)dimension)];
+    }
+
+    private TensorRange CheckOffsets(ElementType type, ulong[] shape, ulong[] offsets, string name)
+    {
+        long bits = CheckedSizes.BitCount(CheckedSizes.ElementCount(shape)!.Value, type)
+            ?? throw Fault(TensorFormatError.Overflow, $"shape [{string.Join(", ", shape)}] of {type.Name()} has too many bytes", name);
+        if (bits % 8 != 0) throw Fault(TensorFormatError.Shape, $"{bits} bits are no whole number of bytes", name);
+        if (offsets.Length != 2) throw Fault(TensorFormatError.Offset, $"\"data_offsets\" has {offsets.Length} numbers, not 2", name);
+        if (offsets[0] > offsets[1]) throw Fault(TensorFormatError.Offset, $"the data end at {offsets[1]} before they begin at {offsets[0]}", name);
+        if (offsets[1] > long.MaxValue) throw Fault(TensorFormatError.Overflow, $"the data end at {offsets[1]}", name);
+        if ((long)(offsets[1] - offsets[0]) != bits / 8)
+            throw Fault(TensorFormatError.Size, $"{offsets[1] - offsets[0]} bytes; shape [{string.Join(", ", shape)}] of {type.Name()} takes {bits / 8}", name);
+        return new TensorRange((long)offsets[0], (long)offsets[1]);
+    }
+
+    // The data are covered exactly once, from 0 to the end of the file: no holes, no overlaps, nothing behind.
+    private void CheckRanges(long dataLength)
+    {
+        long position = 0;
+        foreach ((TensorInfo info, TensorRange range) in _entries.OrderBy(entry => entry.Range.Begin).ThenBy(entry => entry.Range.End))
+        {
+            if (range.Begin != position)
+                throw Fault(TensorFormatError.Offset, range.Begin > position ? $"a hole from {position} to {range.Begin}" : $"the data overlap others from {range.Begin} to {position}", info.Name);
+            position = range.End;
+            if (position > dataLength) throw Fault(TensorFormatError.Truncated, $"the data end at {range.End}, the file has {dataLength} bytes of data", info.Name);
+        }
+
+        if (position < dataLength) throw Fault(TensorFormatError.Trailing, $"{dataLength - position} bytes after the last tensor");
+    }
+
+    private TensorFormatException Fault(TensorFormatError kind, string reason, string? tensor = null) => new(kind, reason, _file, tensor);
+}

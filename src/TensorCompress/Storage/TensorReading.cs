@@ -1,0 +1,65 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Storage;
+
+/// <summary>Readings that every tensor source offers by its bytes.</summary>
+public static class TensorReading
+{
+    private const int BlockBytes = 1 << 18;
+
+    /// <summary>Writes a tensor's stored bytes to a stream.</summary>
+    /// <param name="source">Where the tensor lies.</param>
+    /// <param name="tensor">One of the source's tensors.</param>
+    /// <param name="destination">Receives <see cref="TensorInfo.ByteLength"/> bytes.</param>
+    /// <param name="cancellationToken">Looked at between blocks.</param>
+    public static void CopyTo(this ITensorSource source, TensorInfo tensor, Stream destination, CancellationToken cancellationToken = default)
+    {
+        byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
+        try
+        {
+            for (long offset = 0; offset < tensor.ByteLength; offset += BlockBytes)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                int count = (int)Math.Min(BlockBytes, tensor.ByteLength - offset);
+                source.ReadBytes(tensor.Name, offset, block.AsSpan(0, count));
+                destination.Write(block, 0, count);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
+        }
+    }
+
+    /// <summary>Reads elements of a source that stores plain elements: <see cref="ITensorSource.ReadSingles"/> by <see cref="ITensorSource.ReadBytes"/>.</summary>
+    internal static void ReadSingles(ITensorSource source, string name, long firstElement, Span<float> destination)
+    {
+        ElementType type = source.Tensors.TryGetValue(name, out TensorInfo? tensor) ? tensor.ElementType : throw new KeyNotFoundException($"There is no tensor {name}.");
+        if (type == ElementType.F32)
+        {
+            source.ReadBytes(name, checked(firstElement * sizeof(float)), MemoryMarshal.AsBytes(destination));
+            return;
+        }
+
+        if (!type.IsNumeric()) throw new TensorFormatException(TensorFormatError.Unsupported, $"values of type {type.Name()} cannot be read as numbers", tensor: name);
+        int size = type.BitWidth() / 8;
+        byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
+        try
+        {
+            int atATime = BlockBytes / size;
+            for (int done = 0; done < destination.Length; done += atATime)
+            {
+                int count = Math.Min(atATime, destination.Length - done);
+                Span<byte> bytes = block.AsSpan(0, count * size);
+                source.ReadBytes(name, checked((firstElement + done) * size), bytes);
+                ElementConversion.ToSingle(type, bytes, destination.Slice(done, count));
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
+        }
+    }
+}

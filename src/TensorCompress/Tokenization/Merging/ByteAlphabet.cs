@@ -1,0 +1,54 @@
+using System.Text;
+
+namespace TensorCompress.Tokenization.Merging;
+
+/// <summary>The byte-level alphabet of GPT-2: each byte has one visible character, so that vocabularies are plain text. Printable Latin-1 stands for itself, the other 68 bytes follow from U+0100 on.</summary>
+internal static class ByteAlphabet
+{
+    private static readonly char[] Characters = BuildCharacters();
+    private static readonly short[] Bytes = BuildBytes(); // of characters below U+0144, -1: stands for no byte
+
+    /// <summary>The character that stands for a byte.</summary>
+    public static char Character(byte value) => Characters[value];
+
+    /// <summary>The byte that a character stands for, or -1.</summary>
+    public static int Byte(char character) => character < Bytes.Length ? Bytes[character] : -1;
+
+    /// <summary>Appends the bytes of a token: of each character its byte, or UTF-8 when the token has a character that stands for none.</summary>
+    /// <returns>Whether all characters stand for bytes.</returns>
+    public static bool AppendBytes(string token, List<byte> bytes)
+    {
+        int start = bytes.Count;
+        foreach (char character in token)
+        {
+            int value = Byte(character);
+            if (value < 0)
+            {
+                bytes.RemoveRange(start, bytes.Count - start);
+                bytes.AddRange(Encoding.UTF8.GetBytes(token));
+                return false;
+            }
+
+            bytes.Add((byte)value);
+        }
+
+        return true;
+    }
+
+    private static char[] BuildCharacters()
+    {
+        var characters = new char[256];
+        int next = 256;
+        for (int value = 0; value < 256; value++)
+            characters[value] = value is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE ? (char)value : (char)next++;
+        return characters;
+    }
+
+    private static short[] BuildBytes()
+    {
+        var bytes = new short[Characters.Max() + 1];
+        Array.Fill(bytes, (short)-1);
+        for (int value = 0; value < 256; value++) bytes[Characters[value]] = (short)value;
+        return bytes;
+    }
+}

@@ -1,0 +1,110 @@
+using System.Text.Json;
+using TensorCompress.Cli.Tests.TestKit;
+
+namespace TensorCompress.Cli.Tests;
+
+public sealed class JsonTests
+{
+    private static readonly string[] EvaluationFields =
+        ["accuracy", "bitsPerWeight", "linearBitsPerWeight", "loss", "perplexity", "perplexityStandardError", "storedBytes", "tokens", "tokensPerSecond"];
+
+    [Fact]
+    public void Eval_has_exactly_the_fields_of_the_contract()
+    {
+        JsonElement result = ToolProcess.Run(["eval", Stories.Name, .. Stories.Evaluation]).Json();
+        AssertFields(result, EvaluationFields);
+        Assert.Equal(Math.Exp(result.GetProperty("loss").GetDouble()), result.GetProperty("perplexity").GetDouble(), 9);
+        Assert.Equal(new FileInfo(Stories.ModelFile).Length, result.GetProperty("storedBytes").GetInt64());
+        Assert.InRange(result.GetProperty("perplexity").GetDouble(), 3.5, 6.5);
+    }
+
+    [Fact]
+    public void Eval_with_a_reference_adds_kl_and_agreement()
+    {
+        JsonElement result = ToolProcess.Run(["eval", Stories.Scalar, "--reference", Stories.Name, .. Stories.Evaluation]).Json();
+        AssertFields(result, [.. EvaluationFields, "kl", "topAgreement"]);
+        AssertFields(result.GetProperty("kl"), "mean", "median", "p99", "p999");
+    }
+
+    [Fact]
+    public void Eval_of_one_text_counts_scored_tokens_of_whole_windows()
+    {
+        JsonElement result = ToolProcess.Run("eval", Stories.Name, "--text", Stories.Texts, "--context", "128", "--max-tokens", "400", "--json").Json();
+        Assert.Equal(3 * 127, result.GetProperty("tokens").GetInt64());
+    }
+
+    [Fact]
+    public void Compress_has_exactly_the_fields_of_the_contract()
+    {
+        using var folder = new TemporaryFolder();
+        ToolResult run = ToolProcess.Run("compress", Stories.Name, "-o", folder.File("out"), "--method", "scalar", "--bits", "3", "--group", "32", "--symmetric", "--json");
+        JsonElement result = run.Json();
+        AssertFields(result, "layers", "peakBytes", "seconds", "storedBytes");
+        JsonElement[] layers = [.. result.GetProperty("layers").EnumerateArray()];
+        Assert.Equal(35, layers.Length);
+        foreach (JsonElement layer in layers)
+        {
+            AssertFields(layer, "bitsPerWeight", "method", "name", "outputError", "relativeError", "seconds", "storedBytes");
+            Assert.Equal(3 + 16.0 / 32, layer.GetProperty("bitsPerWeight").GetDouble(), 0.4); // rows of 172 leave a shorter last group
+        }
+
+        Assert.Equal(new FileInfo(Path.Combine(folder.File("out"), "model.safetensors")).Length, result.GetProperty("storedBytes").GetInt64());
+    }
+
+    [Fact]
+    public void Generate_has_exactly_the_fields_of_the_contract()
+    {
+        JsonElement result = ToolProcess.Run("generate", Stories.Name, "--prompt", "Once", "--max-tokens", "5", "--seed", "9", "--json").Json();
+        AssertFields(result, "finishReason", "ids", "promptIds", "seed", "text");
+        Assert.Equal(5, result.GetProperty("ids").GetArrayLength());
+        Assert.Equal("length", result.GetProperty("finishReason").GetString());
+        Assert.Equal(9, result.GetProperty("seed").GetInt32());
+    }
+
+    [Fact]
+    public void Generate_gives_log_probabilities_of_new_tokens_and_of_the_prompt()
+    {
+        JsonElement result = ToolProcess.Run(
+            "generate", Stories.Name, "--prompt-ids", "1,403,407", "--max-tokens", "4", "--logprobs", "3", "--echo", "--json").Json();
+        AssertFields(result, "finishReason", "ids", "logprobs", "promptIds", "promptLogprobs", "seed", "text");
+        JsonElement[] made = [.. result.GetProperty("logprobs").EnumerateArray()], prompt = [.. result.GetProperty("promptLogprobs").EnumerateArray()];
+        Assert.Equal((4, 3), (made.Length, prompt.Length));
+        AssertFields(made[0][0], "id", "logprob");
+        Assert.Equal(result.GetProperty("ids")[0].GetInt32(), made[0][0].GetProperty("id").GetInt32()); // greedy takes the best
+        Assert.Equal(prompt[2].GetRawText(), made[0].GetRawText());
+        Assert.True(made[0][0].GetProperty("logprob").GetDouble() < 0);
+    }
+
+    [Fact]
+    public void Inspect_tells_methods_and_sizes()
+    {
+        JsonElement dense = ToolProcess.Run("inspect", Stories.Name, "--json").Json();
+        Assert.Equal(260_032, dense.GetProperty("parameters").GetInt64());
+        Assert.Equal("llama2.c", dense.GetProperty("format").GetString());
+        Assert.All(dense.GetProperty("layers").EnumerateArray(), layer => Assert.Equal("dense", layer.GetProperty("method").GetString()));
+
+        JsonElement compressed = ToolProcess.Run("inspect", Stories.Scalar, "--cpu", "--json").Json();
+        Assert.All(compressed.GetProperty("layers").EnumerateArray(), layer => Assert.Equal("scalar", layer.GetProperty("method").GetString()));
+        Assert.True(compressed.GetProperty("cpu").GetProperty("logicalCores").GetInt32() > 0);
+    }
+
+    [Fact]
+    public void Verify_lists_its_checks()
+    {
+        JsonElement result = ToolProcess.Run("verify", Stories.Scalar, "--json").Json();
+        AssertFields(result, "checks", "passed");
+        Assert.True(result.GetProperty("passed").GetBoolean());
+        Assert.All(result.GetProperty("checks").EnumerateArray(), check => Assert.True(check.GetProperty("passed").GetBoolean()));
+        Assert.Contains("logits", result.GetRawText(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Convert_names_what_it_made()
+    {
+        using var folder = new TemporaryFolder();
+        AssertFields(ToolProcess.Run("convert", Stories.Name, "-o", folder.File("out"), "--json").Json(), "bitsPerWeight", "output", "seconds", "storedBytes", "type");
+    }
+
+    private static void AssertFields(JsonElement value, params string[] names) =>
+        Assert.Equal(names.Order(StringComparer.Ordinal), value.EnumerateObject().Select(property => property.Name).Order(StringComparer.Ordinal));
+}

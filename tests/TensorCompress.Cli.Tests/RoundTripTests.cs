@@ -1,0 +1,84 @@
+using System.Text.Json;
+using TensorCompress.Cli.Tests.TestKit;
+
+namespace TensorCompress.Cli.Tests;
+
+public sealed class RoundTripTests
+{
+    [Fact]
+    public void Scalar_model_goes_through_every_verb() => AssertRound(Stories.Scalar, "scalar", maxKl: 0.2);
+
+    [Fact]
+    public void Mpo_model_goes_through_every_verb() => AssertRound(Stories.Mpo, "mpo", maxKl: 1.5);
+
+    [Fact]
+    public void Recipe_gives_each_layer_its_method()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(
+            folder.File("recipe.json"),
+            """{"rules": [{"match": "model.layers.*.mlp.*", "method": "scalar", "bits": 3, "group": 32}, {"match": "*.q_proj", "method": "mpo", "chi": 8}]}""");
+        JsonElement made = ToolProcess.Run("compress", Stories.Name, "-o", folder.File("out"), "--recipe", folder.File("recipe.json"), "--json").Json();
+        JsonElement[] layers = [.. made.GetProperty("layers").EnumerateArray()];
+        Assert.Equal(15, layers.Count(layer => layer.GetProperty("method").GetString() == "scalar"));
+        Assert.Equal(5, layers.Count(layer => layer.GetProperty("method").GetString() == "mpo"));
+        ToolProcess.Run("verify", folder.File("out")).Succeeds();
+    }
+
+    [Fact]
+    public void Output_is_never_overwritten()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.File("out"));
+        File.WriteAllText(Path.Combine(folder.File("out"), "precious.txt"), "mine");
+        ToolProcess.Run("compress", Stories.Name, "-o", folder.File("out"), "--method", "scalar").Fails(2);
+        ToolProcess.Run("convert", Stories.Name, "-o", folder.File("out")).Fails(2);
+        Assert.Equal(["out"], folder.Names());
+        Assert.Equal("mine", File.ReadAllText(Path.Combine(folder.File("out"), "precious.txt")));
+    }
+
+    [Fact]
+    public void Threads_do_not_change_a_byte()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (string threads in new[] { "1", "2" })
+            ToolProcess.Run("compress", Stories.Name, "-o", folder.File(threads), "--method", "mpo", "--chi", "24", "--threads", threads).Succeeds();
+        foreach (string file in Directory.GetFiles(folder.File("1")))
+            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(folder.File("2"), Path.GetFileName(file))));
+        Assert.Equal(Directory.GetFiles(folder.File("1")).Length, Directory.GetFiles(folder.File("2")).Length);
+    }
+
+    [Theory]
+    [InlineData("f32", 0)]
+    [InlineData("bf16", 2e-2)]
+    public void Converted_model_predicts_like_its_source(string type, double tolerance)
+    {
+        using var folder = new TemporaryFolder();
+        ToolProcess.Run("convert", Stories.Name, "-o", folder.File("out"), "--type", type).Succeeds();
+        double source = ToolProcess.Run(["eval", Stories.Name, .. Stories.Evaluation]).Json().GetProperty("loss").GetDouble();
+        double converted = ToolProcess.Run(["eval", folder.File("out"), .. Stories.Evaluation]).Json().GetProperty("loss").GetDouble();
+        Assert.Equal(source, converted, tolerance);
+        Assert.True(File.Exists(Path.Combine(folder.File("out"), "config.json")));
+    }
+
+    [Fact]
+    public void Compressed_model_becomes_dense_again()
+    {
+        using var folder = new TemporaryFolder();
+        ToolProcess.Run("convert", Stories.Mpo, "-o", folder.File("out")).Succeeds();
+        JsonElement compared = ToolProcess.Run(["eval", folder.File("out"), "--reference", Stories.Mpo, .. Stories.Evaluation]).Json();
+        Assert.InRange(compared.GetProperty("kl").GetProperty("mean").GetDouble(), 0, 1e-6);
+        Assert.DoesNotContain("quantization_config", File.ReadAllText(Path.Combine(folder.File("out"), "config.json")), StringComparison.Ordinal);
+    }
+
+    private static void AssertRound(string model, string method, double maxKl)
+    {
+        ToolProcess.Run("verify", model).Succeeds();
+        JsonElement quality = ToolProcess.Run(["eval", model, "--reference", Stories.Name, .. Stories.Evaluation]).Json();
+        Assert.InRange(quality.GetProperty("kl").GetProperty("mean").GetDouble(), 1e-6, maxKl);
+        Assert.InRange(quality.GetProperty("bitsPerWeight").GetDouble(), 1, 31);
+        ToolResult text = ToolProcess.Run("generate", model, "--prompt", "Once upon a time", "--max-tokens", "20", "--echo").Succeeds();
+        Assert.StartsWith("Once upon a time", text.Output, StringComparison.Ordinal);
+        Assert.Contains(method, ToolProcess.Run("inspect", model).Succeeds().Output, StringComparison.Ordinal);
+    }
+}

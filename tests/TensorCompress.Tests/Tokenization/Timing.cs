@@ -1,0 +1,31 @@
+using System.Diagnostics;
+
+namespace TensorCompress.Tests.Tokenization;
+
+/// <summary>Upper bounds on time are taken from the best of several runs, so that a busy machine does not fail them.</summary>
+internal static class Timing
+{
+    public static TimeSpan Best(Action action, int runs = 3)
+    {
+        TimeSpan best = TimeSpan.MaxValue;
+        for (int i = 0; i < runs; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            action();
+            TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
+            if (elapsed < best) best = elapsed;
+        }
+
+        return best;
+    }
+
+    /// <summary>Asserts that the work of a whole text takes at most so long, and about 8 times as long as that of an eighth of it (quadratic work would take 64 times).</summary>
+    public static string AssertLinear(string text, int seconds, Action<int> work)
+    {
+        TimeSpan eighth = Best(() => work(text.Length / 8));
+        TimeSpan whole = Best(() => work(text.Length));
+        string message = $"{text.Length} units: {whole.TotalSeconds:F3} s, an eighth of it {eighth.TotalSeconds:F3} s";
+        Assert.True(whole < TimeSpan.FromSeconds(seconds) && whole < 24 * eighth + TimeSpan.FromMilliseconds(100), message);
+        return message;
+    }
+}
