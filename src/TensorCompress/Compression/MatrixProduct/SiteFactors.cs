@@ -3,14 +3,17 @@ namespace TensorCompress.Compression.MatrixProduct;
 /// <summary>How the rows and columns of W are split over the sites: row index = (o_1 ... o_L) and column index = (i_1 ... i_L), both row-major; site k has o_k and i_k.</summary>
 /// <remarks>
 /// The one place where factors are chosen. The products may be larger than the dimensions: W is then padded with zero rows and columns that are cut off on the way out.
-/// Default: the smallest product p >= d that has factors of which the largest is at most <see cref="MaxAspect"/> times the smallest, in ascending order; of several
-/// such factorisations of p the one with the smallest sum. So 576 = 24 x 24, 1536 = 32 x 48, 49152 = 192 x 256, 65 = 5 x 13, a prime takes a few zero rows
-/// (50257 -> 50264 = 206 x 244), and rows and columns ascend together, which keeps the aspect of every site like that of W.
+/// Default, for a dimension d: ascending factors of d itself if the largest can be at most <see cref="MaxAspect"/> times the smallest (576 = 24 x 24, 1536 = 32 x 48,
+/// 65 = 5 x 13); else of the smallest larger product that has factors with at most <see cref="MaxPaddedAspect"/> (the prime 50257 becomes 50264 = 206 x 244). Of several
+/// factorisations of a product the one with the smallest sum. Rows and columns ascend together, which keeps the aspect of every site like that of W.
 /// </remarks>
 public sealed class SiteFactors : IEquatable<SiteFactors>
 {
-    /// <summary>Largest over smallest factor that the default choice allows.</summary>
+    /// <summary>Largest over smallest factor that the default choice allows without padding.</summary>
     public const int MaxAspect = 3;
+
+    /// <summary>Largest over smallest factor that the default choice allows with padding.</summary>
+    public const int MaxPaddedAspect = 2;
 
     /// <summary>The most sites.</summary>
     public const int MaxSites = 16;
@@ -70,7 +73,7 @@ public sealed class SiteFactors : IEquatable<SiteFactors>
         {
             int[]? best = null;
             var factors = new int[sites];
-            Search(product, 0, 1, factors, ref best);
+            Search(product, 0, 1, product == dimension ? MaxAspect : MaxPaddedAspect, factors, ref best);
             if (best is not null) return best;
         }
     }
@@ -144,13 +147,13 @@ public sealed class SiteFactors : IEquatable<SiteFactors>
         throw new ArgumentException($"The {side} factors {string.Join(" x ", factors)} = {product} do not fit the {side} dimension {dimension}: their product is {dimension} to {2L * dimension}.");
     }
 
-    /// <summary>Tries all ascending factorisations of <paramref name="product"/> whose aspect is allowed; keeps the one with the smallest sum.</summary>
-    private static void Search(int product, int site, int least, int[] factors, ref int[]? best)
+    /// <summary>Tries all ascending factorisations of <paramref name="product"/> with at most the given aspect; keeps the one with the smallest sum.</summary>
+    private static void Search(int product, int site, int least, int aspect, int[] factors, ref int[]? best)
     {
         if (site == factors.Length - 1)
         {
             factors[site] = product;
-            bool allowed = product >= least && product <= (long)factors[0] * MaxAspect;
+            bool allowed = product >= least && product <= (long)factors[0] * aspect;
             if (allowed && (best is null || factors.Sum(factor => (long)factor) < best.Sum(factor => (long)factor))) best = [.. factors];
             return;
         }
@@ -159,10 +162,10 @@ public sealed class SiteFactors : IEquatable<SiteFactors>
         for (int factor = least; Power(factor, left) <= product; factor++)
         {
             if (product % factor != 0) continue;
-            if (site > 0 && factor > (long)factors[0] * MaxAspect) return;
+            if (site > 0 && factor > (long)factors[0] * aspect) return;
             factors[site] = factor;
-            if (site == 0 && Power((long)factor * MaxAspect, left - 1) < product / factor) continue; // even the largest allowed aspect cannot reach the product
-            Search(product / factor, site + 1, factor, factors, ref best);
+            if (site == 0 && Power((long)factor * aspect, left - 1) < product / factor) continue; // even the largest allowed aspect cannot reach the product
+            Search(product / factor, site + 1, factor, aspect, factors, ref best);
         }
     }
 

@@ -10,7 +10,7 @@ namespace TensorCompress.Compression.Scalar;
 /// Asymmetric: the group's range, widened to include 0, is cut into N = 2^b - 1 steps: scale = (max - min) / N, zero = round(-min / scale), code = round(w / scale) + zero,
 /// and the largest weight takes code N. Symmetric: scale = max |w| / L with L = 2^(b-1) - 1, code = round(w / scale) + 2^(b-1). The scale is rounded to its stored type
 /// first (an F32 scale to 16 significant bits, so that scale x level is exact in single precision); halves round to even. So quantising what was decoded
-/// gives the same codes and scales (where the scale is a normal number of its type), and a factor of a power of two changes the scales only. -0 comes back as 0.
+/// gives the same codes and scales, and a factor of a power of two changes the scales only. -0 comes back as 0.
 /// </remarks>
 internal sealed class ScalarQuantizer
 {
@@ -67,7 +67,8 @@ internal sealed class ScalarQuantizer
     private void QuantizeSymmetric(int row, int group, int start, ReadOnlySpan<float> weights)
     {
         int offset = 1 << (_options.Bits - 1), top = offset - 1;
-        float scale = RoundScale((double)Math.Abs(TensorPrimitives.MaxMagnitude(weights)) / top, row, group);
+        float largest = Math.Abs(TensorPrimitives.MaxMagnitude(weights));
+        float scale = FitScale(largest, top, candidate => Math.Min(Level(largest, candidate), top), row, group);
         WriteScale(row, group, scale);
         Span<byte> codes = _result.Codes.Row(row);
         for (int i = 0; i < weights.Length; i++) PackedCodes.Write(codes, start + i, _options.Bits, Math.Clamp(Level(weights[i], scale), -top, top) + offset);
@@ -77,18 +78,41 @@ internal sealed class ScalarQuantizer
     {
         int top = (1 << _options.Bits) - 1;
         float minimum = Math.Min(0, TensorPrimitives.Min(weights)), maximum = Math.Max(0, TensorPrimitives.Max(weights));
-        float scale = RoundScale(((double)maximum - minimum) / top, row, group);
-        int zero = Math.Min(Level(-minimum, scale), top);
+        float scale = FitScale((double)maximum - minimum, top, candidate => TopCode(minimum, maximum, candidate, top), row, group);
+        int zero = ZeroCode(minimum, scale, top);
         WriteScale(row, group, scale);
         PackedCodes.Write(_result.Zeros!.Row(row), group, _options.Bits, zero);
-
-        // Where rounding of both ends leaves the top code free, the largest weight takes it all the same: the decoded range is then N scales again.
-        float raised = Level(maximum, scale) + zero == top - 1 ? maximum : float.PositiveInfinity;
         Span<byte> codes = _result.Codes.Row(row);
         for (int i = 0; i < weights.Length; i++)
         {
-            int code = weights[i] >= raised ? top : Math.Clamp(Level(weights[i], scale) + zero, 0, top);
+            int code = weights[i] == maximum ? TopCode(minimum, maximum, scale, top) : Math.Clamp(Level(weights[i], scale) + zero, 0, top);
             PackedCodes.Write(codes, start + i, _options.Bits, code);
+        }
+    }
+
+    private static int ZeroCode(float minimum, float scale, int top) => Math.Min(Level(-minimum, scale), top);
+
+    /// <summary>The code of the largest weight. Where rounding of both ends would leave the top code free it takes the top code: the decoded range is then N scales again.</summary>
+    private static int TopCode(float minimum, float maximum, float scale, int top)
+    {
+        int code = Math.Min(Level(maximum, scale) + ZeroCode(minimum, scale, top), top);
+        return code == top - 1 && maximum > 0 ? top : code;
+    }
+
+    /// <summary>The rounded scale of a range, such that the range of the decoded weights has the same: below the type's normal range this can take more than one step.</summary>
+    /// <param name="range">What the steps are to cover.</param>
+    /// <param name="steps">How many they are.</param>
+    /// <param name="usedSteps">How many steps the decoded weights cover with a scale.</param>
+    /// <param name="row">For messages.</param>
+    /// <param name="group">For messages.</param>
+    private float FitScale(double range, int steps, Func<float, int> usedSteps, int row, int group)
+    {
+        float scale = RoundScale(range / steps, row, group);
+        while (true)
+        {
+            float again = RoundScale((double)scale * usedSteps(scale) / steps, row, group); // never larger, so this ends
+            if (again == scale) return scale;
+            scale = again;
         }
     }
 
