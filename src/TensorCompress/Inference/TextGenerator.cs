@@ -121,7 +121,9 @@ public static class TextGenerator
     {
         var sampler = new Sampler(options.Sampling);
         Tokenizer? tokenizer = session.Model.Tokenizer;
-        TokenStreamDecoder? decoder = tokenizer is null ? null : ContinuingDecoder(tokenizer, prompt);
+        TokenStreamDecoder? decoder = tokenizer?.CreateDecoder();
+        // The decoder sees the prompt too: whether a blank begins the text, and what completes a character, depends on what came before.
+        foreach (int id in prompt) decoder?.Append(id);
         var stop = new StopTextFilter(options.StopTexts);
         HashSet<int> ends = options.IgnoreEndOfText || tokenizer is null ? [] : [.. tokenizer.EndOfTextIds];
         int[] pending = prompt;
@@ -142,18 +144,6 @@ public static class TextGenerator
 
         string rest = stop.Push(decoder?.Flush() ?? "");
         yield return new GeneratedPiece(-1, rest + stop.Flush(), [], stop.IsHit ? FinishReason.StopText : FinishReason.Length);
-    }
-
-    // A decoder that has seen the prompt: a blank at the beginning of the new text stays, and a character that the prompt has begun is completed.
-    private static TokenStreamDecoder ContinuingDecoder(Tokenizer tokenizer, int[] prompt)
-    {
-        TokenStreamDecoder decoder = tokenizer.CreateDecoder();
-        foreach (int id in prompt)
-        {
-            if (id >= 0 && id < tokenizer.VocabularySize) decoder.Append(id); // other ids are the session's to refuse; a model may have more than its tokenizer
-        }
-
-        return decoder;
     }
 
     private static (int Id, IReadOnlyList<TokenLogProbability> Best) Step(Session session, int[] pending, Sampler sampler, GenerationOptions options, CancellationToken cancellationToken)

@@ -47,8 +47,10 @@ public sealed class ComputePool : IDisposable
     /// <param name="count">Number of indexes.</param>
     /// <param name="grain">Ranges begin at multiples of this and are at least this long (the last may be shorter).</param>
     /// <param name="body">Called with start (inclusive) and end (exclusive), concurrently. The first exception is rethrown when all have ended.</param>
+    /// <exception cref="ObjectDisposedException">The pool was disposed.</exception>
     public void For(nint count, nint grain, Action<nint, nint> body)
     {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _stopping), this);
         ArgumentOutOfRangeException.ThrowIfLessThan(grain, 1);
         if (count <= 0) return;
         nint grains = (count + grain - 1) / grain;

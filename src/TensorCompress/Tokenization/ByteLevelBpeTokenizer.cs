@@ -52,7 +52,8 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
             if (isByteLevel[id] && _bytes[id].Length == 1) _idOfByte[_bytes[id][0]] = id;
         }
 
-        if (IgnoresMerges) _bytes.BuildIndex(id => isByteLevel[id]);
+        // A word of ordinary text never becomes a control token.
+        if (IgnoresMerges) _bytes.BuildIndex(id => isByteLevel[id] && !_isSpecial[id]);
     }
 
     /// <inheritdoc/>

@@ -53,7 +53,7 @@ public sealed class NanoGptSortTests : IDisposable
     public void A_perturbed_weight_fails_the_golden()
     {
         MemoryTensors tensors = ReadWeights();
-        tensors.Bytes("transformer.h.1.mlp.c_fc.weight")[3] ^= 0x40;
+        tensors.Bytes["transformer.h.1.mlp.c_fc.weight"][3] ^= 0x40;
         using LanguageModel model = LanguageModel.Load(Checkpoint(tensors));
         using Session session = model.CreateSession();
         float largest = 0;

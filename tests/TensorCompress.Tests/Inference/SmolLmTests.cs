@@ -1,6 +1,7 @@
 using System.Text.Json;
 using TensorCompress.Evaluation;
 using TensorCompress.Inference;
+using TensorCompress.Kernels;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
@@ -31,7 +32,7 @@ public sealed class SmolLmTests : IDisposable
                 for (int row = 0; row < logits.Rows; row++)
                 {
                     Span<float> values = logits.Row(row);
-                    largest = Math.Max(largest, Math.Abs(logSums[first + row].GetDouble() - Kernels.Softmax.LogSumExp(values)));
+                    largest = Math.Max(largest, Math.Abs(logSums[first + row].GetDouble() - Softmax.LogSumExp(values)));
                     foreach (JsonElement pair in top[first + row].EnumerateArray())
                         largest = Math.Max(largest, Math.Abs(pair[1].GetDouble() - values[pair[0].GetInt32()]));
                 }

@@ -1,11 +1,13 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using TensorCompress.Tests.TestKit;
 using TensorCompress.Tokenization;
+using Xunit.Abstractions;
 
 namespace TensorCompress.Tests.Tokenization;
 
 /// <summary>The real tokenizer of SmolLM2 against the ids of Hugging Face's library and llama.cpp.</summary>
-public sealed class SmolLmTests
+public sealed class SmolLmTests(ITestOutputHelper output)
 {
     private static readonly Lazy<Tokenizer> FromJson = new(() => TokenizerJson.Read(File.ReadAllBytes(SharedData.Path("models/smollm2-135m/hf/tokenizer.json"))));
 
@@ -33,14 +35,31 @@ public sealed class SmolLmTests
     }
 
     [SharedTheory]
-    [InlineData("data/wiki.test.raw", 303_415)]
-    [InlineData("data/tinystories.txt", 382_596)]
-    [InlineData("data/tinyshakespeare.txt", 341_094)]
-    public void Whole_texts_have_the_golden_number_of_tokens(string file, int expected)
+    [InlineData("data/wiki.test.raw", 303_415, "18e663b61dd00f49796c8a6ae498b7dbe009cac4a2eaf3c67fa7d81baf47d945")]
+    [InlineData("data/tinystories.txt", 382_596, "07fc73c415dd4144253bd28bab3a2c2cb14a4d95790950d57cc840d88d7027e9")]
+    [InlineData("data/tinyshakespeare.txt", 341_094, null)]
+    public void Whole_texts_have_the_golden_ids(string file, int expected, string? sha256)
     {
         string text = File.ReadAllText(SharedData.Path(file));
         int[] ids = Get(false).Encode(text, new EncodeOptions());
         Assert.Equal(expected, ids.Length);
+        // Of the ids as little-endian int32.
+        if (sha256 is not null) Assert.Equal(sha256, Convert.ToHexStringLower(SHA256.HashData([.. ids.SelectMany(BitConverter.GetBytes)])));
         Assert.Equal(text, Get(false).Decode(ids, skipSpecialTokens: false));
+    }
+
+    [SharedFact]
+    public void English_text_is_encoded_fast()
+    {
+        string text = File.ReadAllText(SharedData.Path("data/tinystories.txt"));
+        var ids = new List<int>(500_000);
+        TimeSpan best = Timing.Best(() =>
+        {
+            ids.Clear();
+            Get(false).Encode(text, ids, new EncodeOptions());
+        }, 5);
+        double rate = ids.Count / best.TotalSeconds;
+        output.WriteLine($"{rate / 1e6:F2} million tokens per second on one core");
+        Assert.True(rate > 300_000, $"{rate:F0} tokens per second");
     }
 }

@@ -64,7 +64,7 @@ public sealed class ScalarMethod : ICompressionMethod
     {
         var options = new ScalarOptions(
             stored.Int32(BitsOption, 2, 8),
-            stored.Int32(GroupOption, 1, int.MaxValue),
+            stored.Int32(GroupOption, 1, stored.InputDimension),
             stored.Boolean(SymmetricOption),
             stored.ElementType(ScalesOption, ElementType.F16, ElementType.F32));
         int outputs = stored.OutputDimension, groups = QuantizedRows.GroupCount(stored.InputDimension, options.Group);

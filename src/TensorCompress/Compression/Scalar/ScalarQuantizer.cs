@@ -30,12 +30,14 @@ internal sealed class ScalarQuantizer
 
     /// <summary>Quantises a matrix.</summary>
     /// <param name="weights">Finite, [output, input].</param>
-    /// <param name="options">Bits, group, symmetry and type of scales.</param>
+    /// <param name="options">Bits, group, symmetry and type of scales; a group longer than a row becomes the row.</param>
     /// <param name="pool">Threads; rows are independent.</param>
     /// <exception cref="ArgumentException">A scale or a decoded weight is beyond its type's range.</exception>
     public static QuantizedRows Quantize(MatrixView<float> weights, ScalarOptions options, ComputePool pool)
     {
-        int columns = checked((int)weights.Columns), groups = QuantizedRows.GroupCount(columns, options.Group);
+        int columns = checked((int)weights.Columns);
+        if (options.Group > columns) options = new ScalarOptions(options.Bits, columns, options.Symmetric, options.Scales);
+        int groups = QuantizedRows.GroupCount(columns, options.Group);
         var result = new QuantizedRows(
             options,
             columns,

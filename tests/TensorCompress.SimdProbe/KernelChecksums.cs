@@ -1,0 +1,90 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using TensorCompress.Caching;
+using TensorCompress.Kernels;
+using TensorCompress.Layers;
+using TensorCompress.Tensors;
+using TensorCompress.Threading;
+
+namespace TensorCompress.SimdProbe;
+
+/// <summary>Every public kernel entry on fixed inputs with odd tails: a hash of the result's bits, and its sum for comparisons with a tolerance.</summary>
+internal static class KernelChecksums
+{
+    private const int Length = 333;
+
+    public static IEnumerable<(string Name, string Hash, double Sum)> All()
+    {
+        yield return Of("silu", y => Elementwise.Map<Silu>(Values(1), y));
+        yield return Of("gelu-tanh", y => Elementwise.Map<GeluTanh>(Values(2), y));
+        yield return Of("gelu-erf", y => Elementwise.Map<GeluErf>(Values(3), y));
+        yield return Of("relu", y => Elementwise.Map<Relu>(Values(4), y));
+        yield return Of("add", y => Elementwise.Add(Values(5), Values(6), y));
+        yield return Of("multiply", y => Elementwise.Multiply(Values(7), Values(8), y));
+        yield return Of("rms-norm", y => Normalization.RootMeanSquare(Values(9), Values(10), 1e-5f, y));
+        yield return Of("layer-norm", y => Normalization.Layer(Values(11), Values(12), Values(13), 1e-5f, y));
+        yield return Of("softmax", Softmaxed);
+        yield return Of("dot-products", y => Product(y, tokens: 9));
+        yield return Of("dot-products-one-token", y => Product(y, tokens: 1));
+        yield return Of("weighted-row-sum", RowSum);
+        yield return Of("attention", Attend);
+    }
+
+    private static (string Name, string Hash, double Sum) Of(string name, Action<Span<float>> run)
+    {
+        float[] y = new float[Length];
+        run(y);
+        double sum = 0;
+        foreach (float value in y) sum += value;
+        return (name, Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<float>(y)))[..16], sum);
+    }
+
+    private static void Softmaxed(Span<float> y)
+    {
+        Values(14).CopyTo(y);
+        Softmax.Apply(y, 0.7f);
+    }
+
+    private static void Product(Span<float> y, int tokens)
+    {
+        int rows = Length / tokens;
+        using Matrix<float> w = Random(15, rows, 91), x = Random(16, tokens, 91), result = new(tokens, rows);
+        DotProducts.Multiply(w.View, x.View, result.View);
+        for (int t = 0; t < tokens; t++) result.Row(t).CopyTo(y[(t * rows)..]);
+    }
+
+    private static void RowSum(Span<float> y)
+    {
+        using Matrix<float> rows = Random(17, 29, Length);
+        WeightedRowSum.Compute(Values(18).AsSpan(0, 29), rows.View, y);
+    }
+
+    private static void Attend(Span<float> y)
+    {
+        const int Tokens = 9, Heads = 2, Dimension = 18;
+        using Matrix<float> queries = Random(19, Tokens, Heads * Dimension), keys = Random(20, Tokens, Dimension), values = Random(21, Tokens, Dimension), result = new(Tokens, Heads * Dimension);
+        using var cache = new FloatKeyValueCache(1, 1, Dimension, Tokens);
+        using var pool = new ComputePool(2);
+        using var context = new ComputeContext(pool);
+        cache.Reserve(Tokens);
+        cache.Store(0, 0, keys.View, values.View);
+        new Attention(Heads, 1, Dimension, 0.3f).Forward(queries.View, cache, 0, 0, result.View, context);
+        for (int t = 0; t < Tokens; t++) result.Row(t).CopyTo(y[(t * Heads * Dimension)..]);
+    }
+
+    private static float[] Values(int seed)
+    {
+        var random = new Random(seed);
+        var values = new float[Length];
+        for (int i = 0; i < Length; i++) values[i] = (float)(random.NextDouble() * 8 - 4);
+        return values;
+    }
+
+    private static Matrix<float> Random(int seed, int rows, int columns)
+    {
+        var random = new Random(seed);
+        var values = new float[rows * columns];
+        for (int i = 0; i < values.Length; i++) values[i] = (float)(random.NextDouble() * 2 - 1);
+        return new Matrix<float>(rows, columns, values);
+    }
+}

@@ -1,0 +1,107 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.Intrinsics.X86;
+
+namespace TensorCompress.Tests.Kernels;
+
+/// <summary>Whole processes at each instruction set: the switch must have worked, and the kernels must agree.</summary>
+public class SimdLevelTests
+{
+    private static readonly Lazy<Dictionary<string, string>> Default = new(() => Probe());
+
+    [Theory]
+    [InlineData("512", "Bits512")]
+    [InlineData("256", "Bits256")]
+    [InlineData("128", "Bits128")]
+    [InlineData("scalar", "Scalar")]
+    public void The_variable_caps_a_whole_run(string cap, string expected)
+    {
+        Dictionary<string, string> capped = Probe(("TENSORCOMPRESS_SIMD", cap));
+        string hardware = Default.Value["hardware"];
+        Assert.Equal(hardware, capped["hardware"]);
+        Assert.Equal(Rank(expected) < Rank(hardware) ? expected : hardware, capped["active"]);
+        if (capped["fma"] == "True") AssertSameBits(Default.Value, capped, cap);
+        else AssertNear(Default.Value, capped, cap);
+    }
+
+    [Fact]
+    public void A_wrong_cap_stops_the_program_with_the_choices()
+    {
+        (int code, string output) = Run(("TENSORCOMPRESS_SIMD", "wide"));
+        Assert.NotEqual(0, code);
+        Assert.Contains("512, 256, 128 or scalar", output, StringComparison.Ordinal);
+    }
+
+    [X64Fact]
+    public void Without_AVX_512_the_bits_are_the_same()
+    {
+        Dictionary<string, string> limited = Probe(("DOTNET_EnableAVX512", "0"));
+        Assert.Equal("False", limited["avx512"]);
+        Assert.Equal((Avx2.IsSupported.ToString(), Avx2.IsSupported ? "Bits256" : "Bits128"), (limited["avx2"], limited["active"]));
+        if (limited["fma"] == Default.Value["fma"]) AssertSameBits(Default.Value, limited, "no AVX-512");
+    }
+
+    [X64Fact]
+    public void Without_AVX2_the_results_stay_near()
+    {
+        Dictionary<string, string> limited = Probe(("DOTNET_EnableAVX2", "0"));
+        Assert.Equal(("False", "False", "False", "True", "Bits128"), (limited["avx512"], limited["avx2"], limited["fma"], limited["sse42"], limited["active"]));
+        AssertNear(Default.Value, limited, "no AVX2");
+    }
+
+    [X64Fact]
+    public void Without_any_vectors_the_results_stay_near()
+    {
+        Dictionary<string, string> limited = Probe(("DOTNET_EnableHWIntrinsic", "0"));
+        Assert.Equal(("False", "False", "False", "False", "Scalar"), (limited["avx512"], limited["avx2"], limited["fma"], limited["sse42"], limited["active"]));
+        AssertNear(Default.Value, limited, "no intrinsics");
+    }
+
+    private static int Rank(string width) => Array.IndexOf(["Scalar", "Bits128", "Bits256", "Bits512"], width);
+
+    private static void AssertSameBits(Dictionary<string, string> expected, Dictionary<string, string> actual, string what)
+    {
+        Assert.True(Kernels(expected).Count() > 10);
+        foreach ((string name, string value) in Kernels(expected)) Assert.True(actual[name] == value, $"{what}: {name} is {actual[name]}, not {value}");
+    }
+
+    private static void AssertNear(Dictionary<string, string> expected, Dictionary<string, string> actual, string what)
+    {
+        foreach ((string name, string value) in Kernels(expected)) Assert.True(Math.Abs(Sum(actual[name]) - Sum(value)) < 1e-4, $"{what}: {name} is {actual[name]}, not {value}");
+    }
+
+    private static IEnumerable<KeyValuePair<string, string>> Kernels(Dictionary<string, string> facts) => facts.Where(fact => fact.Key.StartsWith("kernel.", StringComparison.Ordinal));
+
+    private static double Sum(string value) => double.Parse(value.Split(' ')[1], CultureInfo.InvariantCulture);
+
+    private static Dictionary<string, string> Probe(params (string Name, string Value)[] environment)
+    {
+        (int code, string output) = Run(environment);
+        Assert.True(code == 0, output);
+        return output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(line => line.Split('=', 2)).ToDictionary(parts => parts[0], parts => parts[1]);
+    }
+
+    private static (int Code, string Output) Run(params (string Name, string Value)[] environment)
+    {
+        // artifacts/bin/TensorCompress.Tests/release -> artifacts/bin/TensorCompress.SimdProbe/release
+        var own = new DirectoryInfo(AppContext.BaseDirectory);
+        string probe = Path.Combine(own.Parent!.Parent!.FullName, "TensorCompress.SimdProbe", own.Name, "TensorCompress.SimdProbe.dll");
+        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [probe]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string name in new[] { "TENSORCOMPRESS_SIMD", "DOTNET_EnableAVX512", "DOTNET_EnableAVX2", "DOTNET_EnableHWIntrinsic" }) start.Environment.Remove(name);
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
+        using Process process = Process.Start(start)!;
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, process.ExitCode == 0 ? output : output + errors.GetAwaiter().GetResult());
+    }
+}
+
+/// <summary>A fact about x64 processors; elsewhere it is skipped visibly.</summary>
+internal sealed class X64FactAttribute : FactAttribute
+{
+    public X64FactAttribute()
+    {
+        if (!X86Base.IsSupported) Skip = "needs an x64 processor: the switches of the runtime are for its instruction sets";
+    }
+}

@@ -1,0 +1,122 @@
+using TensorCompress.Caching;
+using TensorCompress.Layers;
+using TensorCompress.Tensors;
+using TensorCompress.Tests.TestKit;
+using TensorCompress.Threading;
+
+namespace TensorCompress.Tests.Layers;
+
+public class AttentionTests
+{
+    private const int Heads = 6, KeyValueHeads = 2, Dimension = 20, Length = 83;
+    private static readonly float Scale = 1 / MathF.Sqrt(Dimension);
+
+    [Fact]
+    public void Attention_is_its_formula()
+    {
+        using var data = new Sequence();
+        using Matrix<float> result = data.Attend(0, Length, threads: 2);
+        for (int position = 0; position < Length; position++)
+        {
+            int at = position;
+            FloatBits.AssertNear(channel => data.Oracle(at, channel), result.Row(position), _ => 2e-6, $"position {position}");
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(1, 3)]
+    [InlineData(7, 2)]
+    [InlineData(32, 8)]
+    [InlineData(40, 2)]
+    public void Chunks_and_threads_do_not_change_a_bit(int chunk, int threads)
+    {
+        using var data = new Sequence();
+        using Matrix<float> whole = data.Attend(0, Length, threads: 1);
+        for (int start = 0; start < Length; start += chunk)
+        {
+            int count = Math.Min(chunk, Length - start);
+            using Matrix<float> part = data.Attend(start, count, threads);
+            for (int i = 0; i < count; i++) FloatBits.AssertEqual(whole.Row(start + i), part.Row(i), $"position {start + i} in chunks of {chunk}");
+        }
+    }
+
+    [Fact]
+    public void A_later_position_changes_nothing()
+    {
+        using var data = new Sequence();
+        using Matrix<float> before = data.Attend(0, 40, threads: 2);
+        data.Poison(40);
+        using Matrix<float> after = data.Attend(0, 40, threads: 2);
+        for (int position = 0; position < 40; position++) FloatBits.AssertEqual(before.Row(position), after.Row(position), $"position {position}");
+    }
+
+    [Fact]
+    public void Weights_are_told_to_who_asks()
+    {
+        using var data = new Sequence();
+        var seen = new List<(int Head, int Position, float[] Weights)>();
+        using Matrix<float> result = data.Attend(0, 40, threads: 1, (head, position, weights) => seen.Add((head, position, weights.ToArray())));
+        Assert.Equal(40 * Heads, seen.Select(entry => (entry.Head, entry.Position)).Distinct().Count());
+        Assert.All(seen, entry =>
+        {
+            Assert.Equal(entry.Position + 1, entry.Weights.Length);
+            Assert.InRange(entry.Weights.Sum(), 1 - 1e-5f, 1 + 1e-5f);
+        });
+    }
+
+    /// <summary>Random queries, and a cache with random keys and values.</summary>
+    private sealed class Sequence : IDisposable
+    {
+        private readonly Matrix<float> _queries = Random(1, Heads);
+        private readonly Matrix<float> _keys = Random(2, KeyValueHeads);
+        private readonly Matrix<float> _values = Random(3, KeyValueHeads);
+        private readonly FloatKeyValueCache _cache = new(2, KeyValueHeads, Dimension, Length);
+
+        public Sequence()
+        {
+            _cache.Reserve(Length);
+            _cache.Store(1, 0, _keys.View, _values.View);
+        }
+
+        public Matrix<float> Attend(int position, int count, int threads, Action<int, int, ReadOnlyMemory<float>>? probabilities = null)
+        {
+            using var pool = new ComputePool(threads);
+            using var context = new ComputeContext(pool);
+            var result = new Matrix<float>(count, Heads * Dimension);
+            new Attention(Heads, KeyValueHeads, Dimension, Scale).Forward(_queries.RowRange(position, count), _cache, 1, position, result.View, context, probabilities);
+            return result;
+        }
+
+        public double Oracle(int position, int channel)
+        {
+            int head = channel / Dimension, start = head / (Heads / KeyValueHeads) * Dimension;
+            double[] weights = new double[position + 1];
+            for (int j = 0; j <= position; j++)
+            {
+                double score = 0;
+                for (int d = 0; d < Dimension; d++) score += (double)_queries[position, head * Dimension + d] * _keys[j, start + d];
+                weights[j] = Math.Exp(score * Scale);
+            }
+
+            return Enumerable.Range(0, position + 1).Sum(j => weights[j] * _values[j, start + channel % Dimension]) / weights.Sum();
+        }
+
+        public void Poison(int from)
+        {
+            using var bad = new Matrix<float>(Length - from, KeyValueHeads * Dimension);
+            for (int row = 0; row < bad.Rows; row++) bad.Row(row).Fill(float.NaN);
+            _cache.Store(1, from, bad.View, bad.View);
+        }
+
+        public void Dispose()
+        {
+            _queries.Dispose();
+            _keys.Dispose();
+            _values.Dispose();
+            _cache.Dispose();
+        }
+
+        private static Matrix<float> Random(int seed, int heads) => new(Length, heads * Dimension, new FloatSource(seed).Array(Length * heads * Dimension, 2f));
+    }
+}
