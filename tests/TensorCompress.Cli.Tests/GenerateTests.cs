@@ -13,6 +13,13 @@ public sealed class GenerateTests
     }
 
     [Fact]
+    public void New_text_keeps_the_blank_after_the_prompt()
+    {
+        ToolResult result = ToolProcess.Run("generate", Stories.Name, "--prompt", "Once upon a time, there was a little", "--max-tokens", "3", "--echo").Succeeds();
+        Assert.Equal("Once upon a time, there was a little girl named L\n", result.Output);
+    }
+
+    [Fact]
     public void Same_seed_gives_the_same_text_and_another_seed_another()
     {
         string Text(string seed) => ToolProcess.Run("generate", Stories.Name, "--prompt", "One day", "--max-tokens", "40", "--temperature", "1", "--top-k", "50", "--top-p", "0.95", "--min-p", "0.01", "--seed", seed).Succeeds().Output;

@@ -6,10 +6,10 @@ namespace TensorCompress.Cli.Tests;
 public sealed class RoundTripTests
 {
     [Fact]
-    public void Scalar_model_goes_through_every_verb() => AssertRound(Stories.Scalar, "scalar", maxKl: 0.2);
+    public void Scalar_model_goes_through_every_verb() => AssertRound(Stories.Scalar, "scalar", maxKl: 0.3);
 
     [Fact]
-    public void Mpo_model_goes_through_every_verb() => AssertRound(Stories.Mpo, "mpo", maxKl: 1.5);
+    public void Mpo_model_goes_through_every_verb() => AssertRound(Stories.Mpo, "mpo", maxKl: 2);
 
     [Fact]
     public void Recipe_gives_each_layer_its_method()

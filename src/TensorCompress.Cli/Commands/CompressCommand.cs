@@ -48,12 +48,12 @@ internal sealed class CompressCommand : ToolCommand
 
     private static Table Describe(CompressionReport report)
     {
-        Table table = new Table().Border(TableBorder.Simple).AddColumns("layer", "method");
-        foreach (string name in new[] { "shape", "bytes", "bits per weight", "relative error", "time" }) table.AddColumn(new TableColumn(name).RightAligned());
+        Table table = new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("layer").NoWrap()).AddColumn("method");
+        foreach (string name in new[] { "bytes", "bits per weight", "relative error", "time" }) table.AddColumn(new TableColumn(name).RightAligned());
         foreach (LayerReport layer in report.Layers)
         {
             table.AddRow(
-                new Text(layer.Name), new Text(layer.Method), new Text($"{layer.OutputDimension} x {layer.InputDimension}"), new Text(Figures.Count(layer.StoredBytes)),
+                new Text(layer.Name), new Text(layer.Method), new Text(Figures.Count(layer.StoredBytes)),
                 new Text(Figures.Bits(layer.BitsPerWeight)), new Text(Figures.Significant(layer.RelativeError)), new Text(Figures.Seconds(layer.Elapsed)));
         }
 

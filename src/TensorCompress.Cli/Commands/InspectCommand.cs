@@ -60,7 +60,7 @@ internal sealed class InspectCommand : ToolCommand
         foreach (string warning in model.Warnings) Fact(facts, "note", warning);
         console.Write(facts);
 
-        Table layers = new Table().Border(TableBorder.Simple).AddColumns("layer", "method");
+        Table layers = new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("layer").NoWrap()).AddColumn("method");
         foreach (string name in new[] { "shape", "bytes", "bits per weight" }) layers.AddColumn(new TableColumn(name).RightAligned());
         foreach (LayerSummaryJson layer in model.Layers)
         {
@@ -70,7 +70,7 @@ internal sealed class InspectCommand : ToolCommand
         }
 
         console.Write(layers);
-        Table tensors = new Table().Border(TableBorder.Simple).AddColumns("tensor", "type", "shape");
+        Table tensors = new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("tensor").NoWrap()).AddColumns("type", "shape");
         foreach (TensorJson tensor in model.Tensors) tensors.AddRow(new Text(tensor.Name), new Text(tensor.Type), new Text(string.Join(" x ", tensor.Shape)));
         console.Write(tensors);
     }

@@ -40,5 +40,5 @@ internal sealed record DemonstrationResult(
     /// <summary>What the rows have in common, for the caption of the table.</summary>
     public const string Scope =
         "Each row compresses all linear layers of the blocks by one method; token embedding and head, which this model shares, are stored at 8 bits in every compressed row. "
-        + "Bits per weight are all stored bytes, headers included, over all parameters.";
+        + "No row uses calibration or retraining. Bits per weight are all stored bytes, headers included, over all parameters.";
 }

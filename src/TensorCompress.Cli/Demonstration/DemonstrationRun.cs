@@ -22,8 +22,8 @@ internal sealed class DemonstrationRun(ComputePool pool, Action<double, string> 
 
     private static readonly GenerationOptions Story = new()
     {
-        MaxTokens = 200,
-        Sampling = new SamplingOptions { Temperature = 0.7f, TopP = 0.9f, Seed = 1 },
+        MaxTokens = 220,
+        Sampling = new SamplingOptions { Temperature = 0.5f, TopP = 0.9f, Seed = 2 },
     };
 
     private readonly LanguageModelOptions _options = new() { Pool = pool };

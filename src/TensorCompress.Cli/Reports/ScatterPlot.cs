@@ -73,7 +73,7 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
     {
         double y = vertical.Position(line.Y);
         Add($"<line class=\"reference\" x1=\"{Left}\" y1=\"{y:0.0}\" x2=\"{Width - Right}\" y2=\"{y:0.0}\"/>");
-        Add($"<text class=\"tick\" x=\"{Left + 6}\" y=\"{y - 6:0.0}\">{Escape(line.Label)}</text>");
+        Add($"<text class=\"tick\" x=\"{Width - Right - 6}\" y=\"{y + 13:0.0}\" text-anchor=\"end\">{Escape(line.Label)}</text>");
     }
 
     private void DrawSeries(PlotSeries series, int style, LogAxis horizontal, LogAxis vertical)

@@ -93,8 +93,14 @@ internal sealed class CheckpointWriter : IDisposable
     /// <summary>Removes what was not published.</summary>
     public void Dispose()
     {
-        _writer.Dispose();
-        if (!_isPublished && Directory.Exists(Staging)) Directory.Delete(Staging, recursive: true);
+        try
+        {
+            _writer.Dispose();
+        }
+        finally // a full disk fails the writer's last flush too
+        {
+            if (!_isPublished && Directory.Exists(Staging)) Directory.Delete(Staging, recursive: true);
+        }
     }
 
     private static class Formatting
