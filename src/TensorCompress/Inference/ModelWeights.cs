@@ -8,7 +8,8 @@ internal sealed record BiasedLinear(LinearLayer Layer, float[] Bias);
 
 /// <summary>The loaded parts of one transformer block.</summary>
 internal sealed record BlockWeights(
-    NormLayer AttentionNorm, BiasedLinear[] Projections, BiasedLinear AttentionOutput, NormLayer FeedForwardNorm, BiasedLinear? Gate, BiasedLinear Up, BiasedLinear Down);
+    NormLayer? AttentionNorm, BiasedLinear[] Projections, NormLayer? QueryNorm, NormLayer? KeyNorm, BiasedLinear AttentionOutput, NormLayer? AttentionPostNorm,
+    NormLayer? FeedForwardNorm, BiasedLinear? Gate, BiasedLinear Up, BiasedLinear Down, NormLayer? FeedForwardPostNorm);
 
 /// <summary>The loaded parts of a model. A tied head is the same object as the embedding.</summary>
 internal sealed record ModelWeights(

@@ -25,9 +25,10 @@ internal sealed class TransformerExecutor
     {
         _weights = weights;
         IReadOnlyList<BlockDefinition> blocks = weights.Definition.Blocks;
-        _rotary = [.. blocks.Select(block => block.Attention.Rotary is { } rotary ? new RotaryEmbedding(block.Attention.HeadDimension, rotary.Theta, rotary.Pairs) : null)];
+        _rotary = [.. blocks.Select(block => block.Attention.Rotary is { } rotary
+            ? new RotaryEmbedding(block.Attention.HeadDimension, rotary.InverseFrequencies, rotary.Pairs, rotary.Magnitude) : null)];
         _attention = [.. blocks.Select(block => block.Attention).Select(attention =>
-            new Attention(attention.HeadCount, attention.KeyValueHeadCount, attention.HeadDimension, attention.Scale))];
+            new Attention(attention.HeadCount, attention.KeyValueHeadCount, attention.HeadDimension, attention.Scale, attention.Window, attention.ScoreCap))];
     }
 
     /// <summary>Runs tokens at consecutive positions.</summary>
@@ -54,8 +55,7 @@ internal sealed class TransformerExecutor
             for (int block = 0; block < _weights.Blocks.Length; block++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                Attend(block, residual.View, position + start, cache, context, probe);
-                FeedForward(block, residual.View, position + start, context, probe);
+                RunBlock(block, residual.View, position + start, cache, context, probe);
             }
 
             if (logits is null || (lastOnly && !isLast)) continue;
@@ -71,29 +71,45 @@ internal sealed class TransformerExecutor
         {
             Span<float> row = residual.Row(i);
             _weights.Embedding.DecodeRow(tokens[i], row);
+            Scale(row, _weights.Definition.EmbeddingScale);
             if (_weights.Positions.Length > 0) Elementwise.Add(row, _weights.Positions.AsSpan((position + i) * hidden, hidden), row);
         }
     }
 
-    private void Attend(int block, MatrixView<float> residual, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
+    private void RunBlock(int block, MatrixView<float> residual, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
+    {
+        BlockDefinition definition = _weights.Definition.Blocks[block];
+        using ScratchLease attended = context.Rent(residual.Rows, residual.Columns);
+        using ScratchLease fed = context.Rent(residual.Rows, residual.Columns);
+        Attend(block, residual, attended.View, position, cache, context, probe);
+        if (definition.IsParallel)
+        {
+            FeedForward(block, residual, fed.View, position, context, probe);
+            AddTo(residual, attended.View, definition.ResidualScale);
+        }
+        else
+        {
+            AddTo(residual, attended.View, definition.ResidualScale);
+            probe?.Observe(ActivationPoint.AttentionResidual, block, position, residual);
+            FeedForward(block, residual, fed.View, position, context, probe);
+        }
+
+        AddTo(residual, fed.View, definition.ResidualScale);
+        probe?.Observe(ActivationPoint.BlockOutput, block, position, residual);
+    }
+
+    private void Attend(
+        int block, MatrixView<float> residual, MatrixView<float> update, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
     {
         BlockWeights weights = _weights.Blocks[block];
         AttentionDefinition attention = _weights.Definition.Blocks[block].Attention;
         int queryWidth = attention.HeadCount * attention.HeadDimension;
         int keyWidth = attention.KeyValueHeadCount * attention.HeadDimension;
-        using ScratchLease normalized = context.Rent(residual.Rows, residual.Columns);
         using ScratchLease projected = context.Rent(residual.Rows, queryWidth + 2 * keyWidth);
         using ScratchLease mixed = context.Rent(residual.Rows, queryWidth);
-        Normalize(weights.AttentionNorm, residual, normalized.View, context);
-        probe?.Observe(ActivationPoint.AttentionNorm, block, position, normalized.View);
-
-        var input = new ActivationBatch(normalized.View);
-        nint column = 0;
-        foreach (BiasedLinear projection in weights.Projections)
-        {
-            Apply(projection, input, projected.View.ColumnRange(column, projection.Layer.OutputDimension), context);
-            column += projection.Layer.OutputDimension;
-        }
+        Normalize(weights.AttentionNorm, residual, update, context);
+        probe?.Observe(ActivationPoint.AttentionNorm, block, position, update);
+        Project(weights, attention, update, projected.View, context);
 
         MatrixView<float> queries = projected.View.ColumnRange(0, queryWidth);
         MatrixView<float> keys = projected.View.ColumnRange(queryWidth, keyWidth);
@@ -101,6 +117,8 @@ internal sealed class TransformerExecutor
         probe?.Observe(ActivationPoint.Queries, block, position, queries);
         probe?.Observe(ActivationPoint.Keys, block, position, keys);
         probe?.Observe(ActivationPoint.Values, block, position, values);
+        NormalizeChannels(weights.QueryNorm, attention.QueryNorm, queries);
+        NormalizeChannels(weights.KeyNorm, attention.KeyNorm, keys);
         if (_rotary[block] is { } rotary)
         {
             rotary.Apply(queries, position);
@@ -112,43 +130,67 @@ internal sealed class TransformerExecutor
             queries, cache, block, position, mixed.View, context,
             probe is null ? null : (head, at, row) => probe.ObserveAttention(block, head, at, row));
         probe?.Observe(ActivationPoint.AttentionMix, block, position, mixed.View);
-        Apply(weights.AttentionOutput, new ActivationBatch(mixed.View), normalized.View, context);
-        probe?.Observe(ActivationPoint.AttentionOutput, block, position, normalized.View);
-        AddTo(residual, normalized.View);
-        probe?.Observe(ActivationPoint.AttentionResidual, block, position, residual);
+        Apply(weights.AttentionOutput, new ActivationBatch(mixed.View), update, context);
+        probe?.Observe(ActivationPoint.AttentionOutput, block, position, update);
+        if (weights.AttentionPostNorm is { } norm) Normalize(norm, update, update, context);
     }
 
-    private void FeedForward(int block, MatrixView<float> residual, int position, ComputeContext context, ActivationProbe? probe)
+    // Queries, keys and values side by side, whatever the number and row order of the matrices.
+    private static void Project(BlockWeights weights, AttentionDefinition attention, MatrixView<float> normalized, MatrixView<float> projected, ComputeContext context)
+    {
+        var input = new ActivationBatch(normalized);
+        if (attention.Layout == ProjectionLayout.Heads)
+        {
+            using ScratchLease byHead = context.Rent(projected.Rows, projected.Columns);
+            Apply(weights.Projections[0], input, byHead.View, context);
+            int width = attention.HeadDimension;
+            for (int head = 0; head < attention.HeadCount; head++)
+            {
+                for (int part = 0; part < 3; part++)
+                    byHead.View.ColumnRange((3 * head + part) * width, width).CopyTo(projected.ColumnRange((part * attention.HeadCount + head) * width, width));
+            }
+
+            return;
+        }
+
+        nint column = 0;
+        foreach (BiasedLinear projection in weights.Projections)
+        {
+            Apply(projection, input, projected.ColumnRange(column, projection.Layer.OutputDimension), context);
+            column += projection.Layer.OutputDimension;
+        }
+    }
+
+    private void FeedForward(int block, MatrixView<float> residual, MatrixView<float> update, int position, ComputeContext context, ActivationProbe? probe)
     {
         BlockWeights weights = _weights.Blocks[block];
-        ActivationFunction activation = _weights.Definition.Blocks[block].FeedForward.Activation;
-        using ScratchLease normalized = context.Rent(residual.Rows, residual.Columns);
+        FeedForwardDefinition definition = _weights.Definition.Blocks[block].FeedForward;
+        int inner = weights.Down.Layer.InputDimension;
+        bool isGated = definition.IsGateFused || weights.Gate is not null;
         using ScratchLease up = context.Rent(residual.Rows, weights.Up.Layer.OutputDimension);
-        using ScratchLease gate = context.Rent(weights.Gate is null ? 0 : residual.Rows, weights.Up.Layer.OutputDimension);
-        Normalize(weights.FeedForwardNorm, residual, normalized.View, context);
-        probe?.Observe(ActivationPoint.FeedForwardNorm, block, position, normalized.View);
+        using ScratchLease gate = context.Rent(weights.Gate is null ? 0 : residual.Rows, inner);
+        Normalize(weights.FeedForwardNorm, residual, update, context);
+        probe?.Observe(ActivationPoint.FeedForwardNorm, block, position, update);
 
-        var input = new ActivationBatch(normalized.View);
+        var input = new ActivationBatch(update);
         Apply(weights.Up, input, up.View, context);
         probe?.Observe(ActivationPoint.FeedForwardUp, block, position, up.View);
-        MatrixView<float> hidden = up.View;
-        MatrixView<float> gated = gate.View;
-        if (weights.Gate is not null) Apply(weights.Gate, input, gated, context);
-        bool isGated = weights.Gate is not null;
+        if (weights.Gate is not null) Apply(weights.Gate, input, gate.View, context);
+        MatrixView<float> gated = definition.IsGateFused ? up.View.ColumnRange(0, inner) : gate.View;
+        MatrixView<float> hidden = definition.IsGateFused ? up.View.ColumnRange(inner, inner) : up.View;
         context.Pool.For(hidden.Rows, 8, (start, end) =>
         {
             for (nint row = start; row < end; row++)
             {
                 Span<float> values = hidden.Row(row);
-                activation.Apply(isGated ? gated.Row(row) : values);
+                definition.Activation.Apply(isGated ? gated.Row(row) : values);
                 if (isGated) Elementwise.Multiply(gated.Row(row), values, values);
             }
         });
         probe?.Observe(ActivationPoint.FeedForwardActivation, block, position, hidden);
-        Apply(weights.Down, new ActivationBatch(hidden), normalized.View, context);
-        probe?.Observe(ActivationPoint.FeedForwardOutput, block, position, normalized.View);
-        AddTo(residual, normalized.View);
-        probe?.Observe(ActivationPoint.BlockOutput, block, position, residual);
+        Apply(weights.Down, new ActivationBatch(hidden), update, context);
+        probe?.Observe(ActivationPoint.FeedForwardOutput, block, position, update);
+        if (weights.FeedForwardPostNorm is { } norm) Normalize(norm, update, update, context);
     }
 
     private void ComputeLogits(
@@ -165,6 +207,7 @@ internal sealed class TransformerExecutor
             nint count = nint.Min(rowsAtATime, residual.Rows - start);
             using ScratchLease logits = context.Rent(count, vocabulary);
             Apply(new BiasedLinear(_weights.Head, _weights.HeadBias), new ActivationBatch(normalized.View.RowRange(start, count)), logits.View, context);
+            Bound(logits.View, context);
             handler(position + (int)start, logits.View);
         }
     }
@@ -176,11 +219,50 @@ internal sealed class TransformerExecutor
         for (nint row = 0; row < destination.Rows; row++) Elementwise.Add(destination.Row(row), linear.Bias, destination.Row(row));
     }
 
-    private static void Normalize(NormLayer norm, MatrixView<float> input, MatrixView<float> destination, ComputeContext context) =>
-        context.Pool.For(input.Rows, 32, (start, end) => norm.Forward(input.RowRange(start, end - start), destination.RowRange(start, end - start)));
-
-    private static void AddTo(MatrixView<float> residual, MatrixView<float> update)
+    private void Bound(MatrixView<float> logits, ComputeContext context)
     {
-        for (nint row = 0; row < residual.Rows; row++) Elementwise.Add(residual.Row(row), update.Row(row), residual.Row(row));
+        (float scale, float? cap) = (_weights.Definition.LogitScale, _weights.Definition.LogitCap);
+        if (scale == 1f && cap is null) return;
+        context.Pool.For(logits.Rows, 1, (start, end) =>
+        {
+            for (nint row = start; row < end; row++)
+            {
+                if (cap is { } bound) SoftCap.Apply(logits.Row(row), scale, bound);
+                else Scale(logits.Row(row), scale);
+            }
+        });
+    }
+
+    // Without a norm the input is taken as it is.
+    private static void Normalize(NormLayer? norm, MatrixView<float> input, MatrixView<float> destination, ComputeContext context)
+    {
+        if (norm is null) input.CopyTo(destination);
+        else context.Pool.For(input.Rows, 32, (start, end) => norm.Forward(input.RowRange(start, end - start), destination.RowRange(start, end - start)));
+    }
+
+    // Head by head where the norm is as wide as a head, else over all heads.
+    private static void NormalizeChannels(NormLayer? norm, NormDefinition? definition, MatrixView<float> values)
+    {
+        if (norm is null || definition is null) return;
+        for (nint start = 0; start < values.Columns; start += definition.Dimension)
+        {
+            MatrixView<float> channels = values.ColumnRange(start, definition.Dimension);
+            norm.Forward(channels, channels);
+        }
+    }
+
+    private static void AddTo(MatrixView<float> residual, MatrixView<float> update, float scale)
+    {
+        for (nint row = 0; row < residual.Rows; row++)
+        {
+            Scale(update.Row(row), scale);
+            Elementwise.Add(residual.Row(row), update.Row(row), residual.Row(row));
+        }
+    }
+
+    private static void Scale(Span<float> values, float factor)
+    {
+        if (factor == 1f) return;
+        for (int i = 0; i < values.Length; i++) values[i] *= factor;
     }
 }

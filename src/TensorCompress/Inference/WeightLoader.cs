@@ -39,7 +39,7 @@ internal static class WeightLoader
 
         Dictionary<LinearDefinition, LinearLayer> byDefinition = linears.Zip(layers).ToDictionary(pair => pair.First, pair => pair.Second!);
         BiasedLinear Biased(LinearDefinition linear) => new(byDefinition[linear], linear.HasBias ? ReadVector(checkpoint, linear.BiasName) : []);
-        NormLayer Norm(NormDefinition norm) => CreateNorm(checkpoint, norm);
+        NormLayer? Norm(NormDefinition? norm) => norm is null ? null : CreateNorm(checkpoint, norm);
         LinearLayer embedding = byDefinition[definition.TokenEmbedding];
         return new ModelWeights(
             definition,
@@ -49,13 +49,17 @@ internal static class WeightLoader
                 .. definition.Blocks.Select(block => new BlockWeights(
                     Norm(block.AttentionNorm),
                     [.. block.Attention.Projections.Select(Biased)],
+                    Norm(block.Attention.QueryNorm),
+                    Norm(block.Attention.KeyNorm),
                     Biased(block.Attention.Output),
+                    Norm(block.AttentionPostNorm),
                     Norm(block.FeedForwardNorm),
                     block.FeedForward.Gate is null ? null : Biased(block.FeedForward.Gate),
                     Biased(block.FeedForward.Up),
-                    Biased(block.FeedForward.Down))),
+                    Biased(block.FeedForward.Down),
+                    Norm(block.FeedForwardPostNorm))),
             ],
-            Norm(definition.FinalNorm),
+            CreateNorm(checkpoint, definition.FinalNorm),
             definition.Head is null ? embedding : byDefinition[definition.Head],
             definition.HeadBias is null ? [] : ReadVector(checkpoint, definition.HeadBias));
     }
@@ -120,6 +124,7 @@ internal static class WeightLoader
     private static NormLayer CreateNorm(ModelCheckpoint checkpoint, NormDefinition norm)
     {
         float[] gain = ReadVector(checkpoint, norm.WeightName);
+        if (norm.IsGainOffset) gain = [.. gain.Select(value => 1f + value)];
         return norm.Kind == NormKind.RootMeanSquare
             ? new RmsNorm(gain, norm.Epsilon)
             : new LayerNorm(gain, norm.HasBias ? ReadVector(checkpoint, norm.BiasName) : [], norm.Epsilon);

@@ -9,7 +9,9 @@ namespace TensorCompress.Layers;
 /// <param name="keyValueHeadCount">Key-value heads; divides the query heads.</param>
 /// <param name="headDimension">Channels of a head.</param>
 /// <param name="scale">Factor of the scores, usually 1/sqrt(dimension).</param>
-public sealed class Attention(int headCount, int keyValueHeadCount, int headDimension, float scale)
+/// <param name="window">Positions that a query sees, its own included; null for all before it.</param>
+/// <param name="scoreCap">Smooth bound of the scores, <c>cap tanh(score / cap)</c>; null for none.</param>
+public sealed class Attention(int headCount, int keyValueHeadCount, int headDimension, float scale, int? window = null, float? scoreCap = null)
 {
     /// <summary>Queries that share a block of scores.</summary>
     private const int QueryBlock = 32;
@@ -51,10 +53,12 @@ public sealed class Attention(int headCount, int keyValueHeadCount, int headDime
             for (int i = 0; i < (int)rows.Rows; i++)
             {
                 int visible = position + i + 1;
-                Span<float> weights = scoreBlock.Row(i)[..visible];
-                Softmax.Apply(weights, scale);
+                int first = window is { } width ? Math.Max(0, visible - width) : 0;
+                Span<float> weights = scoreBlock.Row(i)[first..visible];
+                if (scoreCap is { } cap) SoftCap.Apply(weights, scale, cap);
+                Softmax.Apply(weights, scoreCap is null ? scale : 1f);
                 probabilities?.Invoke(head, position + i, weights.ToArray());
-                WeightedRowSum.Compute(weights, values.RowRange(0, visible), results.Row(i).Slice(head * headDimension, headDimension));
+                WeightedRowSum.Compute(weights, values.RowRange(first, visible - first), results.Row(i).Slice(head * headDimension, headDimension));
             }
         }
     }

@@ -12,29 +12,29 @@ public enum RotaryPairs
     Neighbours,
 }
 
-/// <summary>Rotary position embedding (Su et al. 2021): pair i of a head at position p is turned by the angle p theta^(-2i/d).</summary>
+/// <summary>Rotary position embedding (Su et al. 2021): pair i of a head at position p is turned by p times its frequency. Channels behind the last pair pass unchanged.</summary>
 public sealed class RotaryEmbedding
 {
     private readonly float[] _inverseFrequencies;
+    private readonly float _magnitude;
     private readonly RotaryPairs _pairs;
+    private readonly int _headDimension;
 
-    /// <summary>Makes the frequencies.</summary>
-    /// <param name="dimension">Channels of a head, even.</param>
-    /// <param name="theta">Base of the frequencies, positive.</param>
+    /// <summary>Sets the frequencies.</summary>
+    /// <param name="headDimension">Channels of a head.</param>
+    /// <param name="inverseFrequencies">One per pair (<see cref="RotaryFrequencies"/>).</param>
     /// <param name="pairs">Which channels are turned together.</param>
-    public RotaryEmbedding(int dimension, double theta, RotaryPairs pairs)
+    /// <param name="magnitude">Factor of cosines and sines (YaRN); 1 for none.</param>
+    /// <exception cref="ArgumentException">More pairs than the head has.</exception>
+    public RotaryEmbedding(int headDimension, IReadOnlyList<float> inverseFrequencies, RotaryPairs pairs = RotaryPairs.Halves, float magnitude = 1f)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(dimension, 2);
-        if (dimension % 2 != 0) throw new ArgumentException($"Rotary embedding turns pairs of channels; a head of {dimension} has an odd number.", nameof(dimension));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(theta);
+        ArgumentNullException.ThrowIfNull(inverseFrequencies);
+        if (2 * inverseFrequencies.Count > headDimension) throw new ArgumentException($"{inverseFrequencies.Count} pairs do not fit into a head of {headDimension} channels.", nameof(inverseFrequencies));
+        _headDimension = headDimension;
+        _inverseFrequencies = [.. inverseFrequencies];
         _pairs = pairs;
-        _inverseFrequencies = new float[dimension / 2];
-        // Single precision as in the reference implementations: at far positions the rounding of the frequency is part of the model.
-        for (int i = 0; i < _inverseFrequencies.Length; i++) _inverseFrequencies[i] = 1f / (float)Math.Pow(theta, 2.0 * i / dimension);
+        _magnitude = magnitude;
     }
-
-    /// <summary>Channels of a head.</summary>
-    public int Dimension => 2 * _inverseFrequencies.Length;
 
     /// <summary>Turns all heads of consecutive positions in place.</summary>
     /// <param name="values">[tokens, heads x dimension].</param>
@@ -48,12 +48,13 @@ public sealed class RotaryEmbedding
         {
             for (int i = 0; i < half; i++)
             {
+                // The angle is rounded to single precision as in the reference implementations: at far positions that is part of the model.
                 (double sine, double cosine) = Math.SinCos((firstPosition + (int)row) * _inverseFrequencies[i]);
-                (sines[i], cosines[i]) = ((float)sine, (float)cosine);
+                (sines[i], cosines[i]) = ((float)sine * _magnitude, (float)cosine * _magnitude);
             }
 
             Span<float> heads = values.Row(row);
-            for (int start = 0; start < heads.Length; start += 2 * half) Turn(heads.Slice(start, 2 * half), cosines, sines);
+            for (int start = 0; start < heads.Length; start += _headDimension) Turn(heads.Slice(start, 2 * half), cosines, sines);
         }
     }
 

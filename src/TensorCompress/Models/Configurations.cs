@@ -1,4 +1,5 @@
 using TensorCompress.Layers;
+using TensorCompress.Storage;
 
 namespace TensorCompress.Models;
 
@@ -14,14 +15,88 @@ internal static class Configurations
     ];
 
     /// <summary>The activation function; unknown names are refused.</summary>
-    public static ActivationFunction Activation(ModelConfiguration configuration, string fallback, string key)
+    public static ActivationFunction Activation(ModelConfiguration configuration, string fallback, params ReadOnlySpan<string> keys)
     {
-        string name = configuration.Text(key) ?? fallback;
+        string name = configuration.Text(keys) ?? fallback;
         foreach ((string known, ActivationFunction function) in Activations)
         {
             if (known == name) return function;
         }
 
-        throw configuration.Unsupported(key, name, string.Join(", ", Activations.Select(entry => entry.Name)));
+        throw configuration.Unsupported(keys[0], name, string.Join(", ", Activations.Select(entry => entry.Name)));
+    }
+
+    /// <summary>
+    /// The rotary embedding of all layers. Transformers 4 writes <c>rope_theta</c>, <c>rope_scaling</c> and a share of turned channels side by side, transformers 5 one object
+    /// <c>rope_parameters</c>.
+    /// </summary>
+    public static RotaryDefinition Rotary(ModelConfiguration configuration, int headDimension) =>
+        Rotary(configuration, configuration.Section("rope_parameters") ?? configuration.Section("rope_scaling"), headDimension, configuration.PositiveNumber(10000.0, "rope_theta", "rotary_emb_base"));
+
+    /// <summary>A rotary embedding by its section of the configuration.</summary>
+    /// <param name="configuration">The whole configuration.</param>
+    /// <param name="section">The object with type and factors; null for the plain one.</param>
+    /// <param name="headDimension">Channels of a head.</param>
+    /// <param name="theta">Base where the section has none.</param>
+    public static RotaryDefinition Rotary(ModelConfiguration configuration, ModelConfiguration? section, int headDimension, double theta)
+    {
+        theta = section?.PositiveNumber(theta, "rope_theta") ?? theta;
+        double share = section?.PositiveNumber(0, "partial_rotary_factor") is > 0 and { } own ? own : configuration.PositiveNumber(1.0, "partial_rotary_factor", "rotary_pct");
+        var turned = (int)(headDimension * share);
+        if (turned < 2 || turned > headDimension || turned % 2 != 0)
+            throw configuration.Fault(TensorFormatError.Value, $"{turned} of {headDimension} channels of a head would turn; an even number from 2 is required");
+        float[] plain = RotaryFrequencies.Plain(turned, theta);
+        string type = section?.Text("rope_type", "type") ?? "default";
+        switch (type)
+        {
+            case "default": return new RotaryDefinition(plain);
+            case "linear": return new RotaryDefinition(RotaryFrequencies.Linear(plain, Required(section!, "factor")));
+            // Plain up to the context of the model; longer texts, for which it would change with the length, do not fit into a session.
+            case "dynamic": return new RotaryDefinition(plain);
+            case "llama3":
+                return new RotaryDefinition(RotaryFrequencies.Llama3(
+                    plain, Required(section!, "factor"), Required(section!, "low_freq_factor"), Required(section!, "high_freq_factor"), OriginalContext(configuration, section!)));
+            case "yarn": return Yarn(configuration, section!, plain, theta);
+            default: throw configuration.Unsupported("rope_type", type, "default, linear, dynamic, llama3, yarn");
+        }
+    }
+
+    /// <summary>The window of each layer: by <c>layer_types</c>, or by a rule of the architecture where the configuration lists none.</summary>
+    /// <param name="configuration">The configuration.</param>
+    /// <param name="layers">Number of layers.</param>
+    /// <param name="slidesByRule">Whether a layer slides where nothing is listed.</param>
+    public static int?[] Windows(ModelConfiguration configuration, int layers, Func<int, bool> slidesByRule)
+    {
+        int? window = configuration.OptionalDimension("sliding_window");
+        IReadOnlyList<string>? types = configuration.Texts("layer_types");
+        if (types is not null && types.Count != layers) throw configuration.Fault(TensorFormatError.Inconsistent, $"\"layer_types\" lists {types.Count} layers, the model has {layers}");
+        return [.. Enumerable.Range(0, layers).Select(layer => Slides(layer) ? window : null)];
+
+        bool Slides(int layer) => types is null ? slidesByRule(layer) : types[layer] switch
+        {
+            "sliding_attention" => true,
+            "full_attention" => false,
+            string other => throw configuration.Unsupported("layer_types", other, "sliding_attention, full_attention"),
+        };
+    }
+
+    private static RotaryDefinition Yarn(ModelConfiguration configuration, ModelConfiguration section, float[] plain, double theta)
+    {
+        double factor = Required(section, "factor");
+        float[] frequencies = RotaryFrequencies.Yarn(
+            plain, theta, factor, OriginalContext(configuration, section), section.PositiveNumber(32, "beta_fast"), section.PositiveNumber(1, "beta_slow"), section.Flag("truncate", true));
+        double Magnitude(double scale) => factor <= 1 ? 1 : 0.1 * scale * Math.Log(factor) + 1;
+        double given = section.PositiveNumber(0, "attention_factor"), scale = section.PositiveNumber(0, "mscale"), all = section.PositiveNumber(0, "mscale_all_dim");
+        double magnitude = given > 0 ? given : scale > 0 && all > 0 ? Magnitude(scale) / Magnitude(all) : Magnitude(1);
+        return new RotaryDefinition(frequencies, Magnitude: (float)magnitude);
+    }
+
+    private static double OriginalContext(ModelConfiguration configuration, ModelConfiguration section) =>
+        section.OptionalDimension("original_max_position_embeddings") ?? configuration.OptionalDimension("original_max_position_embeddings") ?? configuration.Dimension("max_position_embeddings");
+
+    private static double Required(ModelConfiguration section, string key)
+    {
+        double value = section.PositiveNumber(0, key);
+        return value > 0 ? value : throw section.Fault(TensorFormatError.Structure, $"\"{key}\" is missing");
     }
 }

@@ -46,7 +46,6 @@ internal sealed class Gpt2 : IArchitecture
             LinearDefinition Linear(string name, int output, int input) =>
                 new($"{block}.{name}", output, input) { HasBias = tensors.ContainsKey($"{block}.{name}.bias"), IsStoredTransposed = true };
             return new BlockDefinition(
-                Norm(block + ".ln_1"),
                 new AttentionDefinition
                 {
                     HeadCount = heads,
@@ -56,8 +55,11 @@ internal sealed class Gpt2 : IArchitecture
                     Output = Linear("attn.c_proj", hidden, hidden),
                     Scale = configuration.Flag("scale_attn_weights", true) ? 1f / MathF.Sqrt(hidden / heads) : 1f,
                 },
-                Norm(block + ".ln_2"),
-                new FeedForwardDefinition(null, Linear("mlp.c_fc", inner, hidden), Linear("mlp.c_proj", hidden, inner), activation));
+                new FeedForwardDefinition(null, Linear("mlp.c_fc", inner, hidden), Linear("mlp.c_proj", hidden, inner), activation))
+            {
+                AttentionNorm = Norm(block + ".ln_1"),
+                FeedForwardNorm = Norm(block + ".ln_2"),
+            };
         }
     }
 

@@ -61,6 +61,24 @@ public sealed class ModelConfiguration(JsonElement root, string? file = null)
         return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Fault(TensorFormatError.Value, $"\"{key}\" is {Excerpt(value)}; a text is required");
     }
 
+    /// <summary>A list of texts, or null where it is missing or null.</summary>
+    public IReadOnlyList<string>? Texts(string key)
+    {
+        if (!TryGet([key], out _, out JsonElement value)) return null;
+        if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.String))
+            throw Fault(TensorFormatError.Value, $"\"{key}\" is {Excerpt(value)}; a list of texts is required");
+        return [.. value.EnumerateArray().Select(item => item.GetString()!)];
+    }
+
+    /// <summary>A list of whole numbers of 32 bits, or null where it is missing or null.</summary>
+    public IReadOnlyList<int>? Integers(string key)
+    {
+        if (!TryGet([key], out _, out JsonElement value)) return null;
+        if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out _)))
+            throw Fault(TensorFormatError.Value, $"\"{key}\" is {Excerpt(value)}; a list of whole numbers is required");
+        return [.. value.EnumerateArray().Select(item => item.GetInt32())];
+    }
+
     /// <summary>An object as a configuration of its own, or null where it is missing or null.</summary>
     public ModelConfiguration? Section(string key)
     {

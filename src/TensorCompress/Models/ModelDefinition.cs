@@ -23,6 +23,15 @@ public sealed record ModelDefinition
     /// <summary>Name of the learned position embedding [context, hidden], or null.</summary>
     public string? PositionEmbedding { get; init; }
 
+    /// <summary>Factor of the token embedding on its way in.</summary>
+    public float EmbeddingScale { get; init; } = 1f;
+
+    /// <summary>Factor of the logits.</summary>
+    public float LogitScale { get; init; } = 1f;
+
+    /// <summary>Smooth bound of the logits, <c>cap tanh(logit / cap)</c>; null for none.</summary>
+    public float? LogitCap { get; init; }
+
     /// <summary>The transformer blocks, first to last.</summary>
     public required IReadOnlyList<BlockDefinition> Blocks { get; init; }
 
@@ -42,7 +51,7 @@ public sealed record ModelDefinition
     public IEnumerable<LinearDefinition> Linears => Head is null ? [TokenEmbedding, .. BlockLinears] : [TokenEmbedding, .. BlockLinears, Head];
 
     /// <summary>All normalisations.</summary>
-    public IEnumerable<NormDefinition> Norms => [.. Blocks.SelectMany(block => new[] { block.AttentionNorm, block.FeedForwardNorm }), FinalNorm];
+    public IEnumerable<NormDefinition> Norms => [.. Blocks.SelectMany(block => block.Norms), FinalNorm];
 
     /// <summary>Names and lengths of all other tensors: norms, biases, positions.</summary>
     public IEnumerable<(string Name, long Length)> Vectors
@@ -102,6 +111,9 @@ public enum NormKind
 /// <param name="HasBias">Whether it adds a bias.</param>
 public sealed record NormDefinition(NormKind Kind, string Name, int Dimension, float Epsilon, bool HasBias = false)
 {
+    /// <summary>Whether the stored gain is one less than the factor (Gemma).</summary>
+    public bool IsGainOffset { get; init; }
+
     /// <summary>Name of the gain tensor.</summary>
     public string WeightName => Name + ".weight";
 
@@ -110,9 +122,20 @@ public sealed record NormDefinition(NormKind Kind, string Name, int Dimension, f
 }
 
 /// <summary>Rotary position embedding of queries and keys.</summary>
-/// <param name="Theta">Base of the frequencies.</param>
+/// <param name="InverseFrequencies">One per pair of channels; channels behind the last pair are not turned.</param>
 /// <param name="Pairs">Which channels are turned together.</param>
-public sealed record RotaryDefinition(double Theta, RotaryPairs Pairs = RotaryPairs.Halves);
+/// <param name="Magnitude">Factor of cosines and sines.</param>
+public sealed record RotaryDefinition(IReadOnlyList<float> InverseFrequencies, RotaryPairs Pairs = RotaryPairs.Halves, float Magnitude = 1f);
+
+/// <summary>Order of the output rows of one projection for queries, keys and values.</summary>
+public enum ProjectionLayout
+{
+    /// <summary>All queries, then all keys, then all values; also for separate projections.</summary>
+    Blocks,
+
+    /// <summary>Head by head: its query, its key, its value.</summary>
+    Heads,
+}
 
 /// <summary>Self-attention.</summary>
 public sealed record AttentionDefinition
@@ -126,8 +149,23 @@ public sealed record AttentionDefinition
     /// <summary>Channels of a head.</summary>
     public required int HeadDimension { get; init; }
 
-    /// <summary>Query, key and value projections; or one whose output rows are all queries, then all keys, then all values.</summary>
+    /// <summary>Query, key and value projections; or one for all three.</summary>
     public required IReadOnlyList<LinearDefinition> Projections { get; init; }
+
+    /// <summary>Row order of a single projection.</summary>
+    public ProjectionLayout Layout { get; init; }
+
+    /// <summary>Normalisation of queries, of each head or of all heads together by its dimension; null for none.</summary>
+    public NormDefinition? QueryNorm { get; init; }
+
+    /// <summary>Normalisation of keys, likewise.</summary>
+    public NormDefinition? KeyNorm { get; init; }
+
+    /// <summary>Positions that a query sees, its own included; null for all before it.</summary>
+    public int? Window { get; init; }
+
+    /// <summary>Smooth bound of the scores; null for none.</summary>
+    public float? ScoreCap { get; init; }
 
     /// <summary>Output projection.</summary>
     public required LinearDefinition Output { get; init; }
@@ -141,18 +179,42 @@ public sealed record AttentionDefinition
 
 /// <summary>Feed-forward layer: <c>down(f(gate x) * up x)</c>, or <c>down(f(up x))</c> without a gate.</summary>
 /// <param name="Gate">Gate projection or null.</param>
-/// <param name="Up">Up projection.</param>
+/// <param name="Up">Up projection; with <paramref name="IsGateFused"/> its first half of rows is the gate.</param>
 /// <param name="Down">Down projection.</param>
 /// <param name="Activation">f.</param>
-public sealed record FeedForwardDefinition(LinearDefinition? Gate, LinearDefinition Up, LinearDefinition Down, ActivationFunction Activation);
+/// <param name="IsGateFused">Whether one matrix holds gate and up.</param>
+public sealed record FeedForwardDefinition(LinearDefinition? Gate, LinearDefinition Up, LinearDefinition Down, ActivationFunction Activation, bool IsGateFused = false);
 
-/// <summary>A pre-norm transformer block: <c>x += attention(norm x)</c>, <c>x += feedForward(norm x)</c>.</summary>
-/// <param name="AttentionNorm">Norm before attention.</param>
+/// <summary>
+/// A transformer block: <c>x += s postNorm(attention(norm x))</c>, <c>x += s postNorm(feedForward(norm x))</c>; norms that are null are left out.
+/// In a parallel block both read the same x.
+/// </summary>
 /// <param name="Attention">Self-attention.</param>
-/// <param name="FeedForwardNorm">Norm before the feed-forward layer.</param>
 /// <param name="FeedForward">Feed-forward layer.</param>
-public sealed record BlockDefinition(NormDefinition AttentionNorm, AttentionDefinition Attention, NormDefinition FeedForwardNorm, FeedForwardDefinition FeedForward)
+public sealed record BlockDefinition(AttentionDefinition Attention, FeedForwardDefinition FeedForward)
 {
+    /// <summary>Norm before attention.</summary>
+    public NormDefinition? AttentionNorm { get; init; }
+
+    /// <summary>Norm of the attention's result.</summary>
+    public NormDefinition? AttentionPostNorm { get; init; }
+
+    /// <summary>Norm before the feed-forward layer.</summary>
+    public NormDefinition? FeedForwardNorm { get; init; }
+
+    /// <summary>Norm of the feed-forward layer's result.</summary>
+    public NormDefinition? FeedForwardPostNorm { get; init; }
+
+    /// <summary>Whether attention and feed-forward layer read the same input.</summary>
+    public bool IsParallel { get; init; }
+
+    /// <summary>s, the factor of what is added to the residual stream.</summary>
+    public float ResidualScale { get; init; } = 1f;
+
+    /// <summary>The block's norms.</summary>
+    public IEnumerable<NormDefinition> Norms =>
+        new[] { AttentionNorm, Attention.QueryNorm, Attention.KeyNorm, AttentionPostNorm, FeedForwardNorm, FeedForwardPostNorm }.OfType<NormDefinition>();
+
     /// <summary>The block's matrices in the order of computation.</summary>
     public IEnumerable<LinearDefinition> Linears
     {

@@ -9,7 +9,17 @@ public static class ModelRegistry
     public static IReadOnlyList<IArchitecture> All { get; } =
     [
         new Llama(),
+        new Mistral(),
+        new Qwen2(),
+        new Qwen3(),
+        new Gemma2(),
+        new Gemma3(),
+        new Phi3(),
+        new SmolLm3(),
+        new Olmo2(),
+        new Granite(),
         new Gpt2(),
+        new GptNeoX(),
     ];
 
     /// <summary>Describes a checkpoint by its configuration's <c>model_type</c>.</summary>

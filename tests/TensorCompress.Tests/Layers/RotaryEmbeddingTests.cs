@@ -18,7 +18,7 @@ public class RotaryEmbeddingTests
         const double Theta = 10000;
         float[] x = new FloatSource(dimension).Array(Tokens * heads * dimension);
         using var values = new Matrix<float>(Tokens, heads * dimension, x);
-        new RotaryEmbedding(dimension, Theta, pairs).Apply(values.View, firstPosition);
+        new RotaryEmbedding(dimension, RotaryFrequencies.Plain(dimension, Theta), pairs).Apply(values.View, firstPosition);
         for (int token = 0; token < Tokens; token++)
         {
             int position = firstPosition + token, at = token * heads * dimension;
@@ -32,7 +32,7 @@ public class RotaryEmbeddingTests
     {
         float[] x = new FloatSource(1).Array(6 * 16);
         using Matrix<float> whole = new(6, 16, x), alone = new(1, 16, x.AsSpan(5 * 16));
-        var rotary = new RotaryEmbedding(16, 10000, RotaryPairs.Halves);
+        var rotary = new RotaryEmbedding(16, RotaryFrequencies.Plain(16, 10000));
         rotary.Apply(whole.View, 0);
         FloatBits.AssertEqual(x.AsSpan(0, 16), whole.Row(0), "position 0");
         rotary.Apply(alone.View, 5);
@@ -42,9 +42,9 @@ public class RotaryEmbeddingTests
     [Fact]
     public void Impossible_shapes_are_refused()
     {
-        Assert.Throws<ArgumentException>(() => new RotaryEmbedding(7, 10000, RotaryPairs.Halves));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new RotaryEmbedding(0, 10000, RotaryPairs.Halves));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new RotaryEmbedding(8, 0, RotaryPairs.Halves));
+        Assert.Throws<ArgumentException>(() => RotaryFrequencies.Plain(7, 10000));
+        Assert.Throws<ArgumentOutOfRangeException>(() => RotaryFrequencies.Plain(0, 10000));
+        Assert.Throws<ArgumentOutOfRangeException>(() => RotaryFrequencies.Plain(8, 0));
     }
 
     private static double Turned(ReadOnlySpan<float> heads, int index, int dimension, int position, double theta, RotaryPairs pairs)

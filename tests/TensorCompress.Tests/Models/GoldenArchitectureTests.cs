@@ -16,7 +16,12 @@ public class GoldenArchitectureTests
         get
         {
             var data = new TheoryData<string, string>();
-            foreach (string model in new[] { "llama", "llama-bf16-sharded", "llama-untied-bias", "gpt2", "gpt2-bare" })
+            string[] models =
+            [
+                "gemma2", "gemma3", "gemma3-linear-rope", "gpt2", "gpt2-bare", "gpt_neox", "gpt_neox-sequential", "granite", "llama", "llama-bf16-sharded", "llama-linear-rope",
+                "llama-untied-bias", "llama-yarn-rope", "llama3-rope", "mistral-window", "olmo2", "phi3", "phi3-partial-window", "qwen2", "qwen3", "smollm3",
+            ];
+            foreach (string model in models)
                 foreach (string configuration in new[] { "config.json", "config_v4.json" }) data.Add(model, configuration);
             return data;
         }
@@ -54,13 +59,18 @@ public class GoldenArchitectureTests
         Assert.Equal(greedy, generation.Generate(ids, options).Where(step => step.Id >= 0).Select(step => step.Id));
     }
 
-    [SharedTheory]
-    [InlineData("llama-yarn-rope", "yarn")]
-    [InlineData("llama3-rope", "llama3")]
-    [InlineData("qwen3", "qwen3")]
-    public void What_is_not_supported_is_refused_by_name(string name, string word)
+    [Theory]
+    [InlineData("""{"model_type": "mixtral"}""", "mixtral")]
+    [InlineData("""{"model_type": "lama"}""", "the closest is llama")]
+    [InlineData("""{"model_type": "llama", "rope_scaling": {"rope_type": "longrope"}}""", "longrope")]
+    [InlineData("""{"model_type": "llama", "hidden_act": "xielu"}""", "xielu")]
+    public void What_is_not_supported_is_refused_by_name(string changes, string word)
     {
-        TensorFormatException fault = Assert.Throws<TensorFormatException>(() => LanguageModel.Load(SharedData.Path("fixtures/golden-models/" + name)));
+        System.Text.Json.Nodes.JsonObject configuration = System.Text.Json.Nodes.JsonNode.Parse(
+            """{"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 10, "max_position_embeddings": 32}""")!.AsObject();
+        foreach ((string key, System.Text.Json.Nodes.JsonNode? value) in System.Text.Json.Nodes.JsonNode.Parse(changes)!.AsObject()) configuration[key] = value?.DeepClone();
+        using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(configuration.ToJsonString(), new MemoryTensors());
+        TensorFormatException fault = Assert.Throws<TensorFormatException>(() => checkpoint.Definition);
         Assert.Equal(TensorFormatError.Unsupported, fault.Kind);
         Assert.Contains(word, fault.Message, StringComparison.Ordinal);
         Assert.Contains("supported: ", fault.Message, StringComparison.Ordinal);
