@@ -66,4 +66,34 @@ public class WeightedRowSumTests
         Assert.Throws<ArgumentOutOfRangeException>(() => WeightedRowSum.Compute(new float[2], rows.View, new float[4]));
         Assert.Throws<ArgumentOutOfRangeException>(() => WeightedRowSum.Compute(new float[3], rows.View, new float[5]));
     }
+
+    [Fact]
+    public void Several_vectors_of_weights_give_the_same_bits_as_one_by_one()
+    {
+        var source = new FloatSource(33);
+        foreach (int dimension in new[] { 1, 15, 16, 63, 64, 65, 130, 192, 200 })
+        {
+            foreach (int tokens in new[] { 1, 3, 4, 5, 8, 11 })
+            {
+                const int count = 24;
+                using var weights = new Matrix<float>(tokens, count, source.Array(tokens * count));
+                using var rows = new Matrix<float>(count, dimension, source.Array(count * dimension));
+                using var together = new Matrix<float>(tokens, dimension);
+                CheckTokens<Simd512>(WeightedRowSum.MultiplyCore<Simd512>, WeightedRowSum.Core<Simd512>);
+                CheckTokens<Simd256>(WeightedRowSum.MultiplyCore<Simd256>, WeightedRowSum.Core<Simd256>);
+                CheckTokens<SimdScalar>(WeightedRowSum.MultiplyCore<SimdScalar>, WeightedRowSum.Core<SimdScalar>);
+
+                void CheckTokens<TSimd>(Action<MatrixView<float>, MatrixView<float>, MatrixView<float>> multiply, Sum one)
+                {
+                    multiply(weights.View, rows.View, together.View);
+                    var alone = new float[dimension];
+                    for (int token = 0; token < tokens; token++)
+                    {
+                        one(weights.Row(token), rows.View, alone);
+                        FloatBits.AssertEqual(alone, together.Row(token), $"{typeof(TSimd).Name}, dimension {dimension}, token {token} of {tokens}");
+                    }
+                }
+            }
+        }
+    }
 }

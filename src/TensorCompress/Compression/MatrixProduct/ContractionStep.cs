@@ -5,13 +5,17 @@ namespace TensorCompress.Compression.MatrixProduct;
 /// <summary>One site of the product <c>y = W x</c>: which part of the state it takes in, what it gives out, and its core in the order that the product needs.</summary>
 /// <remarks>
 /// State before: rows (token, outer, inner), columns (i, b), where i is the site's input digit and b the bond from the site done before. Product: the same rows, columns (o, c)
-/// with c the bond to the next site. The core lies as [(o, c), (i, b)], so the product is one matrix product with contiguous rows.
+/// with c the bond to the next site. The product is one matrix product; a deep core lies as [(o, c), (i, b)] for dot products over contiguous rows, a shallow one (few columns
+/// of state) as [(i, b), (o, c)] for sums of its rows, because the tree that ends a dot product would cost more than the product.
 /// </remarks>
 internal sealed class ContractionStep : IDisposable
 {
+    /// <summary>Depth from which dot products pay: four vectors of sixteen lanes.</summary>
+    private const int DeepFrom = 64;
+
     private readonly ElementType _type;
 
-    // The core, [(o, c), (i, b)]: floats if it is F32, else two bytes an element.
+    // The core in the order of its depth: floats if it is F32, else two bytes an element.
     private readonly Matrix<float>? _floats;
     private readonly Matrix<byte>? _halves;
 
@@ -34,6 +38,12 @@ internal sealed class ContractionStep : IDisposable
         Inner = Product(fromLeft ? factors.Inputs.TakeLast(after) : factors.Outputs.TakeLast(after));
 
         Matrix<float> ordered = Order(chain.Cores[site], Outputs, left, right, fromLeft);
+        if (IsShallow)
+        {
+            using Matrix<float> deep = ordered;
+            ordered = Transpose(deep);
+        }
+
         if (type == ElementType.F32)
         {
             _floats = ordered;
@@ -70,6 +80,9 @@ internal sealed class ContractionStep : IDisposable
     /// <summary>Columns of the product.</summary>
     public int Width => Outputs * BondOut;
 
+    /// <summary>Whether the product sums rows of the core instead of taking dot products with them. By the shape alone.</summary>
+    public bool IsShallow => Depth < DeepFrom;
+
     /// <summary>Bytes that the core takes.</summary>
     public long ByteLength => _floats?.ByteLength ?? _halves!.ByteLength;
 
@@ -77,7 +90,7 @@ internal sealed class ContractionStep : IDisposable
     public Matrix<float>? Floats => _floats;
 
     /// <summary>Writes a core that is not kept as floats.</summary>
-    /// <param name="destination">[Width, Depth], overwritten.</param>
+    /// <param name="destination">[Width, Depth], or [Depth, Width] if shallow; overwritten.</param>
     public void Decode(MatrixView<float> destination)
     {
         for (nint row = 0; row < destination.Rows; row++) ElementConversion.ToSingle(_type, _halves!.Row(row), destination.Row(row));
@@ -90,6 +103,7 @@ internal sealed class ContractionStep : IDisposable
     public ReadOnlySpan<float> Slice(int output, int bond, Span<float> buffer)
     {
         nint row = (nint)output * BondOut + bond;
+        if (IsShallow) return Column((int)row, buffer);
         if (_floats is not null) return _floats.Row(row);
         ElementConversion.ToSingle(_type, _halves!.Row(row), buffer);
         return buffer;
@@ -119,6 +133,26 @@ internal sealed class ContractionStep : IDisposable
         }
 
         return ordered;
+    }
+
+    private Span<float> Column(int column, Span<float> buffer)
+    {
+        Span<float> one = stackalloc float[1];
+        for (int row = 0; row < Depth; row++)
+        {
+            if (_floats is null) ElementConversion.ToSingle(_type, _halves!.Row(row).Slice(2 * column, 2), one);
+            buffer[row] = _floats is null ? one[0] : _floats[row, column];
+        }
+
+        return buffer[..Depth];
+    }
+
+    private static Matrix<float> Transpose(Matrix<float> matrix)
+    {
+        var transposed = new Matrix<float>(matrix.Columns, matrix.Rows);
+        for (nint row = 0; row < matrix.Rows; row++)
+            for (nint column = 0; column < matrix.Columns; column++) transposed[column, row] = matrix[row, column];
+        return transposed;
     }
 
     private static int Product(IEnumerable<int> factors) => factors.Aggregate(1, (product, factor) => checked(product * factor));

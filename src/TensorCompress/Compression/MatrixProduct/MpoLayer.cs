@@ -153,15 +153,12 @@ public sealed class MpoLayer : LinearLayer
 
     private static void MultiplyCore(ContractionStep step, MatrixView<float> state, MatrixView<float> product, ComputeContext context)
     {
-        if (step.Floats is not null)
-        {
-            LinearProduct.Forward(step.Floats.View, state, product, context.Pool);
-            return;
-        }
-
-        using ScratchLease core = context.Rent(step.Width, step.Depth);
-        step.Decode(core.View);
-        LinearProduct.Forward(core.View, state, product, context.Pool);
+        (nint rows, nint columns) = step.IsShallow ? (step.Depth, step.Width) : (step.Width, step.Depth);
+        using ScratchLease decoded = context.Rent(step.Floats is null ? rows : 0, columns);
+        if (step.Floats is null) step.Decode(decoded.View);
+        MatrixView<float> core = step.Floats?.View ?? decoded.View;
+        if (step.IsShallow) LinearProduct.Combine(core, state, product, context.Pool);
+        else LinearProduct.Forward(core, state, product, context.Pool);
     }
 
     /// <summary>Activations [token, (i_1 ... i_L)] to the first state [(token, other digits), digit of the first site], padded with zeros.</summary>
