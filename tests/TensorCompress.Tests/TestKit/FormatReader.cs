@@ -1,0 +1,149 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+
+namespace TensorCompress.Tests.TestKit;
+
+/// <summary>A second reader of compressed checkpoints, written from docs/format.md alone, in plain loops and doubles: what it cannot read, the page does not say.</summary>
+internal sealed class FormatReader
+{
+    private readonly byte[] _file;
+    private readonly int _data;
+    private readonly JsonElement _header;
+    private readonly JsonElement _manifest;
+
+    public FormatReader(string folder)
+    {
+        _file = File.ReadAllBytes(Path.Combine(folder, "model.safetensors"));
+        int headerLength = (int)BinaryPrimitives.ReadInt64LittleEndian(_file);
+        _data = 8 + headerLength;
+        _header = JsonDocument.Parse(_file.AsMemory(8, headerLength)).RootElement;
+        _manifest = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "config.json"))).RootElement.GetProperty("quantization_config");
+    }
+
+    public IEnumerable<string> Layers => _manifest.GetProperty("layers").EnumerateObject().Select(layer => layer.Name);
+
+    public IEnumerable<string> Tensors => _header.EnumerateObject().Select(entry => entry.Name).Where(name => name != "__metadata__");
+
+    public string RecordedHash(string tensor) => _manifest.GetProperty("hashes").GetProperty(tensor).GetString()!;
+
+    public string Hash(string tensor)
+    {
+        JsonElement entry = _header.GetProperty(tensor);
+        using var text = new MemoryStream();
+        text.Write(Encoding.UTF8.GetBytes(tensor + "\0" + entry.GetProperty("dtype").GetString() + "\0"));
+        long[] shape = [.. entry.GetProperty("shape").EnumerateArray().Select(dimension => dimension.GetInt64())];
+        foreach (long number in shape.Prepend(shape.Length)) text.Write(BitConverter.GetBytes(number));
+        text.Write(Bytes(tensor));
+        return Convert.ToHexStringLower(SHA256.HashData(text.ToArray()));
+    }
+
+    /// <summary>W of a compressed layer.</summary>
+    public double[,] Decode(string layer)
+    {
+        JsonElement entry = _manifest.GetProperty("layers").GetProperty(layer), parameters = entry.GetProperty("parameters");
+        int rows = entry.GetProperty("shape")[0].GetInt32(), columns = entry.GetProperty("shape")[1].GetInt32();
+        string method = entry.GetProperty("method").GetString()!;
+        Func<int, int, double> element = method switch
+        {
+            "dense" => Dense(Floats($"{layer}.dense.values"), columns),
+            "scalar" => Scalar(layer, parameters, columns),
+            "mpo" => Mpo(layer, parameters),
+            _ => throw new NotSupportedException(method),
+        };
+        var result = new double[rows, columns];
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column++) result[row, column] = element(row, column);
+        }
+
+        return result;
+    }
+
+    private static Func<int, int, double> Dense(double[] values, int columns) => (row, column) => values[row * columns + column];
+
+    private Func<int, int, double> Scalar(string layer, JsonElement parameters, int columns)
+    {
+        int bits = parameters.GetProperty("bits").GetInt32(), group = parameters.GetProperty("group").GetInt32(), groups = (columns + group - 1) / group;
+        bool symmetric = parameters.GetProperty("symmetric").GetBoolean();
+        byte[] codes = Bytes($"{layer}.scalar.codes"), zeros = symmetric ? [] : Bytes($"{layer}.scalar.zeros");
+        double[] scales = Floats($"{layer}.scalar.scales");
+        return (row, column) =>
+        {
+            int g = column / group;
+            int code = Code(codes, row * ((columns * bits + 7) / 8), column, bits);
+            int zero = symmetric ? 1 << (bits - 1) : Code(zeros, row * ((groups * bits + 7) / 8), g, bits);
+            return scales[row * groups + g] * (code - zero);
+        };
+    }
+
+    // Bit by bit: code i is the bits i b .. i b + b - 1 of the row, least significant first.
+    private static int Code(byte[] bytes, int rowStart, int index, int bits)
+    {
+        int code = 0;
+        for (int b = 0; b < bits; b++)
+        {
+            int bit = index * bits + b;
+            code |= ((bytes[rowStart + bit / 8] >> (bit % 8)) & 1) << b;
+        }
+
+        return code;
+    }
+
+    private Func<int, int, double> Mpo(string layer, JsonElement parameters)
+    {
+        int[] List(string name) => [.. parameters.GetProperty(name).EnumerateArray().Select(number => number.GetInt32())];
+        int[] outputs = List("output_factors"), inputs = List("input_factors"), bonds = List("bonds");
+        double[][] cores = [.. outputs.Select((_, k) => Floats($"{layer}.mpo.core{k}"))];
+        return (row, column) =>
+        {
+            int[] o = Digits(row, outputs), i = Digits(column, inputs);
+            double[] vector = [1];
+            for (int k = 0; k < cores.Length; k++)
+            {
+                var next = new double[bonds[k + 1]];
+                for (int left = 0; left < bonds[k]; left++)
+                {
+                    for (int right = 0; right < bonds[k + 1]; right++)
+                        next[right] += vector[left] * cores[k][((left * outputs[k] + o[k]) * inputs[k] + i[k]) * bonds[k + 1] + right];
+                }
+
+                vector = next;
+            }
+
+            return vector[0];
+        };
+    }
+
+    private static int[] Digits(int index, int[] radices)
+    {
+        var digits = new int[radices.Length];
+        for (int k = radices.Length - 1; k >= 0; k--)
+        {
+            digits[k] = index % radices[k];
+            index /= radices[k];
+        }
+
+        return digits;
+    }
+
+    private byte[] Bytes(string tensor)
+    {
+        JsonElement offsets = _header.GetProperty(tensor).GetProperty("data_offsets");
+        return _file[(_data + offsets[0].GetInt32())..(_data + offsets[1].GetInt32())];
+    }
+
+    private double[] Floats(string tensor)
+    {
+        byte[] bytes = Bytes(tensor);
+        return _header.GetProperty(tensor).GetProperty("dtype").GetString() switch
+        {
+            "F32" => [.. bytes.Chunk(4).Select(chunk => (double)BitConverter.ToSingle(chunk))],
+            "F16" => [.. bytes.Chunk(2).Select(chunk => (double)BitConverter.ToHalf(chunk))],
+            "BF16" => [.. bytes.Chunk(2).Select(chunk => (double)BitConverter.Int32BitsToSingle(BitConverter.ToInt16(chunk) << 16))],
+            string other => throw new NotSupportedException(other),
+            null => throw new NotSupportedException(),
+        };
+    }
+}
