@@ -36,10 +36,13 @@ public static class TensorReading
     /// <summary>Reads elements of a source that stores plain elements: <see cref="ITensorSource.ReadSingles"/> by <see cref="ITensorSource.ReadBytes"/>.</summary>
     internal static void ReadSingles(ITensorSource source, string name, long firstElement, Span<float> destination)
     {
-        ElementType type = source.Tensors.TryGetValue(name, out TensorInfo? tensor) ? tensor.ElementType : throw new KeyNotFoundException($"There is no tensor {name}.");
+        TensorInfo tensor = source.Tensors.TryGetValue(name, out TensorInfo? found) ? found : throw new KeyNotFoundException($"There is no tensor {name}.");
+        ElementType type = tensor.ElementType;
+        if (firstElement < 0 || firstElement > tensor.ElementCount - destination.Length)
+            throw new ArgumentOutOfRangeException(nameof(firstElement), firstElement, $"{destination.Length} elements from {firstElement} leave the tensor {name} of {tensor.ElementCount}.");
         if (type == ElementType.F32)
         {
-            source.ReadBytes(name, checked(firstElement * sizeof(float)), MemoryMarshal.AsBytes(destination));
+            source.ReadBytes(name, firstElement * sizeof(float), MemoryMarshal.AsBytes(destination));
             return;
         }
 
@@ -53,7 +56,7 @@ public static class TensorReading
             {
                 int count = Math.Min(atATime, destination.Length - done);
                 Span<byte> bytes = block.AsSpan(0, count * size);
-                source.ReadBytes(name, checked((firstElement + done) * size), bytes);
+                source.ReadBytes(name, (firstElement + done) * size, bytes);
                 ElementConversion.ToSingle(type, bytes, destination.Slice(done, count));
             }
         }
