@@ -33,6 +33,33 @@ public static class TensorReading
         }
     }
 
+    /// <summary>Reads bytes of a source whose tensors all read as floats: <see cref="ITensorSource.ReadBytes"/> by <see cref="ITensorSource.ReadSingles"/>.</summary>
+    internal static void ReadBytesOfSingles(ITensorSource source, string name, long offset, Span<byte> destination)
+    {
+        TensorInfo tensor = source.Tensors.TryGetValue(name, out TensorInfo? found) ? found : throw new KeyNotFoundException($"There is no tensor {name}.");
+        if (offset < 0 || offset > tensor.ByteLength - destination.Length)
+            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{destination.Length} bytes from {offset} leave the tensor {name} of {tensor.ByteLength} bytes.");
+        float[] block = ArrayPool<float>.Shared.Rent(BlockBytes / sizeof(float));
+        try
+        {
+            while (!destination.IsEmpty)
+            {
+                // A byte range may begin and end inside an element.
+                (long first, long within) = Math.DivRem(offset, sizeof(float));
+                int count = (int)Math.Min(destination.Length, BlockBytes - within);
+                Span<float> values = block.AsSpan(0, (int)(within + count + sizeof(float) - 1) / sizeof(float));
+                source.ReadSingles(name, first, values);
+                MemoryMarshal.AsBytes(values).Slice((int)within, count).CopyTo(destination);
+                destination = destination[count..];
+                offset += count;
+            }
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(block);
+        }
+    }
+
     /// <summary>Reads elements of a source that stores plain elements: <see cref="ITensorSource.ReadSingles"/> by <see cref="ITensorSource.ReadBytes"/>.</summary>
     internal static void ReadSingles(ITensorSource source, string name, long firstElement, Span<float> destination)
     {
