@@ -96,7 +96,7 @@ public sealed class CheckpointFolder : IDisposable
     {
         if (candidates.Length > 1)
             return new(TensorFormatError.Inconsistent, $"{candidates.Length} safetensors files and neither {WeightsName} nor {IndexName}: which one is meant?", path);
-        string? pickle = Directory.EnumerateFiles(path).FirstOrDefault(file => PickleExtensions.Contains(Path.GetExtension(file)) && !Path.GetFileName(file).StartsWith("tok", StringComparison.Ordinal));
+        string? pickle = Directory.EnumerateFiles(path).FirstOrDefault(file => PickleExtensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase) && !Path.GetFileName(file).StartsWith("tok", StringComparison.Ordinal));
         return pickle is null
             ? new(TensorFormatError.Structure, $"there is no {WeightsName}, {IndexName} or other *.safetensors", path)
             : new(TensorFormatError.Unsupported, $"{Path.GetFileName(pickle)} is a pickle checkpoint, which runs code when it is read; convert it to safetensors with the program that made it", path);

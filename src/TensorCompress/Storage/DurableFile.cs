@@ -10,14 +10,14 @@ namespace TensorCompress.Storage;
 /// </summary>
 public static class DurableFile
 {
-    /// <summary>Flushes a file; replaced by tests that let it fail.</summary>
-    internal static Action<SafeFileHandle, string> FlushFile { get; set; } = FileSync.FlushFile;
-
     /// <summary>Writes a file whose content comes from a callback.</summary>
     /// <param name="path">Final name; an existing file is replaced.</param>
     /// <param name="write">Writes the content.</param>
-    /// <exception cref="IOException">It could not be written or brought to the disk; the old content stands.</exception>
-    public static void Write(string path, Action<Stream> write)
+    /// <exception cref="IOException">It could not be written or brought to the disk; the old content stands. (Only where the folder's flush fails may the new one stand already.)</exception>
+    public static void Write(string path, Action<Stream> write) => Write(path, write, FileSync.FlushFile);
+
+    /// <summary>As <see cref="Write(string, Action{Stream})"/> with a flush that may be made to fail.</summary>
+    internal static void Write(string path, Action<Stream> write, Action<SafeFileHandle, string> flush)
     {
         ArgumentNullException.ThrowIfNull(write);
         string full = Path.GetFullPath(path);
@@ -28,7 +28,7 @@ public static class DurableFile
             {
                 write(stream);
                 stream.Flush();
-                FlushFile(stream.SafeFileHandle, temporary);
+                flush(stream.SafeFileHandle, temporary);
             }
 
             File.Move(temporary, full, overwrite: true);
@@ -43,11 +43,11 @@ public static class DurableFile
     }
 
     /// <summary>Writes bytes.</summary>
-    /// <inheritdoc cref="Write"/>
+    /// <inheritdoc cref="Write(string, Action{Stream})"/>
     public static void WriteAllBytes(string path, ReadOnlyMemory<byte> bytes) => Write(path, stream => stream.Write(bytes.Span));
 
     /// <summary>Writes text as UTF-8 without a byte-order mark.</summary>
-    /// <inheritdoc cref="Write"/>
+    /// <inheritdoc cref="Write(string, Action{Stream})"/>
     public static void WriteAllText(string path, string text) => WriteAllBytes(path, Encoding.UTF8.GetBytes(text));
 
     /// <summary>Makes a finished folder visible under its final name, which must not exist.</summary>
@@ -69,7 +69,7 @@ public static class DurableFile
         {
             File.Delete(path);
         }
-        catch (IOException)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
             // The failure that led here is the one to report.
         }

@@ -32,15 +32,15 @@ public static class JsonDocuments
         JsonDocument document;
         try
         {
+            CheckTokens(utf8.Span, path);
             document = JsonDocument.Parse(utf8, new JsonDocumentOptions { MaxDepth = MaxDepth, AllowDuplicateProperties = false });
         }
         catch (JsonException fault)
         {
-            TensorFormatError kind = fault.Message.Contains("duplicate", StringComparison.OrdinalIgnoreCase) ? TensorFormatError.Duplicate
-                : fault.Message.Contains("depth", StringComparison.OrdinalIgnoreCase) ? TensorFormatError.Limit : TensorFormatError.Encoding;
+            TensorFormatError kind = fault.Message.Contains("duplicate", StringComparison.OrdinalIgnoreCase) ? TensorFormatError.Duplicate : TensorFormatError.Encoding;
             throw new TensorFormatException(kind, "not valid JSON: " + fault.Message, path, innerException: fault);
         }
-        catch (InvalidOperationException fault) // a lone surrogate in a key
+        catch (InvalidOperationException fault) // a lone surrogate
         {
             throw new TensorFormatException(TensorFormatError.Encoding, "text that is not valid Unicode", path, innerException: fault);
         }
@@ -48,5 +48,17 @@ public static class JsonDocuments
         if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
         document.Dispose();
         throw new TensorFormatException(TensorFormatError.Structure, "the root is not an object", path);
+    }
+
+    // Depth, and escapes: a lone surrogate would otherwise come out as an InvalidOperationException wherever the text is asked for.
+    private static void CheckTokens(ReadOnlySpan<byte> utf8, string? path)
+    {
+        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = MaxDepth + 1 });
+        while (reader.Read())
+        {
+            if (reader.CurrentDepth == MaxDepth && reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
+                throw new TensorFormatException(TensorFormatError.Limit, $"nested deeper than {MaxDepth} levels", path, offset: reader.TokenStartIndex);
+            if (reader.ValueIsEscaped) _ = reader.GetString();
+        }
     }
 }

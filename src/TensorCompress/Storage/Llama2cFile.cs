@@ -60,15 +60,7 @@ public sealed class Llama2cFile : ITensorSource
     }
 
     /// <inheritdoc/>
-    public void ReadBytes(string name, long offset, Span<byte> destination)
-    {
-        // Every tensor reads as floats; a byte range may begin inside one.
-        long first = offset / sizeof(float);
-        long end = (offset + destination.Length + sizeof(float) - 1) / sizeof(float);
-        var values = new float[checked((int)(end - first))];
-        ReadSingles(name, first, values);
-        MemoryMarshal.AsBytes<float>(values).Slice((int)(offset - first * sizeof(float)), destination.Length).CopyTo(destination);
-    }
+    public void ReadBytes(string name, long offset, Span<byte> destination) => TensorReading.ReadBytesOfSingles(this, name, offset, destination);
 
     /// <inheritdoc/>
     public void ReadSingles(string name, long firstElement, Span<float> destination)
@@ -127,10 +119,11 @@ public sealed class Llama2cFile : ITensorSource
     private void CheckHeader()
     {
         Header h = _header;
-        const int largest = 1 << 24;
+        // Layers have a closer bound: a description of a layer can take more memory than the layer has bytes.
+        const int largest = 1 << 24, mostLayers = 1 << 12;
         foreach ((string name, int value) in new[] { ("dim", h.Dimension), ("hidden_dim", h.Hidden), ("n_layers", h.Layers), ("n_heads", h.Heads), ("n_kv_heads", h.KeyValueHeads), ("vocab_size", h.Vocabulary), ("seq_len", h.Context) })
         {
-            if (value is < 1 or > largest) throw LooksLikePickle()
+            if (value < 1 || value > (name == "n_layers" ? mostLayers : largest)) throw LooksLikePickle()
                     ? Fault(TensorFormatError.Unsupported, "a pickle or ZIP checkpoint, which runs code when it is read; convert it to safetensors with the program that made it")
                     : Fault(TensorFormatError.Value, $"{name} is {value}: this is no llama2.c checkpoint, or a damaged one");
         }

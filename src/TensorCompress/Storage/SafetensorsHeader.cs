@@ -16,8 +16,14 @@ internal sealed class SafetensorsHeader
     public const int MaxNameBytes = 65_535;
     public const int MaxTensors = 1_000_000;
 
+    private const int MaxDepth = 64;
+    private const int MaxWarnings = 100;
+    private const int MaxTextInWarning = 120;
+
     private readonly string? _file;
     private readonly List<(TensorInfo Info, TensorRange Range)> _entries = [];
+
+    private ElementType? _lastType; // most tensors of a file have the same
 
     private SafetensorsHeader(string? file) => _file = file;
 
@@ -39,9 +45,14 @@ internal sealed class SafetensorsHeader
         if (!Utf8.IsValid(utf8)) throw header.Fault(TensorFormatError.Encoding, "the header is not valid UTF-8");
         try
         {
-            var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = 64 });
+            // Once through for the grammar, so that what is no JSON is called so, whatever else is wrong with it.
+            var grammar = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = MaxDepth });
+            while (grammar.Read())
+            {
+            }
+
+            var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = MaxDepth });
             header.ReadRoot(ref reader);
-            if (reader.Read()) throw header.Fault(TensorFormatError.Encoding, "text after the header's object");
         }
         catch (JsonException fault)
         {
@@ -58,7 +69,7 @@ internal sealed class SafetensorsHeader
 
     private void ReadRoot(ref Utf8JsonReader reader)
     {
-        if (!reader.Read()) throw Fault(TensorFormatError.Encoding, "the header is empty");
+        reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject) throw Fault(TensorFormatError.Structure, "the header is not an object");
         bool hasMetadata = false;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
@@ -108,11 +119,19 @@ internal sealed class SafetensorsHeader
         ElementType? type = null;
         ulong[]? shape = null;
         ulong[]? offsets = null;
-        var seen = new HashSet<string>();
+        HashSet<string>? unknown = null;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
         {
-            string field = reader.GetString()!;
-            if (!seen.Add(field)) throw Fault(TensorFormatError.Duplicate, $"\"{field}\" stands twice", name);
+            // Known fields without making a text of them: there may be millions.
+            string field = reader.ValueTextEquals("dtype"u8) ? "dtype" : reader.ValueTextEquals("shape"u8) ? "shape" : reader.ValueTextEquals("data_offsets"u8) ? "data_offsets" : reader.GetString()!;
+            bool isNew = field switch
+            {
+                "dtype" => type is null,
+                "shape" => shape is null,
+                "data_offsets" => offsets is null,
+                _ => (unknown ??= []).Add(field),
+            };
+            if (!isNew) throw Fault(TensorFormatError.Duplicate, $"\"{field}\" stands twice", name);
             reader.Read();
             switch (field)
             {
@@ -120,7 +139,7 @@ internal sealed class SafetensorsHeader
                 case "shape": shape = ReadNumbers(ref reader, name, field, TensorFormatError.Shape, MaxRank); break;
                 case "data_offsets": offsets = ReadNumbers(ref reader, name, field, TensorFormatError.Offset, 2); break;
                 default:
-                    Warnings.Add($"tensor {name} has the unknown field \"{field}\", which is ignored");
+                    Warn(name, field);
                     reader.Skip();
                     break;
             }
@@ -131,34 +150,46 @@ internal sealed class SafetensorsHeader
         return (new TensorInfo(name, type.Value, CheckShape(shape, name)), CheckOffsets(type.Value, shape, offsets, name));
     }
 
+    // Bounded: a long name with a million unknown fields would otherwise become a million long texts.
+    private void Warn(string name, string field)
+    {
+        if (Warnings.Count < MaxWarnings) Warnings.Add($"tensor {Cut(name)} has the unknown field \"{Cut(field)}\", which is ignored");
+        else if (Warnings.Count == MaxWarnings) Warnings.Add("more unknown fields are ignored");
+
+        static string Cut(string text) => text.Length <= MaxTextInWarning ? text : text[..MaxTextInWarning] + "...";
+    }
+
     private ElementType ReadType(ref Utf8JsonReader reader, string name)
     {
+        if (reader.TokenType == JsonTokenType.String && _lastType is { } last && reader.ValueTextEquals(last.Name())) return last;
         string text = reader.TokenType == JsonTokenType.String ? reader.GetString()! : "";
-        return ElementTypes.TryParse(text, out ElementType type) ? type : throw Fault(TensorFormatError.Type, $"the element type \"{text}\" is not known", name);
+        _lastType = ElementTypes.TryParse(text, out ElementType type) ? type : throw Fault(TensorFormatError.Type, $"the element type \"{text}\" is not known", name);
+        return _lastType.Value;
     }
 
     private ulong[] ReadNumbers(ref Utf8JsonReader reader, string name, string field, TensorFormatError kind, int maximum)
     {
         if (reader.TokenType != JsonTokenType.StartArray) throw Fault(kind, $"\"{field}\" is not a list", name);
-        var numbers = new List<ulong>();
+        Span<ulong> numbers = stackalloc ulong[MaxRank];
+        int count = 0;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !IsPlainInteger(reader.ValueSpan) || !reader.TryGetUInt64(out ulong number))
                 throw Fault(kind, $"\"{field}\" holds something that is not a whole number from 0 to 2^64 - 1", name);
-            if (numbers.Count == maximum) throw Fault(field == "shape" ? TensorFormatError.Limit : kind, $"\"{field}\" has more than {maximum} numbers", name);
-            numbers.Add(number);
+            if (count == maximum) throw Fault(field == "shape" ? TensorFormatError.Limit : kind, $"\"{field}\" has more than {maximum} numbers", name);
+            numbers[count++] = number;
         }
 
-        return [.. numbers];
+        return numbers[..count].ToArray();
     }
 
     private static bool IsPlainInteger(ReadOnlySpan<byte> token) => token.IndexOfAnyExceptInRange((byte)'0', (byte)'9') < 0;
 
     private long[] CheckShape(ulong[] shape, string name)
     {
-        if (CheckedSizes.ElementCount(shape) is null || shape.Any(dimension => dimension > long.MaxValue))
-            throw Fault(TensorFormatError.Overflow, $"shape [{string.Join(", ", shape)}] has too many elements", name);
-        return [.. shape.Select(dimension => (long)dimension)];
+        // A count that fits has only dimensions that fit.
+        if (CheckedSizes.ElementCount(shape) is null) throw Fault(TensorFormatError.Overflow, $"shape [{string.Join(", ", shape)}] has too many elements", name);
+        return Array.ConvertAll(shape, dimension => (long)dimension);
     }
 
     private TensorRange CheckOffsets(ElementType type, ulong[] shape, ulong[] offsets, string name)
@@ -178,7 +209,8 @@ internal sealed class SafetensorsHeader
     private void CheckRanges(long dataLength)
     {
         long position = 0;
-        foreach ((TensorInfo info, TensorRange range) in _entries.OrderBy(entry => entry.Range.Begin).ThenBy(entry => entry.Range.End))
+        _entries.Sort(static (first, second) => (first.Range.Begin, first.Range.End).CompareTo((second.Range.Begin, second.Range.End)));
+        foreach ((TensorInfo info, TensorRange range) in _entries)
         {
             if (range.Begin != position)
                 throw Fault(TensorFormatError.Offset, range.Begin > position ? $"a hole from {position} to {range.Begin}" : $"the data overlap others from {range.Begin} to {position}", info.Name);

@@ -13,6 +13,8 @@ public sealed class SafetensorsWriter : ITensorSink, IDisposable
 {
     private const int Alignment = 8;
 
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     private readonly string _path;
     private readonly string _spoolPath;
     private readonly FileStream _spool;
@@ -25,6 +27,7 @@ public sealed class SafetensorsWriter : ITensorSink, IDisposable
     {
         _path = Path.GetFullPath(path);
         _metadata = metadata;
+        CheckMetadata(metadata);
         _spoolPath = DurableFile.TemporaryName(_path);
         _spool = new FileStream(_spoolPath, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 20);
     }
@@ -32,27 +35,47 @@ public sealed class SafetensorsWriter : ITensorSink, IDisposable
     /// <summary>Begins a file.</summary>
     /// <param name="path">Final name; an existing file is replaced by <see cref="Complete"/>.</param>
     /// <param name="metadata">Texts of <c>__metadata__</c>; null for none.</param>
+    /// <exception cref="ArgumentException">The metadata are larger than readers accept, or no valid Unicode.</exception>
     public static SafetensorsWriter Create(string path, IReadOnlyDictionary<string, string>? metadata = null) => new(path, metadata ?? new Dictionary<string, string>());
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">The name stands already, is too long or has control characters, or the shape has a negative dimension.</exception>
+    /// <remarks>Where the callback fails, the file is as before the call, and the tensor may be added again.</remarks>
+    /// <exception cref="ArgumentException">The name stands already, is too long, has control characters or lone surrogates, or the shape is not possible.</exception>
     /// <exception cref="InvalidOperationException">The callback wrote another number of bytes.</exception>
     public void Add(TensorInfo tensor, Action<Stream> write)
     {
         ArgumentNullException.ThrowIfNull(write);
         Register(tensor);
         long begin = _spool.Position;
-        write(_spool);
-        if (_spool.Position - begin != tensor.ByteLength)
-            throw new InvalidOperationException($"{_spool.Position - begin} bytes were written for {tensor.Name}, which takes {tensor.ByteLength}.");
+        try
+        {
+            write(_spool);
+            if (_spool.Position - begin != tensor.ByteLength)
+                throw new InvalidOperationException($"{_spool.Position - begin} bytes were written for {tensor.Name}, which takes {tensor.ByteLength}.");
+        }
+        catch
+        {
+            // A part of a tensor would be a hole before the next one.
+            if (_spool.CanSeek)
+            {
+                _spool.SetLength(begin);
+                _spool.Position = begin;
+            }
+
+            _names.Remove(tensor.Name);
+            throw;
+        }
+
         _tensors.Add((tensor, begin));
     }
 
     /// <inheritdoc/>
     public void Add(TensorInfo tensor, ReadOnlySpan<byte> bytes)
     {
-        Register(tensor);
+        ArgumentNullException.ThrowIfNull(tensor);
+        CheckShape(tensor);
         if (bytes.Length != tensor.ByteLength) throw new ArgumentException($"{tensor.Name} takes {tensor.ByteLength} bytes, not {bytes.Length}.", nameof(bytes));
+        Register(tensor);
         long begin = _spool.Position;
         _spool.Write(bytes);
         _tensors.Add((tensor, begin));
@@ -90,13 +113,45 @@ public sealed class SafetensorsWriter : ITensorSink, IDisposable
     {
         ObjectDisposedException.ThrowIf(_isClosed, this);
         ArgumentNullException.ThrowIfNull(tensor);
-        if (tensor.Name == "__metadata__" || tensor.Name.Any(char.IsControl) || Encoding.UTF8.GetByteCount(tensor.Name) > SafetensorsHeader.MaxNameBytes)
-            throw new ArgumentException("A tensor's name has no control characters and at most 65535 bytes, and is not __metadata__.", nameof(tensor));
-        if (tensor.Shape.Count > SafetensorsHeader.MaxRank || tensor.Shape.Any(dimension => dimension < 0))
-            throw new ArgumentException($"{tensor.Name}: shape [{string.Join(", ", tensor.Shape)}] is not possible.", nameof(tensor));
-        if (tensor.ElementCount * tensor.ElementType.BitWidth() % 8 != 0)
-            throw new ArgumentException($"{tensor.Name}: {tensor.ElementCount} elements of {tensor.ElementType.Name()} are no whole number of bytes.", nameof(tensor));
+        CheckShape(tensor);
+        if (tensor.Name == "__metadata__" || tensor.Name.Any(char.IsControl) || Utf8Length(tensor.Name) is not (>= 0 and <= SafetensorsHeader.MaxNameBytes))
+            throw new ArgumentException("A tensor's name is valid Unicode without control characters, has at most 65535 bytes, and is not __metadata__.", nameof(tensor));
         if (!_names.Add(tensor.Name)) throw new ArgumentException($"There is a tensor {tensor.Name} already.", nameof(tensor));
+    }
+
+    private static void CheckShape(TensorInfo tensor)
+    {
+        bool isPossible = tensor.Shape.Count <= SafetensorsHeader.MaxRank && tensor.Shape.All(dimension => dimension >= 0);
+        long? elements = isPossible ? CheckedSizes.ElementCount([.. tensor.Shape.Select(dimension => (ulong)dimension)]) : null;
+        long? bits = elements is null ? null : CheckedSizes.BitCount(elements.Value, tensor.ElementType);
+        if (bits is null) throw new ArgumentException($"{tensor.Name}: shape [{string.Join(", ", tensor.Shape)}] is not possible.", nameof(tensor));
+        if (bits % 8 != 0) throw new ArgumentException($"{tensor.Name}: {elements} elements of {tensor.ElementType.Name()} are no whole number of bytes.", nameof(tensor));
+    }
+
+    private static void CheckMetadata(IReadOnlyDictionary<string, string> metadata)
+    {
+        long length = 0;
+        foreach ((string key, string value) in metadata)
+        {
+            int keyLength = Utf8Length(key), valueLength = Utf8Length(value);
+            if (keyLength < 0 || valueLength < 0) throw new ArgumentException("The metadata hold text that is not valid Unicode.", nameof(metadata));
+            length += keyLength + valueLength;
+        }
+
+        if (length > SafetensorsHeader.MaxHeaderBytes) throw new ArgumentException($"Metadata of {length} bytes; a header has at most {SafetensorsHeader.MaxHeaderBytes}.", nameof(metadata));
+    }
+
+    // Negative for lone surrogates, which the JSON writer would silently turn into other characters.
+    private static int Utf8Length(string text)
+    {
+        try
+        {
+            return StrictUtf8.GetByteCount(text);
+        }
+        catch (EncoderFallbackException)
+        {
+            return -1;
+        }
     }
 
     // Padded with blanks so that the data begin at a multiple of eight bytes.

@@ -91,8 +91,21 @@ public sealed class ShardedSafetensors : ITensorSource
     private static string CheckShardName(string name, string indexPath)
     {
         bool isPlain = name.Length > 0 && name is not ("." or "..") && name.IndexOfAny(['/', '\\', ':']) < 0 && !name.Any(char.IsControl)
-            && name.EndsWith(".safetensors", StringComparison.Ordinal) && Path.GetFileName(name) == name;
+            && name.EndsWith(".safetensors", StringComparison.Ordinal) && Path.GetFileName(name) == name && !IsDeviceName(name);
         return isPlain ? name : throw new TensorFormatException(TensorFormatError.UnsafePath, $"the shard name \"{name}\" is not a plain *.safetensors file name", indexPath);
+    }
+
+    // Windows takes these names for devices whatever extension follows; a model must be readable on every system.
+    private static bool IsDeviceName(string name)
+    {
+        ReadOnlySpan<char> stem = name.AsSpan(0, name.IndexOf('.', StringComparison.Ordinal)).TrimEnd(' ');
+        foreach (string device in new[] { "CON", "PRN", "AUX", "NUL" })
+        {
+            if (stem.Equals(device, StringComparison.OrdinalIgnoreCase)) return true;
+        }
+
+        return stem.Length == 4 && char.IsAsciiDigit(stem[3])
+            && (stem.StartsWith("COM", StringComparison.OrdinalIgnoreCase) || stem.StartsWith("LPT", StringComparison.OrdinalIgnoreCase));
     }
 
     private void OpenShard(string name, string path, string indexPath)

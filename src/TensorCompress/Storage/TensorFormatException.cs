@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace TensorCompress.Storage;
 
 /// <summary>The ways in which a file can be wrong.</summary>
@@ -65,6 +68,7 @@ public enum TensorFormatError
 public sealed class TensorFormatException : Exception
 {
     private const int MaxMessageLength = 512;
+    private const int MaxNameLength = 120;
 
     /// <summary>Describes the damage.</summary>
     /// <param name="kind">The way in which the file is wrong.</param>
@@ -77,7 +81,7 @@ public sealed class TensorFormatException : Exception
         : base(Describe(kind, reason, file, tensor, offset), innerException)
     {
         Kind = kind;
-        Reason = reason;
+        Reason = Printable(reason, MaxMessageLength);
         File = file;
         Tensor = tensor;
         Offset = offset;
@@ -86,7 +90,7 @@ public sealed class TensorFormatException : Exception
     /// <summary>The way in which the file is wrong.</summary>
     public TensorFormatError Kind { get; }
 
-    /// <summary>What was found and what is required.</summary>
+    /// <summary>What was found and what is required, printable and at most 512 characters.</summary>
     public string Reason { get; }
 
     /// <summary>Path of the file, or null.</summary>
@@ -98,21 +102,26 @@ public sealed class TensorFormatException : Exception
     /// <summary>Byte offset of the fault, or null.</summary>
     public long? Offset { get; }
 
+    // Only the parts that come from a file are cut: the kind always stands at the end.
     private static string Describe(TensorFormatError kind, string reason, string? file, string? tensor, long? offset)
     {
-        var text = new System.Text.StringBuilder();
-        if (file is not null) text.Append(System.IO.Path.GetFileName(file)).Append(": ");
-        if (tensor is not null) text.Append("tensor ").Append(tensor.Length > 120 ? tensor[..120] + "..." : tensor).Append(": ");
-        text.Append(reason);
-        if (offset is not null) text.Append(System.Globalization.CultureInfo.InvariantCulture, $" (byte {offset})");
-        text.Append(" [").Append(kind).Append(']');
-        var safe = new System.Text.StringBuilder(text.Length);
-        foreach (char c in text.ToString())
+        string place = (file is null ? "" : Printable(System.IO.Path.GetFileName(file), MaxNameLength) + ": ") + (tensor is null ? "" : $"tensor {Printable(tensor, MaxNameLength)}: ");
+        string end = (offset is null ? "" : string.Create(CultureInfo.InvariantCulture, $" (byte {offset})")) + $" [{kind}]";
+        return place + Printable(reason, MaxMessageLength - place.Length - end.Length) + end;
+    }
+
+    // Escapes what could move a terminal's cursor or reorder its text. Stops at the bound: a name may have a hundred megabytes.
+    private static string Printable(string text, int maximum)
+    {
+        var safe = new StringBuilder();
+        foreach (char c in text)
         {
-            if (char.IsControl(c) || char.IsSurrogate(c)) safe.Append(System.Globalization.CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
+            if (char.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
+                safe.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
             else safe.Append(c);
+            if (safe.Length > maximum) return safe.ToString(0, maximum - 3) + "...";
         }
 
-        return safe.Length <= MaxMessageLength ? safe.ToString() : safe.ToString(0, MaxMessageLength - 3) + "...";
+        return safe.ToString();
     }
 }

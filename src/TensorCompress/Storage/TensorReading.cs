@@ -33,13 +33,43 @@ public static class TensorReading
         }
     }
 
+    /// <summary>Reads bytes of a source whose tensors all read as floats: <see cref="ITensorSource.ReadBytes"/> by <see cref="ITensorSource.ReadSingles"/>.</summary>
+    internal static void ReadBytesOfSingles(ITensorSource source, string name, long offset, Span<byte> destination)
+    {
+        TensorInfo tensor = source.Tensors.TryGetValue(name, out TensorInfo? found) ? found : throw new KeyNotFoundException($"There is no tensor {name}.");
+        if (offset < 0 || offset > tensor.ByteLength - destination.Length)
+            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{destination.Length} bytes from {offset} leave the tensor {name} of {tensor.ByteLength} bytes.");
+        float[] block = ArrayPool<float>.Shared.Rent(BlockBytes / sizeof(float));
+        try
+        {
+            while (!destination.IsEmpty)
+            {
+                // A byte range may begin and end inside an element.
+                (long first, long within) = Math.DivRem(offset, sizeof(float));
+                int count = (int)Math.Min(destination.Length, BlockBytes - within);
+                Span<float> values = block.AsSpan(0, (int)(within + count + sizeof(float) - 1) / sizeof(float));
+                source.ReadSingles(name, first, values);
+                MemoryMarshal.AsBytes(values).Slice((int)within, count).CopyTo(destination);
+                destination = destination[count..];
+                offset += count;
+            }
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(block);
+        }
+    }
+
     /// <summary>Reads elements of a source that stores plain elements: <see cref="ITensorSource.ReadSingles"/> by <see cref="ITensorSource.ReadBytes"/>.</summary>
     internal static void ReadSingles(ITensorSource source, string name, long firstElement, Span<float> destination)
     {
-        ElementType type = source.Tensors.TryGetValue(name, out TensorInfo? tensor) ? tensor.ElementType : throw new KeyNotFoundException($"There is no tensor {name}.");
+        TensorInfo tensor = source.Tensors.TryGetValue(name, out TensorInfo? found) ? found : throw new KeyNotFoundException($"There is no tensor {name}.");
+        ElementType type = tensor.ElementType;
+        if (firstElement < 0 || firstElement > tensor.ElementCount - destination.Length)
+            throw new ArgumentOutOfRangeException(nameof(firstElement), firstElement, $"{destination.Length} elements from {firstElement} leave the tensor {name} of {tensor.ElementCount}.");
         if (type == ElementType.F32)
         {
-            source.ReadBytes(name, checked(firstElement * sizeof(float)), MemoryMarshal.AsBytes(destination));
+            source.ReadBytes(name, firstElement * sizeof(float), MemoryMarshal.AsBytes(destination));
             return;
         }
 
@@ -53,7 +83,7 @@ public static class TensorReading
             {
                 int count = Math.Min(atATime, destination.Length - done);
                 Span<byte> bytes = block.AsSpan(0, count * size);
-                source.ReadBytes(name, checked((firstElement + done) * size), bytes);
+                source.ReadBytes(name, (firstElement + done) * size, bytes);
                 ElementConversion.ToSingle(type, bytes, destination.Slice(done, count));
             }
         }

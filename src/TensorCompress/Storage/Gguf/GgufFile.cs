@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Storage.Gguf;
@@ -71,13 +70,7 @@ public sealed class GgufFile : ITensorSource
 
     /// <inheritdoc/>
     /// <remarks>The bytes are those of the decoded floats.</remarks>
-    public void ReadBytes(string name, long offset, Span<byte> destination)
-    {
-        long first = offset / sizeof(float), end = (offset + destination.Length + sizeof(float) - 1) / sizeof(float);
-        var values = new float[checked((int)(end - first))];
-        ReadSingles(name, first, values);
-        MemoryMarshal.AsBytes<float>(values).Slice((int)(offset - first * sizeof(float)), destination.Length).CopyTo(destination);
-    }
+    public void ReadBytes(string name, long offset, Span<byte> destination) => TensorReading.ReadBytesOfSingles(this, name, offset, destination);
 
     /// <inheritdoc/>
     public void ReadSingles(string name, long firstElement, Span<float> destination)
@@ -140,7 +133,7 @@ public sealed class GgufFile : ITensorSource
 
     private long ReadAlignment(GgufReader reader)
     {
-        long alignment = Metadata.Integer("general.alignment") ?? 32;
+        long alignment = Metadata.UInt32("general.alignment") ?? 32;
         const long largest = 1 << 20;
         return alignment is >= 1 and <= largest && long.IsPow2(alignment)
             ? alignment
@@ -151,7 +144,7 @@ public sealed class GgufFile : ITensorSource
     {
         for (long i = 0; i < count; i++)
         {
-            string name = reader.Name(MaxNameBytes, "a tensor name");
+            string name = reader.Name(MaxNameBytes, "a tensor name", TensorFormatError.Name);
             uint rank = reader.UInt32();
             if (rank > MaxRank) throw reader.Fault(TensorFormatError.Shape, $"{rank} dimensions; at most {MaxRank} are possible", name);
             var dimensions = new ulong[rank];

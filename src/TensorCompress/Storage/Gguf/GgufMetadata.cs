@@ -1,14 +1,16 @@
+using System.Buffers.Binary;
 using System.Text;
 
 namespace TensorCompress.Storage.Gguf;
 
-/// <summary>The key-value part of a GGUF file. Values are bool, long, ulong, double, string, or arrays of these (strings as UTF-8).</summary>
+/// <summary>The key-value part of a GGUF file: numbers, truth values, texts, and lists of these.</summary>
 public sealed class GgufMetadata
 {
     private const long MaxTextBytes = 64L << 20;
     private const int MaxKeyBytes = 65_535;
     private const long MaxArrayElements = 100_000_000;
 
+    // Numbers as their own types, texts as byte[], lists as NumberList or byte[][]: no larger in memory than a small multiple of the file.
     private readonly Dictionary<string, object> _values = [];
     private readonly string? _file;
 
@@ -18,7 +20,7 @@ public sealed class GgufMetadata
         for (long i = 0; i < count; i++)
         {
             string key = reader.Name(MaxKeyBytes, "a key");
-            object value = ReadValue(reader, reader.UInt32(), key, isElement: false);
+            object value = ReadValue(reader, reader.UInt32(), key);
             if (!_values.TryAdd(key, value)) throw reader.Fault(TensorFormatError.Duplicate, $"the key {key} stands twice");
         }
     }
@@ -31,6 +33,12 @@ public sealed class GgufMetadata
     public long? Integer(string key) => Get(key) switch
     {
         null => null,
+        byte value => value,
+        sbyte value => value,
+        ushort value => value,
+        short value => value,
+        uint value => value,
+        int value => value,
         long value => value,
         ulong value when value <= long.MaxValue => (long)value,
         ulong value => throw Fault(TensorFormatError.Value, key, $"{value} is too large"),
@@ -43,9 +51,9 @@ public sealed class GgufMetadata
     {
         null => null,
         double value => value,
-        long value => value,
-        ulong value => value,
-        _ => throw Fault(TensorFormatError.Type, key, "a number is required"),
+        float value => value,
+        bool or byte[] or byte[][] or NumberList => throw Fault(TensorFormatError.Type, key, "a number is required"),
+        object value => Convert.ToDouble(value, System.Globalization.CultureInfo.InvariantCulture),
     };
 
     /// <summary>A truth value, or null where the key is missing.</summary>
@@ -69,62 +77,126 @@ public sealed class GgufMetadata
 
     /// <summary>A list of texts (invalid UTF-8 becomes U+FFFD), or null where the key is missing.</summary>
     /// <exception cref="TensorFormatException">The value is of another kind.</exception>
-    public IReadOnlyList<string>? Texts(string key) => List(key, value => value is byte[] utf8 ? Encoding.UTF8.GetString(utf8) : throw Fault(TensorFormatError.Type, key, "a list of texts is required"));
+    public IReadOnlyList<string>? Texts(string key) => Get(key) switch
+    {
+        null => null,
+        byte[][] texts => Array.ConvertAll(texts, Encoding.UTF8.GetString),
+        NumberList { Count: 0 } => [],
+        _ => throw Fault(TensorFormatError.Type, key, "a list of texts is required"),
+    };
 
     /// <summary>A list of integers, or null where the key is missing.</summary>
     /// <exception cref="TensorFormatException">The value is of another kind, or an element beyond 32 bits.</exception>
-    public IReadOnlyList<int>? Integers(string key) => List(key, value => value switch
+    public IReadOnlyList<int>? Integers(string key)
     {
-        long number when number is >= int.MinValue and <= int.MaxValue => (int)number,
-        ulong number when number <= int.MaxValue => (int)number,
-        _ => throw Fault(TensorFormatError.Type, key, "a list of 32-bit integers is required"),
-    });
+        if (Get(key) is not { } value) return null;
+        if (value is byte[][] { Length: 0 }) return [];
+        if (value is not NumberList { IsInteger: true } list) throw Fault(TensorFormatError.Type, key, "a list of integers is required");
+        var numbers = new int[list.Count];
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            Int128 number = list.Integer(i);
+            if (number < int.MinValue || number > int.MaxValue) throw Fault(TensorFormatError.Value, key, $"{number} is beyond 32 bits");
+            numbers[i] = (int)number;
+        }
+
+        return numbers;
+    }
 
     /// <summary>A list of numbers, or null where the key is missing.</summary>
     /// <exception cref="TensorFormatException">The value is of another kind.</exception>
-    public IReadOnlyList<float>? Singles(string key) => List(key, value => value is double number ? (float)number : throw Fault(TensorFormatError.Type, key, "a list of numbers is required"));
+    public IReadOnlyList<float>? Singles(string key)
+    {
+        if (Get(key) is not { } value) return null;
+        if (value is byte[][] { Length: 0 } or NumberList { Count: 0 }) return [];
+        if (value is not NumberList { IsFloat: true } list) throw Fault(TensorFormatError.Type, key, "a list of numbers is required");
+        var numbers = new float[list.Count];
+        for (int i = 0; i < numbers.Length; i++) numbers[i] = list.Single(i);
+        return numbers;
+    }
+
+    /// <summary>A value that must be of this very type, or null where the key is missing.</summary>
+    internal uint? UInt32(string key) => Get(key) switch
+    {
+        null => null,
+        uint value => value,
+        _ => throw Fault(TensorFormatError.Type, key, "a 32-bit unsigned integer is required"),
+    };
 
     private object? Get(string key) => _values.GetValueOrDefault(key);
 
-    private T[]? List<T>(string key, Func<object, T> convert) => Get(key) switch
+    private static object ReadValue(GgufReader reader, uint type, string key) => type switch
     {
-        null => null,
-        object[] values => Array.ConvertAll(values, value => convert(value)),
-        _ => throw Fault(TensorFormatError.Type, key, "a list is required"),
+        0 => reader.Byte(),
+        1 => (sbyte)reader.Byte(),
+        2 => reader.UInt16(),
+        3 => (short)reader.UInt16(),
+        4 => reader.UInt32(),
+        5 => (int)reader.UInt32(),
+        6 => BitConverter.UInt32BitsToSingle(reader.UInt32()),
+        7 => reader.Byte() is <= 1 and var flag ? flag == 1 : throw reader.Fault(TensorFormatError.Value, $"{key}: a truth value that is neither 0 nor 1"),
+        8 => reader.Text(MaxTextBytes, key),
+        9 => ReadList(reader, key),
+        10 => reader.UInt64(),
+        11 => (long)reader.UInt64(),
+        12 => BitConverter.UInt64BitsToDouble(reader.UInt64()),
+        _ => throw reader.Fault(TensorFormatError.Type, $"{key}: value type {type} is not known"),
     };
 
-    private static object ReadValue(GgufReader reader, uint type, string key, bool isElement)
-    {
-        switch (type)
-        {
-            case 0: return (ulong)reader.Byte();
-            case 1: return (long)(sbyte)reader.Byte();
-            case 2: return (ulong)reader.UInt16();
-            case 3: return (long)(short)reader.UInt16();
-            case 4: return (ulong)reader.UInt32();
-            case 5: return (long)(int)reader.UInt32();
-            case 6: return (double)BitConverter.UInt32BitsToSingle(reader.UInt32());
-            case 7:
-                byte flag = reader.Byte();
-                return flag <= 1 ? flag == 1 : throw reader.Fault(TensorFormatError.Value, $"{key}: a truth value of {flag}");
-            case 8: return reader.Text(MaxTextBytes, key);
-            case 9 when !isElement: return ReadArray(reader, key);
-            case 10: return reader.UInt64();
-            case 11: return (long)reader.UInt64();
-            case 12: return BitConverter.UInt64BitsToDouble(reader.UInt64());
-            default: throw reader.Fault(TensorFormatError.Type, $"{key}: value type {type}{(type == 9 ? " inside an array" : "")} is not known");
-        }
-    }
-
-    private static object[] ReadArray(GgufReader reader, string key)
+    private static object ReadList(GgufReader reader, string key)
     {
         uint type = reader.UInt32();
-        int least = type switch { 0 or 1 or 7 => 1, 2 or 3 => 2, 4 or 5 or 6 => 4, 8 or 10 or 11 or 12 => 8, _ => throw reader.Fault(TensorFormatError.Type, $"{key}: elements of type {type} are not known") };
-        long count = reader.Count(reader.UInt64(), least, MaxArrayElements, $"elements of {key}");
-        var values = new object[count];
-        for (long i = 0; i < count; i++) values[i] = ReadValue(reader, type, key, isElement: true);
-        return values;
+        int size = type switch
+        {
+            0 or 1 or 7 => 1,
+            2 or 3 => 2,
+            4 or 5 or 6 => 4,
+            8 or 10 or 11 or 12 => 8, // a text has at least its length
+            9 => throw reader.Fault(TensorFormatError.Type, $"{key}: lists of lists are not read"),
+            _ => throw reader.Fault(TensorFormatError.Type, $"{key}: elements of type {type} are not known"),
+        };
+        long count = reader.Count(reader.UInt64(), size, MaxArrayElements, $"elements of {key}");
+        if (type != 8)
+        {
+            byte[] bytes = reader.Bytes(count * size);
+            if (type == 7 && bytes.AsSpan().ContainsAnyExceptInRange((byte)0, (byte)1)) throw reader.Fault(TensorFormatError.Value, $"{key}: a truth value that is neither 0 nor 1");
+            return new NumberList(type, size, bytes);
+        }
+
+        var texts = new byte[count][];
+        for (int i = 0; i < texts.Length; i++) texts[i] = reader.Text(MaxTextBytes, key);
+        return texts;
     }
 
     private TensorFormatException Fault(TensorFormatError kind, string key, string reason) => new(kind, $"{key}: {reason}", _file);
+
+    /// <summary>Numbers or truth values as they lie in the file.</summary>
+    private sealed record NumberList(uint Type, int ElementSize, byte[] Bytes)
+    {
+        public int Count => Bytes.Length / ElementSize;
+
+        public bool IsFloat => Type is 6 or 12;
+
+        public bool IsInteger => Type is not (6 or 7 or 12);
+
+        public Int128 Integer(int index)
+        {
+            ReadOnlySpan<byte> element = Bytes.AsSpan(index * ElementSize);
+            return Type switch
+            {
+                0 => element[0],
+                1 => (sbyte)element[0],
+                2 => BinaryPrimitives.ReadUInt16LittleEndian(element),
+                3 => BinaryPrimitives.ReadInt16LittleEndian(element),
+                4 => BinaryPrimitives.ReadUInt32LittleEndian(element),
+                5 => BinaryPrimitives.ReadInt32LittleEndian(element),
+                10 => BinaryPrimitives.ReadUInt64LittleEndian(element),
+                _ => BinaryPrimitives.ReadInt64LittleEndian(element),
+            };
+        }
+
+        public float Single(int index) => Type == 6
+            ? BinaryPrimitives.ReadSingleLittleEndian(Bytes.AsSpan(index * ElementSize))
+            : (float)BinaryPrimitives.ReadDoubleLittleEndian(Bytes.AsSpan(index * ElementSize));
+    }
 }

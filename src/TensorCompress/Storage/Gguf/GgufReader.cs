@@ -27,27 +27,38 @@ internal sealed class GgufReader(ByteSource bytes)
     /// <summary>A length-prefixed text.</summary>
     /// <param name="limit">Bytes at most.</param>
     /// <param name="what">What it is, for messages.</param>
-    public byte[] Text(long limit, string what)
+    /// <param name="tooLong">What a longer one is called.</param>
+    public byte[] Text(long limit, string what, TensorFormatError tooLong = TensorFormatError.Limit)
     {
         ulong length = UInt64();
         if (length > (ulong)Remaining) throw Fault(TensorFormatError.Truncated, $"{what} of {length} bytes, {Remaining} are left");
-        if (length > (ulong)limit) throw Fault(TensorFormatError.Limit, $"{what} of {length} bytes; at most {limit} are read");
-        var text = new byte[length];
+        if (length > (ulong)limit) throw Fault(tooLong, $"{what} of {length} bytes; at most {limit} are read");
+        return Bytes((long)length);
+    }
+
+    /// <summary>Bytes whose number has been compared with those that remain.</summary>
+    public byte[] Bytes(long count)
+    {
+        if (count > Remaining) throw Fault(TensorFormatError.Truncated, $"{count} bytes are needed, {Remaining} are left");
+        var content = new byte[count];
         int done = 0;
-        while (done < text.Length)
+        while (done < content.Length)
         {
-            ReadOnlySpan<byte> piece = Take(Math.Min(BufferBytes, text.Length - done));
-            piece.CopyTo(text.AsSpan(done));
+            ReadOnlySpan<byte> piece = Take(Math.Min(BufferBytes, content.Length - done));
+            piece.CopyTo(content.AsSpan(done));
             done += piece.Length;
         }
 
-        return text;
+        return content;
     }
 
     /// <summary>Text that people see: strict UTF-8.</summary>
-    public string Name(long limit, string what)
+    /// <param name="limit">Bytes at most.</param>
+    /// <param name="what">What it is, for messages.</param>
+    /// <param name="tooLong">What a longer one is called.</param>
+    public string Name(long limit, string what, TensorFormatError tooLong = TensorFormatError.Limit)
     {
-        byte[] utf8 = Text(limit, what);
+        byte[] utf8 = Text(limit, what, tooLong);
         if (!System.Text.Unicode.Utf8.IsValid(utf8)) throw Fault(TensorFormatError.Encoding, $"{what} is not valid UTF-8");
         string name = Encoding.UTF8.GetString(utf8);
         return name.Length > 0 && !name.Any(char.IsControl) ? name : throw Fault(TensorFormatError.Name, $"{what} is empty or has control characters");
