@@ -1,4 +1,5 @@
 using TensorCompress.Storage;
+using TensorCompress.Storage.Gguf;
 using TensorCompress.Tests.TestKit;
 using static TensorCompress.Tests.Storage.SafetensorsBytes;
 using Kind = TensorCompress.Storage.TensorFormatError;

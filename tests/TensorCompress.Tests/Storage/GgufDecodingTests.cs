@@ -1,5 +1,5 @@
 using TensorCompress.Numerics;
-using TensorCompress.Storage;
+using TensorCompress.Storage.Gguf;
 
 namespace TensorCompress.Tests.Storage;
 

@@ -1,4 +1,4 @@
-using TensorCompress.Storage;
+using TensorCompress.Storage.Gguf;
 using static TensorCompress.Tests.Storage.GgufBytes;
 using Kind = TensorCompress.Storage.TensorFormatError;
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using TensorCompress.Storage;
+using TensorCompress.Storage.Gguf;
 using TensorCompress.Tests.TestKit;
 using static TensorCompress.Tests.Storage.SafetensorsBytes;
 
