@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
@@ -87,7 +88,6 @@ internal sealed class SafetensorsHeader
             (TensorInfo info, TensorRange range) = ReadEntry(ref reader, name);
             if (!Tensors.TryAdd(name, info)) throw Fault(TensorFormatError.Duplicate, "the name stands twice", name);
             if (Tensors.Count > MaxTensors) throw Fault(TensorFormatError.Limit, $"more than {MaxTensors} tensors");
-            Ranges.Add(name, range);
             _entries.Add((info, range));
         }
     }
@@ -97,8 +97,18 @@ internal sealed class SafetensorsHeader
         if (reader.ValueSpan.Length > 6L * MaxNameBytes) throw Fault(TensorFormatError.Limit, $"a name of {reader.ValueSpan.Length} bytes");
         string name = reader.GetString()!;
         if (Encoding.UTF8.GetByteCount(name) > MaxNameBytes) throw Fault(TensorFormatError.Limit, $"a name of more than {MaxNameBytes} bytes");
-        if (name.Any(char.IsControl)) throw Fault(TensorFormatError.Name, "a control character in the name", name);
+        if (HasControl(name)) throw Fault(TensorFormatError.Name, "a control character in the name", name);
         return name;
+    }
+
+    private static bool HasControl(string name)
+    {
+        foreach (char c in name)
+        {
+            if (char.IsControl(c)) return true;
+        }
+
+        return false;
     }
 
     private void ReadMetadata(ref Utf8JsonReader reader)
@@ -117,8 +127,8 @@ internal sealed class SafetensorsHeader
     {
         if (reader.TokenType != JsonTokenType.StartObject) throw Fault(TensorFormatError.Structure, "the entry is not an object", name);
         ElementType? type = null;
-        ulong[]? shape = null;
-        ulong[]? offsets = null;
+        Span<ulong> shape = stackalloc ulong[MaxRank], offsets = stackalloc ulong[2];
+        int rank = -1, offsetCount = -1;
         HashSet<string>? unknown = null;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
         {
@@ -127,8 +137,8 @@ internal sealed class SafetensorsHeader
             bool isNew = field switch
             {
                 "dtype" => type is null,
-                "shape" => shape is null,
-                "data_offsets" => offsets is null,
+                "shape" => rank < 0,
+                "data_offsets" => offsetCount < 0,
                 _ => (unknown ??= []).Add(field),
             };
             if (!isNew) throw Fault(TensorFormatError.Duplicate, $"\"{field}\" stands twice", name);
@@ -136,8 +146,8 @@ internal sealed class SafetensorsHeader
             switch (field)
             {
                 case "dtype": type = ReadType(ref reader, name); break;
-                case "shape": shape = ReadNumbers(ref reader, name, field, TensorFormatError.Shape, MaxRank); break;
-                case "data_offsets": offsets = ReadNumbers(ref reader, name, field, TensorFormatError.Offset, 2); break;
+                case "shape": rank = ReadNumbers(ref reader, name, field, TensorFormatError.Shape, shape); break;
+                case "data_offsets": offsetCount = ReadNumbers(ref reader, name, field, TensorFormatError.Offset, offsets); break;
                 default:
                     Warn(name, field);
                     reader.Skip();
@@ -145,9 +155,11 @@ internal sealed class SafetensorsHeader
             }
         }
 
-        if (type is null || shape is null || offsets is null)
-            throw Fault(TensorFormatError.Structure, $"\"{(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")}\" is missing", name);
-        return (new TensorInfo(name, type.Value, CheckShape(shape, name)), CheckOffsets(type.Value, shape, offsets, name));
+        if (type is null || rank < 0 || offsetCount < 0)
+            throw Fault(TensorFormatError.Structure, $"\"{(type is null ? "dtype" : rank < 0 ? "shape" : "data_offsets")}\" is missing", name);
+        if (offsetCount != 2) throw Fault(TensorFormatError.Offset, $"\"data_offsets\" has {offsetCount} numbers, not 2", name);
+        long[] dimensions = CheckShape(shape[..rank], name);
+        return (new TensorInfo(name, type.Value, dimensions), CheckOffsets(type.Value, dimensions, offsets[0], offsets[1], name));
     }
 
     // Bounded: a long name with a million unknown fields would otherwise become a million long texts.
@@ -167,49 +179,50 @@ internal sealed class SafetensorsHeader
         return _lastType.Value;
     }
 
-    private ulong[] ReadNumbers(ref Utf8JsonReader reader, string name, string field, TensorFormatError kind, int maximum)
+    /// <returns>How many there are.</returns>
+    private int ReadNumbers(ref Utf8JsonReader reader, string name, string field, TensorFormatError kind, scoped Span<ulong> numbers)
     {
         if (reader.TokenType != JsonTokenType.StartArray) throw Fault(kind, $"\"{field}\" is not a list", name);
-        Span<ulong> numbers = stackalloc ulong[MaxRank];
         int count = 0;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !IsPlainInteger(reader.ValueSpan) || !reader.TryGetUInt64(out ulong number))
                 throw Fault(kind, $"\"{field}\" holds something that is not a whole number from 0 to 2^64 - 1", name);
-            if (count == maximum) throw Fault(field == "shape" ? TensorFormatError.Limit : kind, $"\"{field}\" has more than {maximum} numbers", name);
+            if (count == numbers.Length) throw Fault(field == "shape" ? TensorFormatError.Limit : kind, $"\"{field}\" has more than {numbers.Length} numbers", name);
             numbers[count++] = number;
         }
 
-        return numbers[..count].ToArray();
+        return count;
     }
 
     private static bool IsPlainInteger(ReadOnlySpan<byte> token) => token.IndexOfAnyExceptInRange((byte)'0', (byte)'9') < 0;
 
-    private long[] CheckShape(ulong[] shape, string name)
+    private long[] CheckShape(ReadOnlySpan<ulong> shape, string name)
     {
         // A count that fits has only dimensions that fit.
-        if (CheckedSizes.ElementCount(shape) is null) throw Fault(TensorFormatError.Overflow, $"shape [{string.Join(", ", shape)}] has too many elements", name);
-        return Array.ConvertAll(shape, dimension => (long)dimension);
+        if (CheckedSizes.ElementCount(shape) is null) throw Fault(TensorFormatError.Overflow, $"shape [{string.Join(", ", shape.ToArray())}] has too many elements", name);
+        var dimensions = new long[shape.Length];
+        for (int i = 0; i < shape.Length; i++) dimensions[i] = (long)shape[i];
+        return dimensions;
     }
 
-    private TensorRange CheckOffsets(ElementType type, ulong[] shape, ulong[] offsets, string name)
+    private TensorRange CheckOffsets(ElementType type, long[] shape, ulong begin, ulong end, string name)
     {
-        long bits = CheckedSizes.BitCount(CheckedSizes.ElementCount(shape)!.Value, type)
+        long bits = CheckedSizes.BitCount(CheckedSizes.ElementCount(MemoryMarshal.Cast<long, ulong>(shape))!.Value, type)
             ?? throw Fault(TensorFormatError.Overflow, $"shape [{string.Join(", ", shape)}] of {type.Name()} has too many bytes", name);
         if (bits % 8 != 0) throw Fault(TensorFormatError.Shape, $"{bits} bits are no whole number of bytes", name);
-        if (offsets.Length != 2) throw Fault(TensorFormatError.Offset, $"\"data_offsets\" has {offsets.Length} numbers, not 2", name);
-        if (offsets[0] > offsets[1]) throw Fault(TensorFormatError.Offset, $"the data end at {offsets[1]} before they begin at {offsets[0]}", name);
-        if (offsets[1] > long.MaxValue) throw Fault(TensorFormatError.Overflow, $"the data end at {offsets[1]}", name);
-        if ((long)(offsets[1] - offsets[0]) != bits / 8)
-            throw Fault(TensorFormatError.Size, $"{offsets[1] - offsets[0]} bytes; shape [{string.Join(", ", shape)}] of {type.Name()} takes {bits / 8}", name);
-        return new TensorRange((long)offsets[0], (long)offsets[1]);
+        if (begin > end) throw Fault(TensorFormatError.Offset, $"the data end at {end} before they begin at {begin}", name);
+        if (end > long.MaxValue) throw Fault(TensorFormatError.Overflow, $"the data end at {end}", name);
+        if ((long)(end - begin) != bits / 8)
+            throw Fault(TensorFormatError.Size, $"{end - begin} bytes; shape [{string.Join(", ", shape)}] of {type.Name()} takes {bits / 8}", name);
+        return new TensorRange((long)begin, (long)end);
     }
 
     // The data are covered exactly once, from 0 to the end of the file: no holes, no overlaps, nothing behind.
     private void CheckRanges(long dataLength)
     {
         long position = 0;
-        _entries.Sort(static (first, second) => (first.Range.Begin, first.Range.End).CompareTo((second.Range.Begin, second.Range.End)));
+        if (!IsSorted()) _entries.Sort(static (first, second) => (first.Range.Begin, first.Range.End).CompareTo((second.Range.Begin, second.Range.End)));
         foreach ((TensorInfo info, TensorRange range) in _entries)
         {
             if (range.Begin != position)
@@ -219,6 +232,22 @@ internal sealed class SafetensorsHeader
         }
 
         if (position < dataLength) throw Fault(TensorFormatError.Trailing, $"{dataLength - position} bytes after the last tensor");
+        Ranges.EnsureCapacity(_entries.Count);
+        foreach ((TensorInfo info, TensorRange range) in _entries) Ranges.Add(info.Name, range);
+        _entries.Clear();
+        _entries.TrimExcess();
+    }
+
+    // As nearly every file is; sorting a million entries takes longer than reading them.
+    private bool IsSorted()
+    {
+        for (int i = 1; i < _entries.Count; i++)
+        {
+            TensorRange before = _entries[i - 1].Range, range = _entries[i].Range;
+            if (range.Begin < before.Begin || (range.Begin == before.Begin && range.End < before.End)) return false;
+        }
+
+        return true;
     }
 
     private TensorFormatException Fault(TensorFormatError kind, string reason, string? tensor = null) => new(kind, reason, _file, tensor);
