@@ -19,6 +19,7 @@ internal static class KernelChecksums
         yield return Of("gelu-tanh", y => Elementwise.Map<GeluTanh>(Values(2), y));
         yield return Of("gelu-erf", y => Elementwise.Map<GeluErf>(Values(3), y));
         yield return Of("relu", y => Elementwise.Map<Relu>(Values(4), y));
+        yield return Of("soft-cap", SoftCapped);
         yield return Of("add", y => Elementwise.Add(Values(5), Values(6), y));
         yield return Of("multiply", y => Elementwise.Multiply(Values(7), Values(8), y));
         yield return Of("rms-norm", y => Normalization.RootMeanSquare(Values(9), Values(10), 1e-5f, y));
@@ -43,6 +44,12 @@ internal static class KernelChecksums
     {
         Values(14).CopyTo(y);
         Softmax.Apply(y, 0.7f);
+    }
+
+    private static void SoftCapped(Span<float> y)
+    {
+        Values(22).CopyTo(y);
+        SoftCap.Apply(y, 0.7f, 2f);
     }
 
     private static void Product(Span<float> y, int tokens)

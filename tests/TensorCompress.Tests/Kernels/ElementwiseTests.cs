@@ -27,6 +27,22 @@ public class ElementwiseTests
     public void Relu_is_its_formula() => CheckMap<Relu>(x => Math.Max(x, 0));
 
     [Fact]
+    public void Tanh_is_its_formula() => CheckMap<SoftCap.Tanh>(Math.Tanh);
+
+    [Theory]
+    [InlineData(1f, 50f)]
+    [InlineData(0.125f, 30f)]
+    public void Soft_caps_are_their_formula(float scale, float cap)
+    {
+        for (int n = 0; n <= MaxLength; n++)
+        {
+            float[] x = new FloatSource(n).Array(n, 400f), y = [.. x];
+            SoftCap.Apply(y, scale, cap);
+            FloatBits.AssertNear(i => cap * Math.Tanh((double)scale * x[i] / cap), y, _ => 4e-7 * cap, $"n = {n}");
+        }
+    }
+
+    [Fact]
     public void Combining_covers_all_lengths_at_all_widths()
     {
         var source = new FloatSource(3);

@@ -24,6 +24,25 @@ public class AttentionTests
     }
 
     [Theory]
+    [InlineData(1, null)]
+    [InlineData(17, null)]
+    [InlineData(17, 1.5f)]
+    [InlineData(Length + 5, 1.5f)]
+    [InlineData(null, 1.5f)]
+    public void Windows_and_caps_are_their_formula_whole_and_in_chunks(int? window, float? cap)
+    {
+        using var data = new Sequence { Window = window, Cap = cap };
+        using Matrix<float> whole = data.Attend(0, Length, threads: 2), part = data.Attend(41, 20, threads: 1);
+        for (int position = 0; position < Length; position++)
+        {
+            int at = position;
+            FloatBits.AssertNear(channel => data.Oracle(at, channel), whole.Row(position), _ => 4e-6, $"position {position}");
+        }
+
+        for (int i = 0; i < 20; i++) FloatBits.AssertEqual(whole.Row(41 + i), part.Row(i), $"position {41 + i}");
+    }
+
+    [Theory]
     [InlineData(1, 1)]
     [InlineData(1, 3)]
     [InlineData(7, 2)]
@@ -79,24 +98,29 @@ public class AttentionTests
             _cache.Store(1, 0, _keys.View, _values.View);
         }
 
+        public int? Window { get; init; }
+
+        public float? Cap { get; init; }
+
         public Matrix<float> Attend(int position, int count, int threads, Action<int, int, ReadOnlyMemory<float>>? probabilities = null)
         {
             using var pool = new ComputePool(threads);
             using var context = new ComputeContext(pool);
             var result = new Matrix<float>(count, Heads * Dimension);
-            new Attention(Heads, KeyValueHeads, Dimension, Scale).Forward(_queries.RowRange(position, count), _cache, 1, position, result.View, context, probabilities);
+            new Attention(Heads, KeyValueHeads, Dimension, Scale, Window, Cap).Forward(_queries.RowRange(position, count), _cache, 1, position, result.View, context, probabilities);
             return result;
         }
 
         public double Oracle(int position, int channel)
         {
             int head = channel / Dimension, start = head / (Heads / KeyValueHeads) * Dimension;
+            int first = Window is { } window ? Math.Max(0, position + 1 - window) : 0;
             double[] weights = new double[position + 1];
-            for (int j = 0; j <= position; j++)
+            for (int j = first; j <= position; j++)
             {
                 double score = 0;
                 for (int d = 0; d < Dimension; d++) score += (double)_queries[position, head * Dimension + d] * _keys[j, start + d];
-                weights[j] = Math.Exp(score * Scale);
+                weights[j] = Math.Exp(Cap is { } cap ? cap * Math.Tanh(score * Scale / cap) : score * Scale);
             }
 
             return Enumerable.Range(0, position + 1).Sum(j => weights[j] * _values[j, start + channel % Dimension]) / weights.Sum();
