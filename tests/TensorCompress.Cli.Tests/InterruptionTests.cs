@@ -5,7 +5,7 @@ namespace TensorCompress.Cli.Tests;
 
 public sealed class InterruptionTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [UnixFact]
     public void Killed_compression_leaves_no_output_and_a_second_run_succeeds()

@@ -37,7 +37,7 @@ internal sealed record ToolResult(int ExitCode, string Output, string Error)
 /// <summary>Runs programs, first of all the tool that was built with these tests.</summary>
 internal static class ToolProcess
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
 
     /// <summary>The built tool: in the artifacts folder beside the tests, in the same configuration.</summary>
     public static string AssemblyPath { get; } = FindTool();
