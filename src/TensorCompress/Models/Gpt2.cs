@@ -23,6 +23,8 @@ internal sealed class Gpt2 : IArchitecture
         ActivationFunction activation = Configurations.Activation(configuration, "gelu_new", "activation_function");
         // Checkpoints of the bare model lack the prefix.
         string prefix = tensors.ContainsKey("wpe.weight") ? "" : Prefix;
+        var missing = new List<string>();
+        BlockDefinition[] blocks = [.. Enumerable.Range(0, layers).Select(index => Block($"{prefix}h.{index}"))];
 
         return new ModelDefinition
         {
@@ -32,19 +34,26 @@ internal sealed class Gpt2 : IArchitecture
             ContextLength = configuration.Dimension("n_positions", "n_ctx", "max_position_embeddings"),
             TokenEmbedding = new(prefix + "wte", vocabulary, hidden),
             PositionEmbedding = prefix + "wpe.weight",
-            Blocks = [.. Enumerable.Range(0, layers).Select(index => Block($"{prefix}h.{index}"))],
+            Blocks = blocks,
             FinalNorm = Norm(prefix + "ln_f"),
             Head = configuration.Flag("tie_word_embeddings", true) ? null : new("lm_head", vocabulary, hidden),
             HeadBias = tensors.ContainsKey("lm_head.bias") ? "lm_head.bias" : null,
+            Warnings = missing.Count == 0 ? [] : [$"{missing.Count} biases are not in the file and taken as zero, first {missing[0]}: the file may be a damaged conversion"],
         };
 
         NormDefinition Norm(string name) => new(NormKind.Layer, name, hidden, epsilon, HasBias: true);
 
         BlockDefinition Block(string block)
         {
-            // A bias that is not there is zero, as the reference loads it.
-            LinearDefinition Linear(string name, int output, int input) =>
-                new($"{block}.{name}", output, input) { HasBias = tensors.ContainsKey($"{block}.{name}.bias"), IsStoredTransposed = true };
+            // A bias that is not there is zero, as the reference loads it; the user is told.
+            LinearDefinition Linear(string name, int output, int input)
+            {
+                var linear = new LinearDefinition($"{block}.{name}", output, input) { IsStoredTransposed = true };
+                if (tensors.ContainsKey(linear.BiasName)) return linear with { HasBias = true };
+                missing.Add(linear.BiasName);
+                return linear;
+            }
+
             return new BlockDefinition(
                 new AttentionDefinition
                 {

@@ -15,6 +15,7 @@ public sealed class ModelCheckpoint : IDisposable
 {
     private readonly Func<string?, Tokenizer?> _loadTokenizer;
     private readonly JsonDocument? _configurationOwner;
+    private readonly IReadOnlyList<string> _fileWarnings;
     private ModelDefinition? _definition;
 
     private ModelCheckpoint(
@@ -28,7 +29,7 @@ public sealed class ModelCheckpoint : IDisposable
         Tensors = tensors;
         WeightFiles = weightFiles;
         CompanionFiles = companionFiles;
-        Warnings = warnings;
+        _fileWarnings = warnings;
         _loadTokenizer = loadTokenizer;
         Manifest = CompressionManifest.Read(configuration, path);
     }
@@ -51,8 +52,9 @@ public sealed class ModelCheckpoint : IDisposable
     /// <summary>Files that travel with the model.</summary>
     public IReadOnlyList<CompanionFile> CompanionFiles { get; }
 
-    /// <summary>What a user should know about the files.</summary>
-    public IReadOnlyList<string> Warnings { get; }
+    /// <summary>What a user should know about the files and the model in them.</summary>
+    /// <exception cref="TensorFormatException">As <see cref="Definition"/>.</exception>
+    public IReadOnlyList<string> Warnings => [.. _fileWarnings, .. Definition.Warnings];
 
     /// <summary>How the layers are compressed; null for a dense checkpoint.</summary>
     public CompressionManifest? Manifest { get; }

@@ -44,6 +44,9 @@ public sealed record ModelDefinition
     /// <summary>Name of the head's bias, or null. A tied head may have one too.</summary>
     public string? HeadBias { get; init; }
 
+    /// <summary>What is odd about the checkpoint, for people: for instance tensors that are missing and taken as zero.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>The linear layers of the blocks, in the order of computation.</summary>
     public IEnumerable<LinearDefinition> BlockLinears => Blocks.SelectMany(block => block.Linears);
 

@@ -76,5 +76,16 @@ public class GoldenArchitectureTests
         Assert.Contains("supported: ", fault.Message, StringComparison.Ordinal);
     }
 
+    [SharedFact]
+    public void A_missing_bias_is_zero_and_said()
+    {
+        // The conversion of the sorting model lacks the biases of the query-key-value projections.
+        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(SharedData.Path("models/nano-gpt-sort"));
+        Assert.Contains("3 biases", Assert.Single(checkpoint.Warnings), StringComparison.Ordinal);
+        using LanguageModel model = LanguageModel.Load(checkpoint);
+        using Session session = model.CreateSession();
+        Assert.Equal(3, session.Append([0, 1, 2]).Length);
+    }
+
     private static int[] Ints(JsonElement array) => [.. array.EnumerateArray().Select(value => value.GetInt32())];
 }
