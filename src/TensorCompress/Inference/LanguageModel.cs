@@ -78,13 +78,14 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>Begins a sequence.</summary>
     /// <param name="capacity">Positions it may hold; null for the model's context length.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Less than one, or more than a model with learned positions has.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Less than one, or more than the model's context length.</exception>
     public Session CreateSession(int? capacity = null)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         int positions = capacity ?? Definition.ContextLength;
         ArgumentOutOfRangeException.ThrowIfLessThan(positions, 1, nameof(capacity));
-        if (Definition.PositionEmbedding is not null) ArgumentOutOfRangeException.ThrowIfGreaterThan(positions, Definition.ContextLength, nameof(capacity));
+        if (positions > Definition.ContextLength)
+            throw new ArgumentOutOfRangeException(nameof(capacity), positions, $"The model was made for {Definition.ContextLength} positions.");
         AttentionDefinition attention = Definition.Blocks[0].Attention;
         var cache = new FloatKeyValueCache(Definition.Blocks.Count, attention.KeyValueHeadCount, attention.HeadDimension, positions);
         Interlocked.Increment(ref _openSessions);

@@ -54,6 +54,8 @@ public class SessionTests
     {
         LanguageModel model = LanguageModel.Load(ModelPath);
         Session session = model.CreateSession(8);
+        Assert.Throws<ArgumentOutOfRangeException>(() => model.CreateSession(0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => model.CreateSession(model.Definition.ContextLength + 1));
         Assert.Throws<ArgumentException>(() => session.Append([]).Length);
         Assert.Throws<ArgumentException>(() => session.Append([512]).Length);
         Assert.Throws<ArgumentException>(() => session.Append([-1]).Length);
