@@ -57,6 +57,7 @@ internal sealed class InspectCommand : ToolCommand
         Fact(facts, "parameters", Figures.Count(model.Parameters));
         Fact(facts, "stored", $"{Figures.Bytes(model.StoredBytes)}, {Figures.Bits(model.BitsPerWeight)} bits per weight, {Figures.Bits(model.LinearBitsPerWeight)} over the linear layers");
         Fact(facts, "tokenizer", model.Tokenizer ?? "none");
+        Fact(facts, "chat template", model.ChatTemplates is null ? "none" : string.Join(", ", model.ChatTemplates.Select(template => $"{template.Key} ({template.Value} characters)")));
         foreach (string warning in model.Warnings) Fact(facts, "note", warning);
         console.Write(facts);
 

@@ -17,7 +17,6 @@ internal static class MissingParts
     [
         new("profile"),
         new("heal"),
-        new("chat"),
         new("serve"),
         new("bench"),
         new("train"),
@@ -35,7 +34,6 @@ internal static class MissingParts
         new("eval", "--kv"),
         new("eval", "--save-plot"),
         new("generate", "--kv"),
-        new("generate", "--chat", TakesValue: false),
         new("inspect", "--layer"),
         new("convert", "--to", Value: "gguf"),
     ];

@@ -29,6 +29,7 @@ internal static class ModelInspection
             BitsPerWeight = size.BitsPerWeight,
             LinearBitsPerWeight = size.LinearBitsPerWeight,
             Tokenizer = tokenizer?.Kind,
+            ChatTemplates = checkpoint.LoadChatTemplate()?.Sources.ToDictionary(template => template.Key, template => template.Value.Length),
             Layers = [.. definition.Linears.Select(linear => Summarize(checkpoint, linear))],
             Tensors = [.. checkpoint.Tensors.Tensors.Values.Select(tensor => new TensorJson(tensor.Name, tensor.ElementType.ToString(), tensor.Shape))],
             Warnings = [.. checkpoint.Warnings, .. UnusualThings(checkpoint, tokenizer)],

@@ -1,6 +1,7 @@
 using TensorCompress.Caching;
 using TensorCompress.Layers;
 using TensorCompress.Models;
+using TensorCompress.Templates;
 using TensorCompress.Threading;
 using TensorCompress.Tokenization;
 
@@ -27,11 +28,12 @@ public sealed class LanguageModel : IDisposable
     private int _openSessions;
     private bool _isDisposed;
 
-    private LanguageModel(ModelWeights weights, Tokenizer? tokenizer, long storedBytes, LanguageModelOptions options)
+    private LanguageModel(ModelWeights weights, Tokenizer? tokenizer, ChatTemplate? chatTemplate, long storedBytes, LanguageModelOptions options)
     {
         _weights = weights;
         _executor = new TransformerExecutor(weights);
         Tokenizer = tokenizer;
+        ChatTemplate = chatTemplate;
         StoredBytes = storedBytes;
         Options = options;
     }
@@ -41,6 +43,9 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>The tokenizer, or null where none lies beside the model.</summary>
     public Tokenizer? Tokenizer { get; }
+
+    /// <summary>The template that turns a chat into a prompt, or null where the model has none.</summary>
+    public ChatTemplate? ChatTemplate { get; }
 
     /// <summary>Bytes of the weight files, headers included.</summary>
     public long StoredBytes { get; }
@@ -76,7 +81,8 @@ public sealed class LanguageModel : IDisposable
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new LanguageModelOptions();
         Tokenizer? tokenizer = options.WithoutTokenizer ? null : checkpoint.LoadTokenizer(options.TokenizerPath);
-        return new LanguageModel(WeightLoader.Load(checkpoint, options.Pool, cancellationToken), tokenizer, checkpoint.WeightBytes, options);
+        ChatTemplate? chatTemplate = options.WithoutTokenizer ? null : checkpoint.LoadChatTemplate();
+        return new LanguageModel(WeightLoader.Load(checkpoint, options.Pool, cancellationToken), tokenizer, chatTemplate, checkpoint.WeightBytes, options);
     }
 
     /// <summary>Begins a sequence.</summary>
@@ -93,6 +99,18 @@ public sealed class LanguageModel : IDisposable
         var cache = new FloatKeyValueCache(Definition.Blocks.Count, attention.KeyValueHeadCount, attention.HeadDimension, positions);
         Interlocked.Increment(ref _openSessions);
         return new Session(this, _executor, cache, new ComputeContext(Options.Pool), () => Interlocked.Decrement(ref _openSessions));
+    }
+
+    /// <summary>The ids of a chat, as the model was trained to see it: rendered by its template, special tokens parsed, none added.</summary>
+    /// <param name="messages">The chat so far.</param>
+    /// <param name="options">What the template is told beside them; null for the defaults, which begin the assistant's turn.</param>
+    /// <exception cref="InvalidOperationException">The model has no chat template or no tokenizer.</exception>
+    /// <exception cref="TemplateException">The template is wrong, or refuses the messages.</exception>
+    public int[] EncodeChat(IReadOnlyList<ChatMessage> messages, ChatTemplateOptions? options = null)
+    {
+        ChatTemplate template = ChatTemplate ?? throw new InvalidOperationException("The model has no chat template: it was not made for chats.");
+        Tokenizer tokenizer = Tokenizer ?? throw new InvalidOperationException("The model has no tokenizer: load it with TokenizerPath.");
+        return tokenizer.Encode(template.Render(messages, options).Text, new EncodeOptions(ParseSpecialTokens: true, AddSpecialTokens: false));
     }
 
     /// <summary>Frees the weights.</summary>

@@ -157,7 +157,7 @@ internal sealed class Evaluator(RenderContext context)
 
     private DictValue EvaluateDict(DictExpression expression, Scope scope)
     {
-        context.AllocateItems(expression.Items.Count * 5L);
+        context.AllocateItems(expression.Items.Count * 8L);
         var dict = new DictValue(expression.Items.Count);
         foreach ((Expression key, Expression value) in expression.Items) dict.Set(Evaluate(key, scope), Evaluate(value, scope));
         return dict;
@@ -177,7 +177,7 @@ internal sealed class Evaluator(RenderContext context)
     private List<KeyValuePair<string, Value>> NamedItems(Value value)
     {
         if (value is not DictValue dict) throw new TemplateException(TemplateErrorKind.Value, $"** takes a dict, not a value of type {value.TypeName}");
-        context.AllocateItems(dict.Count * 2L);
+        context.AllocateItems(dict.Count * 4L);
         return [.. dict.Pairs.Select(pair => new KeyValuePair<string, Value>(
             pair.Key is TextValue name ? name.Text : throw new TemplateException(TemplateErrorKind.Value, "** takes a dict whose keys are texts"), pair.Value))];
     }

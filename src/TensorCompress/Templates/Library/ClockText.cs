@@ -17,6 +17,8 @@ internal static class ClockText
                 continue;
             }
 
+            context.Step();
+            context.Allocate(128);
             char flag = format[at + 1] is '-' or '_' or '0' or '^' && at + 2 < format.Length ? format[++at] : '\0';
             char code = format[++at];
             string? part = Part(code, now);

@@ -62,7 +62,7 @@ internal static class FunctionList
         if (arguments.Positional.Count > 1) throw Fault($"{name} takes at most one argument without a name");
         if (arguments.Positional.Count == 1 && arguments.Positional[0] is DictValue dict)
         {
-            context.AllocateItems(dict.Count * 5L);
+            context.AllocateItems(dict.Count * 16L);
             foreach ((Value key, Value value) in dict.Pairs) set(key, value);
         }
         else if (arguments.Positional.Count == 1)
@@ -75,7 +75,7 @@ internal static class FunctionList
             }
         }
 
-        context.AllocateItems(arguments.Named.Count * 5L);
+        context.AllocateItems(arguments.Named.Count * 16L);
         foreach ((string key, Value value) in arguments.Named) set(new TextValue(key), value);
     }
 

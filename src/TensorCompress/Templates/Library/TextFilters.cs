@@ -118,6 +118,7 @@ internal static class TextFilters
         foreach (string line in TextSplitting.Lines(text).SelectMany(line => Wrapped(line, width, breaksWords)))
         {
             context.Step();
+            context.AllocateText(line.Length * 2L);
             if (!isFirst) buffer.Append(lineEnd);
             isFirst = false;
             buffer.Append(line);
@@ -126,27 +127,25 @@ internal static class TextFilters
         return buffer.ToString();
     }
 
-    private static List<string> Wrapped(string line, int width, bool breaksWords)
+    // Each line is a piece of the text from the first to the last of its words.
+    private static IEnumerable<string> Wrapped(string line, int width, bool breaksWords)
     {
-        var lines = new List<string>();
-        string current = "";
-        foreach (string word in line.Split(' '))
+        int start = 0, end = 0; // what is taken so far
+        for (int at = 0; at < line.Length;)
         {
-            string candidate = lines.Count == 0 && current.Length == 0 ? word : current.Length == 0 ? word : current + " " + word;
-            if (candidate.Length <= width)
+            int next = line.IndexOf(' ', at) is var blank && blank >= 0 ? blank : line.Length;
+            if (next - start > width)
             {
-                current = candidate;
-                continue;
+                if (end > start) yield return line[start..end].TrimEnd(' ');
+                start = end > start ? at : start;
+                for (; breaksWords && next - start > width; start += width) yield return line.Substring(start, width);
             }
 
-            if (current.Length > 0) lines.Add(current.TrimEnd(' '));
-            string rest = word;
-            for (; breaksWords && rest.Length > width; rest = rest[width..]) lines.Add(rest[..width]);
-            current = rest;
+            end = next;
+            at = next + 1;
         }
 
-        lines.Add(current);
-        return lines;
+        if (end > start || line.Length == 0) yield return line[start..end];
     }
 
     private static TextValue Query(RenderContext context, IEnumerable<(Value Key, Value Value)> pairs) => context.Text(string.Join('&', pairs.Select(pair =>
