@@ -18,7 +18,7 @@ public sealed class FuzzTargets : IDisposable
     [
         "{{", "}}", "{%", "%}", "{%-", "-%}", "{#", "#}", "if", "for", "in", "set", "macro", "endif", "endfor", "endset", "endmacro", "else", "elif", "not", "and", "or", "is", "loop", "range",
         "messages", "content", "role", "(", ")", "[", "]", "{", "}", "|", "~", "+", "-", "*", "**", "//", "%", "==", "<", ".", ",", ":", "=", "'", "\"", "0", "1", "10", "100000", "1e308", "none", "true",
-        "namespace", "tojson", "join", "map", "select", "sort", "replace", "format", "indent", "items", "upper", "split", "append", "__class__", "raise_exception", "include", "break", " ", "\n", "é", "😀", "\\",
+        "namespace", "tojson", "join", "map", "select", "sort", "replace", "format", "indent", "items", "upper", "split", "append", "__class__", "break", "{{ raise_exception('x') }}", "{% include 'x' %}", "{{ range(10 ** 9) }}", " ", "\n", "é", "😀", "\\",
     ];
 
     private readonly DirectoryInfo _folder = Directory.CreateDirectory(Path.Combine(Scratch(), "tensorcompress-fuzz-" + Guid.NewGuid().ToString("N")));
@@ -31,7 +31,7 @@ public sealed class FuzzTargets : IDisposable
                 ["Duplicate", "Encoding", "Limit", "Name", "Offset", "Overflow", "Shape", "Size", "Structure", "Trailing", "Truncated", "Type"]),
             Json("safetensors-index", [Seeds.Index], ParseIndex, ["Duplicate", "Inconsistent", "Limit", "Structure", "UnsafePath"]),
             Json("config", Seeds.Configurations, ParseConfiguration, ["Duplicate", "Limit", "Structure", "Unsupported", "Value"]),
-            Binary("gguf", [Seeds.Gguf], (mutator, seed) => mutator.Chance(5) ? mutator.Bytes(seed, 0, 8) : mutator.Bytes(seed, 8), ParseGguf, ["Magic", "Version"],
+            Binary("gguf", [Seeds.Gguf], MutateGguf, ParseGguf, ["Magic", "Version"],
                 ["Duplicate", "Encoding", "Limit", "Magic", "Name", "Offset", "Overflow", "Shape", "Truncated", "Type", "Value", "Version"]),
             Binary("gguf-model", [Seeds.GgufModel], (mutator, seed) => mutator.Bytes(seed, mutator.Chance(95) ? 24 : 0, 1600), ParseGgufModel, ["Magic", "Version"],
                 ["Encoding", "Inconsistent", "Limit", "Offset", "Structure", "Truncated", "Type", "Unsupported", "Value"]),
@@ -100,6 +100,15 @@ public sealed class FuzzTargets : IDisposable
         JsonDocuments.Parse(bytes, null).Dispose();
         using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(Encoding.UTF8.GetString(bytes), new NoTensors());
         _ = checkpoint.Definition.ParameterCount;
+    }
+
+    private static byte[] MutateGguf(Mutator mutator, byte[] seed)
+    {
+        if (mutator.Chance(5)) return mutator.Bytes(seed, 0, 8);
+        if (!mutator.Chance(3)) return mutator.Bytes(seed, 8);
+        byte[] doubled = [.. seed]; // one key under the name of another
+        doubled[seed.AsSpan().IndexOf("test.k3"u8) + 6] = (byte)'1';
+        return doubled;
     }
 
     private static void ParseGguf(byte[] bytes)

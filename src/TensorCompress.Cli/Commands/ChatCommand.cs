@@ -35,8 +35,7 @@ internal sealed class ChatCommand : ToolCommand
         var conversation = new Conversation(session);
         if (arguments.GetValue(_system) is { } system) conversation.Add(new ChatMessage("system", system));
         var finishReasons = new List<string>();
-        var input = new LineInput();
-        while (input.Read(cancellationToken) is { Length: > 0 } line)
+        while (LineInput.Read(cancellationToken) is { Length: > 0 } line)
         {
             conversation.Add(new ChatMessage("user", line));
             finishReasons.Add(Reply(console, conversation, options, cancellationToken));

@@ -147,7 +147,7 @@ public sealed class TemplateLimitTests
     public void What_is_behind_a_value_is_undefined(string source) => Assert.Equal("", TemplateLines.Render(source));
 
     [Theory]
-    [InlineData("a\nb{{ x.y }}", 2, 5, TemplateErrorKind.Undefined)]
+    [InlineData("a\nb{{ x.y }}", 2, 6, TemplateErrorKind.Undefined)]
     [InlineData("a\r\n  {% if 1 %}", 2, 13, TemplateErrorKind.Syntax)]
     [InlineData("{{ 1 + 'a' }}", 1, 6, TemplateErrorKind.Value)]
     [InlineData("{{ 1|nosuch }}", 1, 6, TemplateErrorKind.Unsupported)]

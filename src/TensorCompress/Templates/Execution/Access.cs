@@ -38,10 +38,9 @@ internal static class Access
     public static Value Slice(RenderContext context, Value target, Value? start, Value? stop, Value? step)
     {
         if (target is UndefinedValue undefined) throw new TemplateException(TemplateErrorKind.Undefined, undefined.Reason);
-        if (target is not (TextValue or SequenceValue)) return new UndefinedValue($"a value of type {target.TypeName} has no slices");
+        if (target is not (TextValue or SequenceValue)) throw new TemplateException(TemplateErrorKind.Value, $"a value of type {target.TypeName} has no slices");
         if (target is TextValue text) context.Scan(text.Text.Length);
         int length = target.Length!.Value;
-        if (!AreBounds(start, stop, step)) return new UndefinedValue("a slice takes whole numbers");
         if (Bound(step) is 0) throw new TemplateException(TemplateErrorKind.Value, "the step of a slice is 0");
         int by = Bound(step) ?? 1;
         // A step beyond the text takes one item, whatever its size.
@@ -64,17 +63,11 @@ internal static class Access
         return sequence.With(items);
     }
 
-    private static bool AreBounds(params ReadOnlySpan<Value?> values)
+    private static int? Bound(Value? value)
     {
-        foreach (Value? value in values)
-        {
-            if (value is not (null or NoneValue) && Numbers.Whole(value) is null) return false;
-        }
-
-        return true;
+        if (value is null or NoneValue) return null;
+        return Numbers.Whole(value) is BigInteger number ? Numbers.Clamp(number) : throw new TemplateException(TemplateErrorKind.Value, $"a slice takes whole numbers, not a value of type {value.TypeName}");
     }
-
-    private static int? Bound(Value? value) => value is not null && Numbers.Whole(value) is BigInteger number ? Numbers.Clamp(number) : null;
 
     // Negative places count from the end; all are moved to where the text is.
     private static int Place(int? given, int length, int other, bool isBackwards)

@@ -22,7 +22,7 @@ internal static class FilterList
         ["escape"] = OfText("escape", "", (context, text, _) => TextFilters.Escape(text)),
         ["forceescape"] = OfText("forceescape", "", (context, text, _) => TextFilters.Escape(text)),
         ["format"] = TextFilters.Format,
-        ["indent"] = OfText("indent", "width first blank", TextFilters.Indent),
+        ["indent"] = OfTextAlone("indent", "width first blank", TextFilters.Indent),
         ["lower"] = OfText("lower", "", (context, text, _) => PythonCharacters.Lower(text)),
         ["replace"] = OfText("replace", "old new count", TextFilters.Replace),
         ["safe"] = OfText("safe", "", (_, text, _) => text),
@@ -30,7 +30,7 @@ internal static class FilterList
         ["striptags"] = OfText("striptags", "", (context, text, _) => TextFilters.StripTags(text)),
         ["title"] = OfText("title", "", (context, text, _) => TextFilters.Title(text)),
         ["trim"] = OfText("trim", "chars", (context, text, arguments) => TextMethods.Strip(context, text, arguments.Text(0), fromStart: true, fromEnd: true)),
-        ["truncate"] = OfText("truncate", "length killwords end leeway", TextFilters.Truncate),
+        ["truncate"] = OfTextAlone("truncate", "length killwords end leeway", TextFilters.Truncate),
         ["upper"] = OfText("upper", "", (context, text, _) => PythonCharacters.Upper(text)),
         ["urlencode"] = Of("urlencode", "", TextFilters.UrlEncode),
         ["wordcount"] = Of("wordcount", "", TextFilters.WordCount),
@@ -83,6 +83,14 @@ internal static class FilterList
     {
         string[] names = parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         return (context, value, arguments) => apply(context, value, new BoundArguments("the filter " + name, names, arguments));
+    }
+
+    // The few filters of texts that take nothing else.
+    private static Func<RenderContext, Value, Arguments, Value> OfTextAlone(string name, string parameters, Func<RenderContext, string, BoundArguments, string> apply)
+    {
+        Func<RenderContext, Value, Arguments, Value> filter = OfText(name, parameters, apply);
+        return (context, value, arguments) => value is TextValue ? filter(context, value, arguments) : throw new TemplateException(
+            value is UndefinedValue ? TemplateErrorKind.Undefined : TemplateErrorKind.Value, $"the filter {name} takes a text, not a value of type {value.TypeName}");
     }
 
     // For filters of texts, any value is the text that it prints as.

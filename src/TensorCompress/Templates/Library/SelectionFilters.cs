@@ -9,8 +9,7 @@ internal static class SelectionFilters
     /// <summary><c>map('filter', arguments)</c> or <c>map(attribute='name', default=value)</c>.</summary>
     public static Value Map(RenderContext context, Value value, Arguments arguments)
     {
-        if (value is UndefinedValue) return new GeneratorValue([]);
-        IEnumerable<Value> items = context.Iterate(value);
+        IEnumerable<Value> items = Items(context, value);
         if (arguments.Positional.Count == 0)
         {
             var bound = new BoundArguments("the filter map", ["attribute", "default"], arguments);
@@ -27,7 +26,7 @@ internal static class SelectionFilters
     public static Value Select(RenderContext context, Value value, Arguments arguments, bool keeps)
     {
         Func<Value, bool> test = Test(context, arguments);
-        return new GeneratorValue(context.Iterate(value).Where(item => test(item) == keeps));
+        return new GeneratorValue(Items(context, value).Where(item => test(item) == keeps));
     }
 
     /// <summary><c>selectattr('attribute', 'test', arguments)</c>.</summary>
@@ -36,8 +35,11 @@ internal static class SelectionFilters
         if (arguments.Positional.Count == 0) throw Fault("the name of an attribute is needed");
         Func<Value, Value> part = SequenceFilters.AttributeOf(context, arguments.Positional[0]);
         Func<Value, bool> test = Test(context, arguments.Skip(1));
-        return new GeneratorValue(context.Iterate(value).Where(item => test(part(item)) == keeps));
+        return new GeneratorValue(Items(context, value).Where(item => test(part(item)) == keeps));
     }
+
+    // Of none, false and 0 nothing is taken; whatever else has no items is an error.
+    private static IEnumerable<Value> Items(RenderContext context, Value value) => value.IsTruthy ? context.Iterate(value) : [];
 
     private static Func<Value, bool> Test(RenderContext context, Arguments arguments)
     {
