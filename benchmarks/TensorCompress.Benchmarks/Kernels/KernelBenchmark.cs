@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Attributes;
 using TensorCompress.Kernels.Simd;
-using TensorCompress.Tensors;
 
 namespace TensorCompress.Benchmarks.Kernels;
 
@@ -24,13 +23,10 @@ public abstract class KernelBenchmark
         };
 
     /// <summary>Reproducible floats in [-scale, scale).</summary>
-    private protected static float[] Values(int seed, int count, float scale = 1f)
+    internal static float[] Values(int seed, int count, float scale = 1f)
     {
         var random = new Random(seed);
         var values = new float[count];
         foreach (ref float value in values.AsSpan()) value = (float)(random.NextDouble() * 2 - 1) * scale;
         return values;
-    }
-
-    private protected static Matrix<float> Matrix(int seed, int rows, int columns) => new(rows, columns, Values(seed, rows * columns));
 }

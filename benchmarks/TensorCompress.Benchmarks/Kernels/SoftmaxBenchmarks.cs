@@ -4,6 +4,7 @@ using TensorCompress.Kernels.Simd;
 
 namespace TensorCompress.Benchmarks.Kernels;
 
+/// <summary>e^(scale x - maximum) and its sum.</summary>
 public class SoftmaxBenchmarks : KernelBenchmark
 {
     private float[] _x = [], _y = [];
@@ -11,7 +12,7 @@ public class SoftmaxBenchmarks : KernelBenchmark
 
     private delegate float Exponentiate(Span<float> x, float scale, float maximum);
 
-    [Params(77, 4096)]
+    [Params(77, 2048)]
     public int Length { get; set; }
 
     [GlobalSetup]

@@ -28,4 +28,11 @@ internal static class Exponential
         p = TSimd.MultiplyAdd(p, r * r, r) + TSimd.Broadcast(1f);
         return p * TSimd.PowerOfTwo(n);
     }
+
+    /// <summary>e^x as an operation over vectors.</summary>
+    internal readonly struct Operation : IUnaryOperation
+    {
+        public static TSimd Apply<TSimd>(TSimd x)
+            where TSimd : struct, ISimd<TSimd> => Exp(x);
+    }
 }
