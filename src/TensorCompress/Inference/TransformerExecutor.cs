@@ -67,7 +67,7 @@ internal sealed class TransformerExecutor
             using ScratchLease residual = context.Rent(chunk.Length, _weights.Definition.HiddenSize);
             using ScratchLease tables = context.Rent(chunk.Length, _tableWidth);
             Embed(chunk, position + start, residual.View);
-            foreach (RotaryTable table in _rotary) table.Embedding.FillTable(position + start, table.Of(tables.View));
+            FillTables(position + start, tables.View);
             probe?.Observe(ActivationPoint.Embedding, -1, position + start, residual.View);
             for (int block = 0; block < _weights.Blocks.Length; block++)
             {
@@ -81,7 +81,11 @@ internal sealed class TransformerExecutor
         }
     }
 
-    private void Embed(ReadOnlySpan<int> tokens, int position, MatrixView<float> residual)
+    /// <summary>The residual stream before the first block.</summary>
+    /// <param name="tokens">Ids inside the vocabulary.</param>
+    /// <param name="position">Position of the first token.</param>
+    /// <param name="residual">[tokens, hidden], overwritten.</param>
+    public void Embed(ReadOnlySpan<int> tokens, int position, MatrixView<float> residual)
     {
         int hidden = _weights.Definition.HiddenSize;
         for (int i = 0; i < tokens.Length; i++)
@@ -93,15 +97,31 @@ internal sealed class TransformerExecutor
         }
     }
 
+    /// <summary>Runs one block.</summary>
+    /// <param name="block">Its index.</param>
+    /// <param name="residual">The residual stream, [tokens, hidden]; changed in place, unless the probe ends the block early.</param>
+    /// <param name="position">Position of the first token.</param>
+    /// <param name="cache">Holds earlier positions, receives these.</param>
+    /// <param name="context">Threads and scratch memory.</param>
+    /// <param name="probe">Looks at the activations; may be null.</param>
+    public void RunBlock(int block, MatrixView<float> residual, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
+    {
+        using ScratchLease tables = context.Rent(residual.Rows, _tableWidth);
+        FillTables(position, tables.View);
+        RunBlock(block, residual, tables.View, position, cache, context, probe);
+    }
+
     private void RunBlock(int block, MatrixView<float> residual, MatrixView<float> tables, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
     {
         BlockDefinition definition = _weights.Definition.Blocks[block];
         using ScratchLease attended = context.Rent(residual.Rows, residual.Columns);
         using ScratchLease fed = context.Rent(residual.Rows, residual.Columns);
         Attend(block, residual, attended.View, tables, position, cache, context, probe);
+        if (probe?.IsDone == true) return;
         if (definition.IsParallel)
         {
             FeedForward(block, residual, fed.View, position, context, probe);
+            if (probe?.IsDone == true) return;
             AddTo(residual, attended.View, definition.ResidualScale, context);
         }
         else
@@ -109,6 +129,7 @@ internal sealed class TransformerExecutor
             AddTo(residual, attended.View, definition.ResidualScale, context);
             probe?.Observe(ActivationPoint.AttentionResidual, block, position, residual);
             FeedForward(block, residual, fed.View, position, context, probe);
+            if (probe?.IsDone == true) return;
         }
 
         AddTo(residual, fed.View, definition.ResidualScale, context);
@@ -126,6 +147,7 @@ internal sealed class TransformerExecutor
         using ScratchLease mixed = context.Rent(residual.Rows, queryWidth);
         Normalize(weights.AttentionNorm, residual, update, context);
         probe?.Observe(ActivationPoint.AttentionNorm, block, position, update);
+        if (probe?.IsDone == true) return;
         Project(weights, attention, update, projected.View, context);
 
         MatrixView<float> queries = projected.View.ColumnRange(0, queryWidth);
@@ -147,6 +169,7 @@ internal sealed class TransformerExecutor
             queries, cache, block, position, mixed.View, context,
             probe is null ? null : (head, at, row) => probe.ObserveAttention(block, head, at, row));
         probe?.Observe(ActivationPoint.AttentionMix, block, position, mixed.View);
+        if (probe?.IsDone == true) return;
         Apply(weights.AttentionOutput, new ActivationBatch(mixed.View), update, context);
         probe?.Observe(ActivationPoint.AttentionOutput, block, position, update);
         if (weights.AttentionPostNorm is { } norm) Normalize(norm, update, update, context);
@@ -188,6 +211,7 @@ internal sealed class TransformerExecutor
         using ScratchLease gate = context.Rent(weights.Gate is null ? 0 : residual.Rows, inner);
         Normalize(weights.FeedForwardNorm, residual, update, context);
         probe?.Observe(ActivationPoint.FeedForwardNorm, block, position, update);
+        if (probe?.IsDone == true) return;
 
         var input = new ActivationBatch(update);
         Apply(weights.Up, input, up.View, context);
@@ -204,9 +228,15 @@ internal sealed class TransformerExecutor
             }
         });
         probe?.Observe(ActivationPoint.FeedForwardActivation, block, position, hidden);
+        if (probe?.IsDone == true) return;
         Apply(weights.Down, new ActivationBatch(hidden), update, context);
         probe?.Observe(ActivationPoint.FeedForwardOutput, block, position, update);
         if (weights.FeedForwardPostNorm is { } norm) Normalize(norm, update, update, context);
+    }
+
+    private void FillTables(int position, MatrixView<float> tables)
+    {
+        foreach (RotaryTable table in _rotary) table.Embedding.FillTable(position, table.Of(tables));
     }
 
     private void ComputeLogits(

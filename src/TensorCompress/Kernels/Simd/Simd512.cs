@@ -35,7 +35,7 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
 
     public static Simd512 Round(Simd512 value) => new(Vector512.Round(value._value));
 
-    public static Simd512 PowerOfTwo(Simd512 n) => new(((Vector512.ConvertToInt32(n._value) + Vector512.Create(127)) << 23).AsSingle());
+    public static Simd512 PowerOfTwo(Simd512 n) => new(((Vector512.ConvertToInt32Native(n._value) + Vector512.Create(127)) << 23).AsSingle());
 
     public static Simd512 operator &(Simd512 left, Simd512 right) => new(left._value & right._value);
 

@@ -1,7 +1,7 @@
 using TensorCompress.Kernels;
 using TensorCompress.Tensors;
 
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>One site of the product <c>y = W x</c>: which part of the state it takes in, what it gives out, and its core in the order that the product needs.</summary>
 /// <remarks>
