@@ -29,4 +29,5 @@ public abstract class KernelBenchmark
         var values = new float[count];
         foreach (ref float value in values.AsSpan()) value = (float)(random.NextDouble() * 2 - 1) * scale;
         return values;
+    }
 }

@@ -22,6 +22,9 @@ public sealed class Attention(int headCount, int keyValueHeadCount, int headDime
     /// <summary>Multiplications that are worth a thread's attention.</summary>
     private const long MinimumWorkPerThread = 1 << 16;
 
+    /// <summary>Floats of the states that blocks leave when the positions are split over threads.</summary>
+    private const long MaximumStateFloats = 1 << 22;
+
     private readonly int _group = headCount / keyValueHeadCount;
     private readonly int _tokensPerUnit = Math.Max(1, RowsTogether / (headCount / keyValueHeadCount));
 
@@ -43,19 +46,20 @@ public sealed class Attention(int headCount, int keyValueHeadCount, int headDime
         int parts = (length + AttentionBlock.Positions - 1) / AttentionBlock.Positions;
         int threads = (int)Math.Clamp(queries.Rows * length * headCount * headDimension / MinimumWorkPerThread, 1, context.Pool.Threads);
         // Few tokens with a long past: the positions are split over the threads too.
-        if (parts > 1 && threads > 1 && units < 4 * threads) AttendInParts(call, units, parts, threads, context);
+        if (parts > 1 && threads > 1 && units < 4 * threads && (long)units * parts * RowsOfUnit(call) * StateWidth <= MaximumStateFloats) AttendInParts(call, units, parts, threads, context);
         else AttendWhole(call, units, threads, context);
         if (probabilities is not null) Tell(call, probabilities);
     }
 
     private void AttendWhole(Call call, int units, int threads, ComputeContext context)
     {
-        using ScratchLease scratch = context.Rent(threads * RowsOfUnit, 2 * StateWidth + headDimension + AttentionBlock.Positions);
+        int rows = RowsOfUnit(call);
+        using ScratchLease scratch = context.Rent(threads * rows, 2 * StateWidth + headDimension + AttentionBlock.Positions);
         MatrixView<float> all = scratch.View;
         context.Distribute(units, threads, (thread, index) =>
         {
             Unit unit = UnitAt(call, units - 1 - index); // late tokens have the longest past: first, so that threads end together
-            MatrixView<float> own = all.RowRange(thread * RowsOfUnit, unit.Rows);
+            MatrixView<float> own = all.RowRange(thread * rows, unit.Rows);
             MatrixView<float> state = own.ColumnRange(0, StateWidth), next = own.ColumnRange(StateWidth, StateWidth), rest = own.ColumnRange(2 * StateWidth, own.Columns - 2 * StateWidth);
             AttendPart(call, unit, unit.FirstPart, rest, state);
             for (int part = unit.FirstPart + 1; part < unit.EndPart; part++)
@@ -70,15 +74,16 @@ public sealed class Attention(int headCount, int keyValueHeadCount, int headDime
 
     private void AttendInParts(Call call, int units, int parts, int threads, ComputeContext context)
     {
-        using ScratchLease scratch = context.Rent(threads * RowsOfUnit, headDimension + AttentionBlock.Positions);
-        using ScratchLease states = context.Rent((nint)units * parts * RowsOfUnit, StateWidth);
+        int rows = RowsOfUnit(call);
+        using ScratchLease scratch = context.Rent(threads * rows, headDimension + AttentionBlock.Positions);
+        using ScratchLease states = context.Rent((nint)units * parts * rows, StateWidth);
         MatrixView<float> all = scratch.View, allStates = states.View;
         context.Distribute(units * parts, threads, (thread, index) =>
         {
             Unit unit = UnitAt(call, index / parts);
             int part = index % parts;
             if (part >= unit.FirstPart && part < unit.EndPart)
-                AttendPart(call, unit, part, all.RowRange(thread * RowsOfUnit, unit.Rows), allStates.RowRange((nint)index * RowsOfUnit, unit.Rows));
+                AttendPart(call, unit, part, all.RowRange(thread * rows, unit.Rows), allStates.RowRange((nint)index * rows, unit.Rows));
         });
         for (int index = 0; index < units; index++)
         {
@@ -87,11 +92,11 @@ public sealed class Attention(int headCount, int keyValueHeadCount, int headDime
             for (int part = unit.FirstPart + 1; part < unit.EndPart; part++) AttentionBlock.Fold(StateOf(part), state);
             Finish(call, unit, state);
 
-            MatrixView<float> StateOf(int part) => allStates.RowRange(((nint)index * parts + part) * RowsOfUnit, unit.Rows);
+            MatrixView<float> StateOf(int part) => allStates.RowRange(((nint)index * parts + part) * rows, unit.Rows);
         }
     }
 
-    private int RowsOfUnit => _tokensPerUnit * _group;
+    private int RowsOfUnit(Call call) => Math.Min(_tokensPerUnit, (int)call.Queries.Rows) * _group;
 
     private int StateWidth => headDimension + AttentionBlock.StateColumns;
 
