@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -64,7 +65,7 @@ internal static class DoubleVectors
     /// <summary>x = factor x.</summary>
     public static void Scale(double factor, Span<double> x)
     {
-        for (int i = 0; i < x.Length; i++) x[i] *= factor;
+        TensorPrimitives.Multiply<double>(x, factor, x);
     }
 
     /// <summary>The index of the element of largest magnitude, the first of equals; -1 for none.</summary>
