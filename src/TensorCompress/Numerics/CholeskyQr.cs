@@ -1,3 +1,4 @@
+using System.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
@@ -14,12 +15,13 @@ internal static class CholeskyQr
 
     /// <summary>Makes rows orthonormal; their span stays, or is completed where they depend on each other.</summary>
     /// <param name="rows">[k, n] with k at most n, finite, of any scale whose squares are within double; overwritten.</param>
+    /// <param name="passes">Two end at rounding; one leaves rows that are orthogonal enough to go on with (to 1e-3 in single precision).</param>
     /// <param name="pool">Threads.</param>
-    /// <returns>Whether two Cholesky passes were enough; false if Householder reflections did it.</returns>
-    public static bool Orthonormalize<T>(MatrixView<T> rows, ComputePool pool)
-        where T : unmanaged
+    /// <returns>Whether Cholesky was enough; false if Householder reflections did it.</returns>
+    public static bool Orthonormalize<T>(MatrixView<T> rows, int passes, ComputePool pool)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        for (int pass = 0; pass < 2; pass++)
+        for (int pass = 0; pass < passes; pass++)
         {
             if (TryPass(rows, pool)) continue;
             using HouseholderQr reflections = HouseholderQr.FactorizeRows(MatrixCopy.Widen(rows), pool);
@@ -32,7 +34,7 @@ internal static class CholeskyQr
     }
 
     private static bool TryPass<T>(MatrixView<T> rows, ComputePool pool)
-        where T : unmanaged
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         using Matrix<double> gram = TypedProduct.Gram<T>(rows, pool);
         int count = (int)gram.Rows;

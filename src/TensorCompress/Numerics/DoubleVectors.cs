@@ -32,6 +32,24 @@ internal static class DoubleVectors
         return sum;
     }
 
+    /// <summary>The sum of squares of a vector in single precision.</summary>
+    public static double SquaredNorm(ReadOnlySpan<float> x)
+    {
+        ref float xs = ref MemoryMarshal.GetReference(x);
+        Vector512<double> even = Vector512<double>.Zero, odd = Vector512<double>.Zero;
+        int i = 0;
+        for (; i <= x.Length - 2 * Lanes; i += 2 * Lanes)
+        {
+            (Vector512<double> low, Vector512<double> high) = Vector512.Widen(Vector512.LoadUnsafe(ref xs, (nuint)i));
+            even = Vector512.FusedMultiplyAdd(low, low, even);
+            odd = Vector512.FusedMultiplyAdd(high, high, odd);
+        }
+
+        double sum = Sum(even + odd);
+        for (; i < x.Length; i++) sum = Math.FusedMultiplyAdd(x[i], x[i], sum);
+        return sum;
+    }
+
     /// <summary>y = y + factor x.</summary>
     public static void AddScaled(double factor, ReadOnlySpan<double> x, Span<double> y)
     {

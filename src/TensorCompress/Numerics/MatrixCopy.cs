@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Numerics.Tensors;
 using TensorCompress.Tensors;
 
@@ -32,7 +33,7 @@ internal static class MatrixCopy
 
     /// <summary>A copy in double precision.</summary>
     public static Matrix<double> Widen<T>(MatrixView<T> source)
-        where T : unmanaged
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var result = new Matrix<double>(source.Rows, source.Columns);
         CopyWidened(source, result.View);
@@ -41,24 +42,16 @@ internal static class MatrixCopy
 
     /// <summary>Copies into a double-precision view of the same shape.</summary>
     public static void CopyWidened<T>(MatrixView<T> source, MatrixView<double> destination)
-        where T : unmanaged
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        for (nint i = 0; i < source.Rows; i++)
-        {
-            if (typeof(T) == typeof(float)) TensorPrimitives.ConvertChecked<float, double>(((MatrixView<float>)(object)source).Row(i), destination.Row(i));
-            else ((MatrixView<double>)(object)source).Row(i).CopyTo(destination.Row(i));
-        }
+        for (nint i = 0; i < source.Rows; i++) TensorPrimitives.ConvertTruncating<T, double>(source.Row(i), destination.Row(i));
     }
 
     /// <summary>Copies a double-precision matrix into a view of the same shape, rounded to its type.</summary>
     public static void CopyRounded<T>(MatrixView<double> source, MatrixView<T> destination)
-        where T : unmanaged
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        for (nint i = 0; i < source.Rows; i++)
-        {
-            if (typeof(T) == typeof(float)) TensorPrimitives.ConvertTruncating<double, float>(source.Row(i), ((MatrixView<float>)(object)destination).Row(i));
-            else source.Row(i).CopyTo(((MatrixView<double>)(object)destination).Row(i));
-        }
+        for (nint i = 0; i < source.Rows; i++) TensorPrimitives.ConvertTruncating<double, T>(source.Row(i), destination.Row(i));
     }
 
     /// <summary>The rows listed, in that order.</summary>

@@ -45,9 +45,6 @@ public static class SymmetricEigen
     {
         if (matrix.Rows != matrix.Columns) throw new ArgumentException($"A symmetric matrix is square, not {matrix.Rows} x {matrix.Columns}.", nameof(matrix));
         exponent = MatrixScale.Exponent(matrix, nameof(matrix));
-        var copy = new Matrix<double>(matrix.Rows, matrix.Columns);
-        matrix.CopyTo(copy.View);
-        MatrixScale.Multiply(copy.View, -exponent);
-        return copy;
+        return MatrixScale.ScaledCopy(matrix, -exponent);
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
@@ -8,7 +9,7 @@ internal static class TypedProduct
 {
     /// <inheritdoc cref="MatrixProduct.Multiply(MatrixOperand{float}, MatrixOperand{float}, MatrixView{float}, float, float, ComputePool?)"/>
     public static void Multiply<T>(MatrixOperand<T> a, MatrixOperand<T> b, MatrixView<T> c, double alpha, double beta, ComputePool pool)
-        where T : unmanaged
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         if (typeof(T) == typeof(float))
             MatrixProduct.Multiply((MatrixOperand<float>)(object)a, (MatrixOperand<float>)(object)b, (MatrixView<float>)(object)c, (float)alpha, (float)beta, pool);
@@ -18,7 +19,7 @@ internal static class TypedProduct
 
     /// <summary>A A^T, multiplied and added in double.</summary>
     public static Matrix<double> Gram<T>(MatrixOperand<T> a, ComputePool pool)
-        where T : unmanaged
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         var gram = new Matrix<double>(a.Rows, a.Rows);
         if (typeof(T) == typeof(float)) MatrixProduct.SymmetricRankK((MatrixOperand<float>)(object)a, gram.View, pool: pool);

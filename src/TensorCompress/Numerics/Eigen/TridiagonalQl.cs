@@ -10,9 +10,6 @@ internal static class TridiagonalQl
 
     private const double Epsilon = 1.0 / (1L << 53);
 
-    /// <summary>Smaller numbers are zero beside a matrix of norm 1.</summary>
-    private const double Tiny = 1e-290;
-
     /// <summary>Runs the iteration.</summary>
     /// <param name="diagonal">n; becomes the eigenvalues, in no order.</param>
     /// <param name="offDiagonal">n - 1 and one more that is not read; overwritten.</param>
@@ -21,11 +18,12 @@ internal static class TridiagonalQl
     /// <returns>Whether it converged.</returns>
     public static bool Diagonalize(Span<double> diagonal, Span<double> offDiagonal, MatrixView<double>? vectors, int maxSweeps = MaxSweeps)
     {
+        double negligible = Negligible(diagonal, offDiagonal);
         for (int first = 0; first < diagonal.Length; first++)
         {
             for (int sweep = 0; ; sweep++)
             {
-                int last = EndOfBlock(diagonal, offDiagonal, first);
+                int last = EndOfBlock(diagonal, offDiagonal, first, negligible);
                 if (last == first) break;
                 if (sweep == maxSweeps) return false;
                 Sweep(diagonal, offDiagonal, first, last, vectors);
@@ -35,11 +33,22 @@ internal static class TridiagonalQl
         return true;
     }
 
+    /// <summary>
+    /// What is rounding beside the largest element. Compared with neighbours alone, elements that are themselves rounding (of a matrix of low rank) would be iterated on
+    /// without end.
+    /// </summary>
+    private static double Negligible(ReadOnlySpan<double> d, ReadOnlySpan<double> e)
+    {
+        double largest = 0;
+        for (int i = 0; i < d.Length; i++) largest = Math.Max(largest, Math.Max(Math.Abs(d[i]), i < d.Length - 1 ? Math.Abs(e[i]) : 0));
+        return Epsilon / 8 * largest;
+    }
+
     /// <summary>The first index from which the next off-diagonal element is rounding.</summary>
-    private static int EndOfBlock(ReadOnlySpan<double> d, ReadOnlySpan<double> e, int first)
+    private static int EndOfBlock(ReadOnlySpan<double> d, ReadOnlySpan<double> e, int first, double negligible)
     {
         int last = first;
-        while (last < d.Length - 1 && Math.Abs(e[last]) > Epsilon * (Math.Abs(d[last]) + Math.Abs(d[last + 1])) + Tiny) last++;
+        while (last < d.Length - 1 && Math.Abs(e[last]) > Epsilon * (Math.Abs(d[last]) + Math.Abs(d[last + 1])) + negligible) last++;
         return last;
     }
 

@@ -45,7 +45,6 @@ internal static class GramRotation
             double norm = Norm(gram);
             // What remains is the rounding of what was found (or zero): any rows that complete the basis do.
             if (norm <= Epsilon * size * (done == 0 ? 0 : values[0])) break;
-            if (done > 0) MatrixScale.Multiply(gram.View, -Math.ILogB(norm * norm));
             using SymmetricEigendecomposition eigen = SymmetricEigen.Decompose(gram.View, pool, cancellationToken);
             int level = CountWithin(eigen.Values), kept = Math.Min(level, wanted - done), needed = done + level >= wanted ? kept : size - done;
             MatrixView<double> vectors = eigen.VectorsTransposed.RowRange(0, needed);
