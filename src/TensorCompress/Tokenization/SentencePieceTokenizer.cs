@@ -85,7 +85,7 @@ public sealed class SentencePieceTokenizer : Tokenizer
         }
 
         run.Trim();
-        _idle = run;
+        Volatile.Write(ref _idle, run);
     }
 
     /// <inheritdoc/>

@@ -81,7 +81,7 @@ public sealed class SubwordTokenizer : Tokenizer
         }
 
         run.Trim();
-        _idle = run;
+        Volatile.Write(ref _idle, run);
     }
 
     /// <inheritdoc/>
