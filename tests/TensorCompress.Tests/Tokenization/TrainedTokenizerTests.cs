@@ -82,7 +82,7 @@ public sealed class TrainedTokenizerTests(ITestOutputHelper output)
         Tokenizer tokenizer = TokenizerLoader.Load(GoldenLines.FilePath(path));
         foreach (string unit in (string[])["a", " ", "\n", "🚀", "\u0301", "e\u0301", "1", "x ", "<s"])
         {
-            string text = string.Concat(Enumerable.Repeat(unit, (1 << 18) / unit.Length)) + "x";
+            string text = string.Concat(Enumerable.Repeat(unit, (1 << 19) / unit.Length)) + "x";
             var ids = new List<int>();
             output.WriteLine($"{unit}: " + Timing.AssertLinear(text, 3, length =>
             {

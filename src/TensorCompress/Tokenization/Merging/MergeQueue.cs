@@ -1,8 +1,10 @@
 namespace TensorCompress.Tokenization.Merging;
 
-/// <summary>A binary heap of (priority, position), the smallest first and the leftmost of equals, in storage that the caller provides.</summary>
+/// <summary>A heap of (priority, position), the smallest first and the leftmost of equals, in storage that the caller provides. Every entry has four below it: fewer levels than two, and they lie together.</summary>
 internal ref struct MergeQueue(Span<ulong> storage)
 {
+    private const int Arity = 4;
+
     private readonly Span<ulong> _entries = storage;
     private int _count;
 
@@ -11,7 +13,7 @@ internal ref struct MergeQueue(Span<ulong> storage)
 
     public readonly void Order()
     {
-        for (int i = _count / 2 - 1; i >= 0; i--) SiftDown(i, _entries[i]);
+        for (int i = (_count - 2) / Arity; i >= 0 && _count > 1; i--) SiftDown(i, _entries[i]);
     }
 
     public void Add(uint priority, int position)
@@ -20,7 +22,7 @@ internal ref struct MergeQueue(Span<ulong> storage)
         int index = _count++;
         while (index > 0)
         {
-            int parent = (index - 1) / 2;
+            int parent = (index - 1) / Arity;
             if (_entries[parent] <= entry) break;
             _entries[index] = _entries[parent];
             index = parent;
@@ -50,12 +52,18 @@ internal ref struct MergeQueue(Span<ulong> storage)
 
     private readonly void SiftDown(int index, ulong entry)
     {
-        for (int child = 2 * index + 1; child < _count; child = 2 * index + 1)
+        for (int child = Arity * index + 1; child < _count; child = Arity * index + 1)
         {
-            if (child + 1 < _count && _entries[child + 1] < _entries[child]) child++;
-            if (_entries[child] >= entry) break;
-            _entries[index] = _entries[child];
-            index = child;
+            int end = Math.Min(child + Arity, _count);
+            int smallest = child;
+            for (int other = child + 1; other < end; other++)
+            {
+                if (_entries[other] < _entries[smallest]) smallest = other;
+            }
+
+            if (_entries[smallest] >= entry) break;
+            _entries[index] = _entries[smallest];
+            index = smallest;
         }
 
         _entries[index] = entry;

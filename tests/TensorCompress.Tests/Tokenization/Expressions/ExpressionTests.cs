@@ -23,7 +23,8 @@ public sealed class ExpressionTests
         for (int trial = 0; trial < 1500; trial++)
         {
             string text = string.Concat(TextSamples.Text(random, random.Next(1, 25)).Where(c => !char.IsSurrogate(c)));
-            if (trial % 2 == 0) text = string.Concat(Enumerable.Range(0, 20).Select(_ => "aabbcdx0 1the\n"[random.Next(14)]));
+            // The two engines have different word characters beyond ASCII.
+            if (trial % 2 == 0 || pattern.Contains(@"\b", StringComparison.OrdinalIgnoreCase)) text = string.Concat(Enumerable.Range(0, 20).Select(_ => "aabbcdx0 1the\n"[random.Next(14)]));
             Assert.Equal(oracle.Matches(text).Where(match => match.Length > 0).Select(match => (match.Index, match.Value)), Matches(expression, text));
         }
     }
@@ -41,7 +42,7 @@ public sealed class ExpressionTests
     [InlineData(@"x?+x|y", "xy", new[] { "y" })]
     [InlineData(@"(?:ab){1,2}+c", "ababababc", new[] { "ababababc" })] // not possessive: repeated
     [InlineData(@"[[:alpha:]]+|[[:^alpha:]]", "ab1", new[] { "ab", "1" })]
-    [InlineData(@"\h+|\x{1F680}|a{,2}b", "fF🚀 aab", new[] { "fF", "🚀", "aa", "b" })]
+    [InlineData(@"\h+|\x{1F680}|a{,2}b", "fF🚀 aab", new[] { "fF", "🚀", "aab" })]
     [InlineData(@"a{x}", "a{x}", new[] { "a{x}" })]
     [InlineData("(?x) a  b # comment\n |(?-x: c)", "ab c", new[] { "ab", " c" })]
     [InlineData(@"\p{^L}\P{L}", "a12", new[] { "12" })]
