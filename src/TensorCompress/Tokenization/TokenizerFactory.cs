@@ -112,8 +112,9 @@ public static class TokenizerFactory
             int type = vocabulary.TokenTypes?[id] ?? (int)PieceType.Normal;
             if (!Enum.IsDefined((PieceType)type)) throw new TensorFormatException(TensorFormatError.Type, $"The type {type} of token {id} is not known.", fileName);
             if (!float.IsFinite(scores[id])) throw new TensorFormatException(TensorFormatError.Value, $"The score {scores[id]} of token {id} cannot be compared.", fileName);
-            // Some files mark everything as unknown that is no part of texts.
-            if ((PieceType)type == PieceType.Unknown && id != (vocabulary.UnknownTokenId ?? id)) type = (int)PieceType.Control;
+            // Some files mark everything as unknown that is no part of texts, and the unknown token as something else.
+            if (id == vocabulary.UnknownTokenId) type = (int)PieceType.Unknown;
+            else if ((PieceType)type == PieceType.Unknown && vocabulary.UnknownTokenId is not null) type = (int)PieceType.Control;
             string text = vocabulary.Tokens[id];
             if ((PieceType)type == PieceType.Normal && !seen.Add(text)) throw new TensorFormatException(TensorFormatError.Duplicate, $"The token '{text}' stands twice.", fileName);
             // Here blanks of user-defined tokens are not written as marks.

@@ -246,6 +246,27 @@ public sealed class SubwordTokenizerTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void SubwordTokenizer_writes_nothing_into_a_buffer_that_is_too_small()
+    {
+        const string Text = "Once upon a time";
+        int[] ids = SmolLm.Encode(Text, Plain);
+        var buffer = new int[ids.Length + 1];
+        Array.Fill(buffer, -1);
+        Assert.Equal(ids.Length, SmolLm.Encode(Text, buffer.AsSpan(0, ids.Length - 1), Plain));
+        Assert.All(buffer, id => Assert.Equal(-1, id));
+        Assert.Equal(ids.Length, SmolLm.Encode(Text, buffer.AsSpan(0, ids.Length), Plain));
+        Assert.Equal([.. ids, -1], buffer);
+    }
+
+    [Fact]
+    public void SubwordTokenizer_appends_nothing_where_it_fails()
+    {
+        List<int> ids = [7];
+        Assert.Throws<ArgumentException>(() => SmolLm.Encode(new string('a', (1 << 28) + 1), ids, Plain));
+        Assert.Equal([7], ids);
+    }
+
+    [Fact]
     public void SubwordTokenizer_refuses_ids_outside_of_its_vocabulary()
     {
         Assert.Throws<ArgumentException>(() => Tiny(["a"], [new(0, 0, 1)]));
