@@ -38,7 +38,7 @@ public readonly record struct EncodeOptions
 /// <summary>Texts to token ids and back. Immutable and safe for concurrent callers. Made by <see cref="TokenizerLoader"/> and its kin.</summary>
 public abstract class Tokenizer
 {
-    private const int MaxTextLength = 1 << 28;
+    private const int MaxTextLength = 1 << 27;
 
     private protected Tokenizer()
     {
@@ -60,7 +60,7 @@ public abstract class Tokenizer
     /// <param name="text">Any text; a lone surrogate is read as U+FFFD.</param>
     /// <param name="ids">The list that the ids are appended to.</param>
     /// <param name="options">Handling of special tokens.</param>
-    /// <exception cref="ArgumentException">The text has more than 2^28 UTF-16 units, before or after it is normalised.</exception>
+    /// <exception cref="ArgumentException">The text has more than 2^27 UTF-16 units, before or after it is normalised.</exception>
     /// <exception cref="TimeoutException">An expression of the tokenizer's file takes too many steps.</exception>
     public abstract void Encode(ReadOnlySpan<char> text, List<int> ids, EncodeOptions options);
 

@@ -6,7 +6,7 @@ namespace TensorCompress.Tokenization.Unicode;
 /// <summary>A growing text that is filled, read and filled again.</summary>
 internal sealed class TextBuffer
 {
-    public const int MaxLength = 1 << 28;
+    public const int MaxLength = 1 << 27;
 
     private const int KeptLength = 1 << 16; // a larger one goes back to the pool when it is cleared
 
