@@ -21,9 +21,12 @@ internal sealed class CalibratedPass(
     {
         ModelCalibration.ThrowIfUnfit(model.Definition, windows);
         using var run = new BlockwiseRun(model.Weights, windows, model.Options.Pool);
-        for (int block = 0; block < model.Definition.Blocks.Count; block++)
+        IReadOnlyList<BlockDefinition> blocks = model.Definition.Blocks;
+        int last = blocks.Count - 1;
+        while (last >= 0 && !blocks[last].Linears.Any(linear => isChosen(linear))) last--;
+        for (int block = 0; block <= last; block++)
         {
-            CalibrationPoint[] points = [.. CalibrationPoint.Of(model.Definition.Blocks[block]).Where(point => point.Linears.Any(linear => isChosen(linear)))];
+            CalibrationPoint[] points = [.. CalibrationPoint.Of(blocks[block]).Where(point => point.Linears.Any(linear => isChosen(linear)))];
             if (compressedPrefix)
             {
                 foreach (CalibrationPoint point in points) CompressAt([point], run, block, replace: true, cancellationToken);
@@ -33,7 +36,7 @@ internal sealed class CalibratedPass(
                 CompressAt(points, run, block, replace: false, cancellationToken);
             }
 
-            run.Advance(block, cancellationToken);
+            if (block < last) run.Advance(block, cancellationToken);
         }
     }
 
