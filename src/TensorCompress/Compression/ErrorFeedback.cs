@@ -1,4 +1,4 @@
-using System.Numerics.Tensors;
+using TensorCompress.Kernels;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
@@ -144,7 +144,7 @@ internal sealed class ErrorFeedback : IDisposable
                 ReadOnlySpan<float> upper = _upper.Row(first + at)[first..];
                 float loss = (pending[at] - segment[i]) / upper[at];
                 losses[at] = loss;
-                TensorPrimitives.FusedMultiplyAdd(upper[(at + 1)..pending.Length], -loss, pending[(at + 1)..], pending[(at + 1)..]);
+                Scaling.AddScaled(upper[(at + 1)..pending.Length], -loss, pending[(at + 1)..]);
             }
         }
     }

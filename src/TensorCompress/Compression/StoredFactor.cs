@@ -123,7 +123,7 @@ internal sealed class StoredFactor : IDisposable
         for (int i = 0; i < Rows; i++)
         {
             ReadRow(i, row);
-            for (int j = 0; j < row.Length; j++) destination[j] = MathF.FusedMultiplyAdd(coefficients[i], row[j], destination[j]);
+            Scaling.AddScaled(row, coefficients[i], destination);
         }
     }
 

@@ -1,4 +1,4 @@
-using System.Numerics.Tensors;
+using TensorCompress.Kernels;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
@@ -143,7 +143,7 @@ internal sealed class FeedbackQuantizer : IDisposable
                 if (best == levels[j]) continue;
                 float change = (best - levels[j]) * grid.Scale;
                 levels[j] = best;
-                TensorPrimitives.FusedMultiplyAdd(_metric.Row(j), -change, gradient, gradient);
+                Scaling.AddScaled(_metric.Row(j), -change, gradient);
                 changedNow = true;
             }
 
