@@ -7,6 +7,7 @@ using TensorCompress.Pipeline;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
+using TensorCompress.Tokenization;
 
 namespace TensorCompress.Tests.Calibration;
 
@@ -142,7 +143,7 @@ public sealed class ModelCalibrationTests
     private static int[][] Windows(LanguageModel model, int count, int length)
     {
         string text = File.ReadAllText(TestFiles.Golden("stories260K/ref_greedy256.txt"));
-        int[] ids = model.Tokenizer!.Encode(text);
+        int[] ids = model.Tokenizer!.Encode(text, new EncodeOptions());
         // The text is short: later windows continue the model's own story.
         var windows = new int[count][];
         for (int i = 0; i < count; i++)
