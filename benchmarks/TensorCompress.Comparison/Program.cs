@@ -5,6 +5,8 @@ Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
     ["tokenize"] = TokenizerSpeed.Run,
+    ["svd"] = SvdComparison.Run,
+    ["svd-large"] = SvdComparison.RunLarge,
 };
 
 if (args.Length == 0 || !verbs.TryGetValue(args[0], out Action<Options>? run))
