@@ -41,7 +41,8 @@ public sealed class FuzzRun
     /// <param name="target">The parser.</param>
     /// <param name="first">Number of the first input.</param>
     /// <param name="runs">How many.</param>
-    public static FuzzRun Of(FuzzTarget target, int first, long runs)
+    /// <param name="begins">Called with the number of each input before it is parsed, so that somebody else can tell which one does not end; may be null.</param>
+    public static FuzzRun Of(FuzzTarget target, int first, long runs, Action<int>? begins = null)
     {
         var run = new FuzzRun(target);
         foreach (byte[] seed in target.Seeds) run.Parse(seed, "a seed"); // also warms the code up
@@ -53,6 +54,7 @@ public sealed class FuzzRun
         for (long i = 0; i < runs && run.Faults.Count < MaxFaults; i++)
         {
             int number = unchecked(first + (int)i);
+            begins?.Invoke(number);
             run.Parse(Input(target, number), string.Create(CultureInfo.InvariantCulture, $"input {number}"));
         }
 

@@ -40,6 +40,8 @@ public sealed class FuzzTargets : IDisposable
             Binary("llama2c-vocabulary", [Seeds.Llama2cVocabulary], (mutator, seed) => mutator.Bytes(seed), bytes => Llama2cTokenizer.Read(bytes), [],
                 ["Duplicate", "Limit", "Truncated", "Value"]),
             Json("tokenizer-json", Seeds.TokenizerJson, bytes => TokenizerJson.Read(bytes).Encode("abc ab<s> a", new EncodeOptions()), ["Duplicate", "Inconsistent", "Structure", "Unsupported", "Value"]),
+            Binary("sentencepiece", [Seeds.SentencePieceUnigram, Seeds.SentencePieceBpe], MutateSentencePiece, bytes => SentencePieceTokenizer.Read(bytes).Encode("ab a", new EncodeOptions()), ["Encoding"],
+                ["Duplicate", "Encoding", "Inconsistent", "Structure", "Type", "Unsupported", "Value"]),
             Binary("vocab-and-merges", [Seeds.Gpt2Files], MutateGpt2Files, ParseGpt2Files, JsonHeader, ["Duplicate", "Encoding", "Limit", "Structure", "Value"]),
             Json("tokenizer-config", [Seeds.TokenizerConfig], ParseTokenizerConfig, ["Duplicate", "Limit", "Structure", "Type"]),
             Binary("chat-template", Seeds.Templates, (mutator, seed) => mutator.Words(seed, TemplateWords), ParseTemplate, ["Syntax"],
@@ -109,6 +111,38 @@ public sealed class FuzzTargets : IDisposable
         byte[] doubled = [.. seed]; // one key under the name of another
         doubled[seed.AsSpan().IndexOf("test.k3"u8) + 6] = (byte)'1';
         return doubled;
+    }
+
+    // Most changes are within a part of the message, whose length follows: else hardly an input would get past its frame.
+    private static byte[] MutateSentencePiece(Mutator mutator, byte[] seed)
+    {
+        if (mutator.Chance(15)) return mutator.Bytes(seed);
+        var parts = new List<byte[]>();
+        for (int at = 0; at < seed.Length; at += 2 + seed[at + 1]) parts.Add(seed[at..(at + 2 + seed[at + 1])]);
+        for (int count = 1 + mutator.Next(2); count > 0; count--)
+        {
+            int place = mutator.Next(parts.Count);
+            byte[] part = [.. parts[place]];
+            switch (mutator.Next(5))
+            {
+                case 0 when parts.Count > 1:
+                    parts.RemoveAt(place);
+                    break;
+                case 1:
+                    parts.Insert(mutator.Next(parts.Count), part);
+                    break;
+                case 2:
+                    byte[] content = mutator.Bytes(part[2..]);
+                    parts[place] = [part[0], (byte)Math.Min(127, content.Length), .. content.AsSpan(0, Math.Min(127, content.Length))];
+                    break;
+                default:
+                    part[^(1 + mutator.Next(Math.Min(6, part.Length - 2)))] = mutator.Pick<byte>([0, 1, 2, 3, 4, 5, 6, 7, 0x7F, 0x80, 0xC0, 0xFF]); // score, type, flags
+                    parts[place] = part;
+                    break;
+            }
+        }
+
+        return [.. parts.SelectMany(part => part)];
     }
 
     private static void ParseGguf(byte[] bytes)

@@ -22,7 +22,16 @@ bool isWrong = false;
 using var targets = new FuzzTargets();
 foreach (FuzzTarget target in targets.All.Where(target => only is null || target.Name == only))
 {
-    FuzzRun run = FuzzRun.Of(target, first, runs);
+    int current = 0;
+    Task<FuzzRun> work = Task.Factory.StartNew(() => FuzzRun.Of(target, first, runs, number => Volatile.Write(ref current, number)), TaskCreationOptions.LongRunning);
+    for (int before = -1; !work.Wait(TimeSpan.FromSeconds(20)); before = current)
+    {
+        if (Volatile.Read(ref current) != before) continue;
+        Console.WriteLine($"  WRONG {target.Name}, input {before}: does not end");
+        return 1;
+    }
+
+    FuzzRun run = work.Result;
     Console.WriteLine(run);
     string[] wrong = [.. run.Faults, .. runs >= 1000 ? run.Gaps() : []];
     isWrong |= wrong.Length > 0;

@@ -38,7 +38,14 @@ internal static class Seeds
     [
         Text("""{"version":"1.0","truncation":null,"padding":null,"added_tokens":[{"id":4,"content":"<|endoftext|>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}],"normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true},"post_processor":null,"decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},"model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"vocab":{"a":0,"b":1,"ab":2,"aba":3,"<|endoftext|>":4},"merges":["a b","ab a"]}}"""),
         Text("""{"added_tokens":[{"id":5,"content":"<s>","single_word":false,"lstrip":true,"rstrip":true,"normalized":true,"special":true}],"normalizer":null,"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{"<s>":{"id":"<s>","ids":[5],"tokens":["<s>"]}}},"decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2,"ab":3,"abc":4},"merges":[["a","b"],["ab","c"]]}}"""),
+        Text("""{"added_tokens":[],"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "}]},"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true},"post_processor":null,"decoder":{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true},"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0.0],["▁",-1.0],["a",-2.0],["b",-2.5],["ab",-3.0]],"byte_fallback":false}}"""),
+        Text("""{"added_tokens":[{"id":0,"content":"[UNK]","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}],"normalizer":{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true},"pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":null,"decoder":{"type":"WordPiece","prefix":"##","cleanup":true},"model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":100,"vocab":{"[UNK]":0,"a":1,"##b":2,"ab":3}}}"""),
+        Text("""{"added_tokens":[],"normalizer":null,"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\\p{L}+|\\d{1,3}|\\s+(?!\\S)|."},"behavior":"Isolated","invert":false},"post_processor":null,"decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":[["a","b"]]}}"""),
     ];
+
+    public static byte[] SentencePieceUnigram { get; } = MakeSentencePiece(modelType: 1);
+
+    public static byte[] SentencePieceBpe { get; } = MakeSentencePiece(modelType: 2);
 
     public static byte[] TokenizerConfig { get; } = Text("""{"bos_token":{"content":"<s>","lstrip":false},"eos_token":"</s>","pad_token":null,"chat_template":[{"name":"default","template":"{% for m in messages %}{{ m.role }}: {{ m.content }}{% endfor %}"},{"name":"tool_use","template":"{{ bos_token }}"}]}""");
 
@@ -90,6 +97,23 @@ internal static class Seeds
         int floats = (vocabulary * dimension) + (layers * ((2 * dimension) + (2 * dimension * dimension) + (2 * dimension * dimension / heads * keyValueHeads) + (3 * dimension * hidden)))
             + dimension + (context * dimension / heads);
         return [.. new[] { dimension, hidden, layers, heads, keyValueHeads, vocabulary, context }.SelectMany(BitConverter.GetBytes), .. new byte[floats * 4]];
+    }
+
+    // Pieces (text, score, type), the trainer's kind of model and special ids, the normaliser's flags: a protobuf message, each part with its field and length.
+    private static byte[] MakeSentencePiece(byte modelType)
+    {
+        List<byte> file = [];
+        foreach ((string piece, float score, byte type) in ((string, float, byte)[])[("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), ("▁", -1, 1), ("a", -2, 1), ("b", -3, 1), ("ab", -4, 1), ("▁ab", -5, 1)])
+        {
+            byte[] text = Text(piece);
+            Part(0x0A, [0x0A, (byte)text.Length, .. text, 0x15, .. BitConverter.GetBytes(score), 0x18, type]);
+        }
+
+        Part(0x12, [0x18, modelType, 0xC0, 0x02, 0, 0xC8, 0x02, 1, 0xD0, 0x02, 2]);
+        Part(0x1A, [0x0A, 8, .. Text("identity"), 0x18, 1, 0x20, 1, 0x28, 1]);
+        return [.. file];
+
+        void Part(byte field, byte[] content) => file.AddRange([field, (byte)content.Length, .. content]);
     }
 
     // The kept checkpoint's, with two layers and four hashes of its many.

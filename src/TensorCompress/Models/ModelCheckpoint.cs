@@ -142,7 +142,10 @@ public sealed class ModelCheckpoint : IDisposable
         CompanionFile[] companions = [.. folder.Files.Select(file => new CompanionFile(System.IO.Path.GetFileName(file), stream => CopyFile(file, stream)))];
         return Guarded(folder.Tensors, () => new ModelCheckpoint(
             path, "safetensors", folder.Configuration, null, folder.Tensors, folder.WeightFiles, companions, folder.Warnings,
-            chosen => LoadTokenizer(chosen, path, folder.Configuration)) { TemplateReader = () => ChatTemplate.ReadFolder(path) });
+            chosen => LoadTokenizer(chosen, path, folder.Configuration))
+        {
+            TemplateReader = () => ChatTemplate.ReadFolder(path),
+        });
     }
 
     private static ModelCheckpoint OpenLlama2c(string path)
