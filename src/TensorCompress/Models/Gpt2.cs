@@ -14,7 +14,7 @@ internal sealed class Gpt2 : IArchitecture
     {
         int hidden = configuration.Dimension("n_embd", "hidden_size");
         int heads = configuration.Dimension("n_head", "num_attention_heads");
-        int layers = configuration.Dimension("n_layer", "num_hidden_layers");
+        int layers = configuration.BlockCount("n_layer", "num_hidden_layers");
         int inner = configuration.OptionalDimension("n_inner") ?? 4 * hidden;
         int vocabulary = configuration.Dimension("vocab_size");
         var epsilon = (float)configuration.PositiveNumber(1e-5, "layer_norm_epsilon");

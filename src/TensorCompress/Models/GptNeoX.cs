@@ -29,7 +29,7 @@ internal sealed class GptNeoX : IArchitecture
             HiddenSize = hidden,
             ContextLength = configuration.Dimension("max_position_embeddings"),
             TokenEmbedding = new("gpt_neox.embed_in", vocabulary, hidden),
-            Blocks = [.. Enumerable.Range(0, configuration.Dimension("num_hidden_layers")).Select(layer => Block($"gpt_neox.layers.{layer}"))],
+            Blocks = [.. Enumerable.Range(0, configuration.BlockCount("num_hidden_layers")).Select(layer => Block($"gpt_neox.layers.{layer}"))],
             FinalNorm = Norm("gpt_neox.final_layer_norm"),
             Head = configuration.Flag("tie_word_embeddings", false) ? null : new("embed_out", vocabulary, hidden),
         };

@@ -26,7 +26,7 @@ internal sealed class LlamaFamily
     {
         _configuration = configuration;
         Hidden = configuration.Dimension("hidden_size");
-        Layers = configuration.Dimension("num_hidden_layers");
+        Layers = configuration.BlockCount("num_hidden_layers");
         Heads = configuration.Dimension("num_attention_heads");
         KeyValueHeads = configuration.OptionalDimension("num_key_value_heads") ?? Heads;
         HeadDimension = configuration.OptionalDimension("head_dim") ?? Divide(Hidden, Heads);

@@ -11,6 +11,9 @@ public sealed class ModelConfiguration(JsonElement root, string? file = null)
     /// <summary>The largest dimension that is believed: far above any model, far below overflow.</summary>
     private const int MaxDimension = 1 << 24;
 
+    /// <summary>The most blocks that are believed: published models have up to about two hundred, and each takes memory before a tensor of it is looked for.</summary>
+    private const int MaxBlocks = 4096;
+
     /// <summary>The whole object.</summary>
     public JsonElement Root { get; } = root;
 
@@ -30,6 +33,12 @@ public sealed class ModelConfiguration(JsonElement root, string? file = null)
             throw Fault(TensorFormatError.Value, $"\"{key}\" is {Excerpt(value)}; a whole number from 1 to {MaxDimension} is required");
         return (int)number;
     }
+
+    /// <summary>The number of blocks.</summary>
+    /// <param name="keys">Spellings; the first that is present counts.</param>
+    /// <exception cref="TensorFormatException">It is missing, not an integer, or out of range.</exception>
+    public int BlockCount(params ReadOnlySpan<string> keys) => Dimension(keys) is var count && count <= MaxBlocks ? count : throw Fault(
+        TensorFormatError.Value, $"\"{keys[0]}\" is {count}; at most {MaxBlocks} blocks are read");
 
     /// <summary>A finite positive number.</summary>
     /// <param name="fallback">Used where the key is missing or null.</param>
