@@ -12,7 +12,7 @@ public sealed class BlockCountTests
     [InlineData("""{"model_type":"gpt_neox","vocab_size":6,"hidden_size":8,"intermediate_size":12,"num_attention_heads":2,"max_position_embeddings":16,"num_hidden_layers":COUNT}""")]
     public void Millions_of_blocks_are_not_believed(string configuration)
     {
-        using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(configuration.Replace("COUNT", "5177345", StringComparison.Ordinal), new MemoryTensors(new Dictionary<string, (long[] Shape, float[] Values)>()));
+        using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(configuration.Replace("COUNT", "5177345", StringComparison.Ordinal), new MemoryTensors());
         long before = GC.GetAllocatedBytesForCurrentThread();
         TensorFormatException fault = Assert.Throws<TensorFormatException>(() => checkpoint.Definition);
         Assert.Equal(TensorFormatError.Value, fault.Kind);
