@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using TensorCompress.Caching;
 using TensorCompress.Kernels;
 using TensorCompress.Layers;
+using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
@@ -29,6 +30,8 @@ internal static class KernelChecksums
         yield return Of("dot-products-one-token", y => Product(y, tokens: 1));
         yield return Of("weighted-row-sum", RowSum);
         yield return Of("attention", Attend);
+        yield return Of("matrix-product", SingleProduct);
+        yield return Of("matrix-product-double", DoubleProduct);
     }
 
     private static (string Name, string Hash, double Sum) Of(string name, Action<Span<float>> run)
@@ -77,6 +80,24 @@ internal static class KernelChecksums
         cache.Store(0, 0, keys.View, values.View);
         new Attention(Heads, 1, Dimension, 0.3f).Forward(queries.View, cache, 0, 0, result.View, context);
         for (int t = 0; t < Tokens; t++) result.Row(t).CopyTo(y[(t * Heads * Dimension)..]);
+    }
+
+    private static void SingleProduct(Span<float> y)
+    {
+        using Matrix<float> a = Random(23, 9, 300), b = Random(24, 37, 300), result = new(9, 37);
+        MatrixProduct.Multiply(a, b.Transposed, result.View, 0.5f);
+        for (int i = 0; i < 9; i++) result.Row(i).CopyTo(y[(i * 37)..]);
+    }
+
+    private static void DoubleProduct(Span<float> y)
+    {
+        using Matrix<float> a = Random(25, 18, 300);
+        using Matrix<double> result = new(18, 18);
+        MatrixProduct.SymmetricRankK(a, result.View);
+        for (int i = 0; i < 18; i++)
+        {
+            for (int j = 0; j < 18; j++) y[i * 18 + j] = (float)result[i, j];
+        }
     }
 
     private static float[] Values(int seed)
