@@ -107,6 +107,7 @@ internal sealed class ChainSweep
 
     /// <summary>Hands the cores on as they are, with the singular values of each bond spread over its two neighbours; the power of two goes into the cores, evenly.</summary>
     /// <param name="roots">For every bond r_0 ... r_L the square roots of its singular values, the chain being left-orthogonal but for its last core; null to leave the values where they are.</param>
+    /// <param name="discardedError">Its <see cref="MatrixProductOperator.DiscardedError"/>.</param>
     public MatrixProductOperator ToBalanced(double[][]? roots, double discardedError)
     {
         if (roots is not null) CoreGauge.SpreadValues(_cores, roots);

@@ -4,6 +4,19 @@ using TensorCompress.Threading;
 
 namespace TensorCompress.Compression.Mpo.Fitting;
 
+/// <summary>How the normal equations of a core are solved.</summary>
+internal enum CoreSolver
+{
+    /// <summary>As is cheapest.</summary>
+    Cheapest,
+
+    /// <summary>The matrix is built and factorised.</summary>
+    Cholesky,
+
+    /// <summary>Preconditioned conjugate gradients, without the matrix.</summary>
+    Gradients,
+}
+
 /// <summary>
 /// Alternating least squares for <c>tr((W - W') H (W - W')^T)</c>: each core in turn is the best one for the others as they are. The normal equations of a core are the same for all its
 /// output digits; they are solved by Cholesky where that is cheap, by preconditioned conjugate gradients where it is not. The loss never rises.
@@ -45,6 +58,9 @@ internal sealed class AlternatingFit : IDisposable
 
     /// <summary>The relative loss, <c>tr((W - W') H (W - W')^T) / tr(W H W^T)</c>, at the start and after every sweep.</summary>
     public List<double> Losses { get; } = [];
+
+    /// <summary>How the normal equations are solved.</summary>
+    public CoreSolver Solver { get; init; }
 
     private ComputePool Pool => _problem.Pool;
 
@@ -104,6 +120,7 @@ internal sealed class AlternatingFit : IDisposable
 
     private bool IsDirect(SiteEnvironment environment)
     {
+        if (Solver != CoreSolver.Cheapest) return Solver == CoreSolver.Cholesky;
         SiteFactors factors = _problem.Factors;
         if (environment.Unknowns > MostDirectUnknowns || NormalMatrix.Elements(environment, factors) > MostDirectElements) return false;
         double outputs = factors.OutputDimension, inputs = factors.InputDimension, bond = Math.Max(environment.LeftBond, environment.RightBond);
