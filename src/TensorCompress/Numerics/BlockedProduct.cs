@@ -44,8 +44,9 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
     /// <param name="pool">Threads; null for the caller's alone.</param>
     public static void Run(StridedMatrix<TSource> a, StridedMatrix<TSource> b, StridedMatrix<T> c, T alpha, T beta, bool lowerOnly, ComputePool? pool)
     {
-        // A tile is wider than high: of a narrow C the transpose is computed.
-        if (c.Columns <= TileColumns / 2 && c.Rows > c.Columns) (a, b, c) = (b.Transposed, a.Transposed, c.Transposed);
+        // Tiles are wider than high and are stored by rows: of a narrow C, and of one whose columns are contiguous, the transpose is computed.
+        bool narrow = c.Columns <= TileColumns / 2 && c.Rows > c.Columns;
+        if (narrow || (c.ColumnStride != 1 && c.RowStride == 1)) (a, b, c) = (b.Transposed, a.Transposed, c.Transposed);
         if (c.Rows <= BlockRows && !lowerOnly) RunFewRows(a, b, c, alpha, beta, pool);
         else RunBlocks(a, b, c, alpha, beta, lowerOnly, pool);
     }

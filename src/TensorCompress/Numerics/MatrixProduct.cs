@@ -72,21 +72,26 @@ public static class MatrixProduct
             return;
         }
 
-        StridedMatrix<TSource> left = new(a), right = new(b);
-        StridedMatrix<T> result = new(c);
-        pool = (double)c.Rows * c.Columns * a.Columns < ThreadingThreshold ? null : pool ?? ComputePool.Shared;
-        switch (SimdLevel.Active)
-        {
-            case SimdWidth.Bits512: BlockedProduct<Register512<T>, T, TSource, FourteenRows>.Run(left, right, result, alpha, beta, lowerOnly, pool); break;
-            case SimdWidth.Bits256: BlockedProduct<Register256<T>, T, TSource, SixRows>.Run(left, right, result, alpha, beta, lowerOnly, pool); break;
-            case SimdWidth.Bits128 when AdvSimd.IsSupported: BlockedProduct<Register128<T>, T, TSource, FourteenRows>.Run(left, right, result, alpha, beta, lowerOnly, pool); break;
-            case SimdWidth.Bits128: BlockedProduct<Register128<T>, T, TSource, SixRows>.Run(left, right, result, alpha, beta, lowerOnly, pool); break;
-            default: BlockedProduct<RegisterScalar<T>, T, TSource, SixRows>.Run(left, right, result, alpha, beta, lowerOnly, pool); break;
-        }
-
+        Run(new StridedMatrix<TSource>(a), new StridedMatrix<TSource>(b), new StridedMatrix<T>(c), alpha, beta, lowerOnly, pool);
         GC.KeepAlive(a.View);
         GC.KeepAlive(b.View);
         GC.KeepAlive(c);
+    }
+
+    /// <summary>The same by addresses, for algorithms that are written once for rows and columns. No dimension is 0.</summary>
+    internal static void Run<T, TSource>(StridedMatrix<TSource> a, StridedMatrix<TSource> b, StridedMatrix<T> c, T alpha, T beta, bool lowerOnly, ComputePool? pool)
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where TSource : unmanaged
+    {
+        pool = (double)c.Rows * c.Columns * a.Columns < ThreadingThreshold ? null : pool ?? ComputePool.Shared;
+        switch (SimdLevel.Active)
+        {
+            case SimdWidth.Bits512: BlockedProduct<Register512<T>, T, TSource, FourteenRows>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
+            case SimdWidth.Bits256: BlockedProduct<Register256<T>, T, TSource, SixRows>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
+            case SimdWidth.Bits128 when AdvSimd.IsSupported: BlockedProduct<Register128<T>, T, TSource, FourteenRows>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
+            case SimdWidth.Bits128: BlockedProduct<Register128<T>, T, TSource, SixRows>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
+            default: BlockedProduct<RegisterScalar<T>, T, TSource, SixRows>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
+        }
     }
 
     private static void Scale<T>(MatrixView<T> c, T beta)

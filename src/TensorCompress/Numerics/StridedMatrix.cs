@@ -21,5 +21,12 @@ internal readonly unsafe struct StridedMatrix<T>(T* pointer, nint rows, nint col
 
     public StridedMatrix<T> Transposed => new(pointer, columns, rows, columnStride, rowStride);
 
+    /// <summary>The last row first.</summary>
+    public StridedMatrix<T> RowsReversed => new(At(rows - 1, 0), rows, columns, -rowStride, columnStride);
+
+    public StridedMatrix<T> RowRange(nint start, nint count) => new(At(start, 0), count, columns, rowStride, columnStride);
+
+    public StridedMatrix<T> ColumnRange(nint start, nint count) => new(At(0, start), rows, count, rowStride, columnStride);
+
     public T* At(nint row, nint column) => pointer + row * rowStride + column * columnStride;
 }

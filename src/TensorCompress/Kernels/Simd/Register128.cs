@@ -26,6 +26,9 @@ internal readonly unsafe struct Register128<T>(Vector128<T> value) : IRegister<R
     public static Register128<T> operator *(Register128<T> left, Register128<T> right) => new(left._value * right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Register128<T> operator /(Register128<T> left, Register128<T> right) => new(left._value / right._value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Register128<T> FusedMultiplyAdd(Register128<T> a, Register128<T> b, Register128<T> c) => typeof(T) == typeof(float)
         ? new(Vector128.FusedMultiplyAdd(a._value.AsSingle(), b._value.AsSingle(), c._value.AsSingle()).As<float, T>())
         : new(Vector128.FusedMultiplyAdd(a._value.AsDouble(), b._value.AsDouble(), c._value.AsDouble()).As<double, T>());
