@@ -4,6 +4,9 @@ using TensorCompress.Comparison;
 Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
+    ["mpo"] = MpoComparison.Run,
+    ["mpo-time"] = MpoComparison.RunFactorisation,
+    ["mpo-fit"] = MpoFitComparison.Run,
 };
 
 if (args.Length == 0 || !verbs.TryGetValue(args[0], out Action<Options>? run))

@@ -43,6 +43,8 @@ public static class MpoFactorizer
 
         SiteFactors factors = options.Factors ?? SiteFactors.Balanced(rows, columns, options.Sites);
         factors.ThrowIfUnfit(rows, columns);
+        if (options.Search && options.Factors is null && options.Sites > 1)
+            factors = FactorSearch.Best(new FitProblem(weights, factors, pool), options, fit == MpoFit.Weights ? null : statistics, cancellationToken);
         int[] limits = options.Truncation.Limits(factors, (long)rows * columns, options.Cores);
 
         var problem = new FitProblem(weights, factors, pool);

@@ -21,11 +21,15 @@ public sealed class MpoLayer : LinearLayer
     private readonly Matrix<float>? _first;
     private readonly Matrix<float>? _second;
     private readonly StoredCore[] _cores;
+    private readonly CoreFormat _format;
+    private readonly double _relativeError;
 
-    internal MpoLayer(int outputDimension, int inputDimension, SiteFactors factors, IReadOnlyList<int> bonds, IReadOnlyList<StoredCore> cores, MpoPlan plan)
+    internal MpoLayer(int outputDimension, int inputDimension, SiteFactors factors, IReadOnlyList<int> bonds, IReadOnlyList<StoredCore> cores, double relativeError, MpoPlan plan)
         : base(outputDimension, inputDimension)
     {
         _factors = factors;
+        _format = cores[0].Format;
+        _relativeError = relativeError;
         _bonds = [.. bonds];
         _groups = new CoreGroups(factors, bonds);
         Plan = plan;
@@ -91,18 +95,15 @@ public sealed class MpoLayer : LinearLayer
         return FromDense(matrix, options, statistics, plan);
     }
 
-    /// <summary>The way taken for a number of tokens.</summary>
-    internal ContractionPath PathFor(int tokens)
+    /// <summary>What the layer says about itself: split, bonds and their singular values, parameters, error, and the way it multiplies.</summary>
+    public WeightExplanation Explain()
     {
-        TwoSiteShape shape = _groups.Shape;
-        return Plan switch
-        {
-            MpoPlan.FromRight => ContractionPath.FromRight,
-            MpoPlan.FromLeft => ContractionPath.FromLeft,
-            MpoPlan.Rebuild => ContractionPath.Rebuild,
-            _ => ContractionModel.Cheapest(shape, Plan == MpoPlan.Fastest ? tokens : 1),
-        };
+        using MatrixProductOperator chain = ToOperator();
+        return MpoExplanation.Of(chain, _format, Plan);
     }
+
+    /// <summary>The way taken for a number of tokens.</summary>
+    internal ContractionPath PathFor(int tokens) => ContractionModel.Choose(Plan, _groups.Shape, tokens);
 
     /// <inheritdoc/>
     protected override void Multiply(ActivationBatch input, MatrixView<float> destination, ComputeContext context)
@@ -156,6 +157,23 @@ public sealed class MpoLayer : LinearLayer
         }
 
         base.Dispose(disposing);
+    }
+
+    private MatrixProductOperator ToOperator()
+    {
+        var cores = new Matrix<double>[_factors.Sites];
+        for (int site = 0; site < cores.Length; site++)
+        {
+            cores[site] = new Matrix<double>((nint)_bonds[site] * _factors.Outputs[site], (nint)_factors.Inputs[site] * _bonds[site + 1]);
+            float[] row = new float[cores[site].Columns];
+            for (nint i = 0; i < cores[site].Rows; i++)
+            {
+                ReadCoreRow(site, i, row);
+                TensorPrimitives.ConvertTruncating<float, double>(row, cores[site].Row(i));
+            }
+        }
+
+        return new MatrixProductOperator(OutputDimension, InputDimension, _factors, [.. _bonds], cores) { RelativeError = _relativeError };
     }
 
     private static MpoLayer FromDense(Matrix<float> weights, MpoOptions options, LayerStatistics? statistics, MpoPlan plan)

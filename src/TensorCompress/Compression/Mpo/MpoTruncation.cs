@@ -118,6 +118,10 @@ public sealed record MpoTruncation
         return rank;
     }
 
+    /// <summary>The bonds of the largest even bond dimension with at most so many parameters.</summary>
+    internal static int[] LargestWithin(SiteFactors factors, long parameters) =>
+        Largest(factors, bonds => factors.ParameterCount(bonds) <= parameters, least => $"{parameters} parameters are less than the {factors.ParameterCount(least)} of bond dimension 1.");
+
     private static int[] Largest(SiteFactors factors, Func<int[], bool> fits, Func<int[], string> refusal)
     {
         int[] least = factors.Bonds(1);

@@ -61,7 +61,7 @@ public sealed class MpoWeight : CompressedWeight
     public override LinearLayer CreateLayer() => CreateLayer(MpoPlan.ByShape);
 
     /// <summary>Packs the weight to multiply in a given way.</summary>
-    public MpoLayer CreateLayer(MpoPlan plan) => new(OutputDimension, InputDimension, Operator.Factors, Operator.BondDimensions, _cores, plan);
+    public MpoLayer CreateLayer(MpoPlan plan) => new(OutputDimension, InputDimension, Operator.Factors, Operator.BondDimensions, _cores, Operator.RelativeError, plan);
 
     /// <summary>Compresses a matrix.</summary>
     internal static MpoWeight Make(
@@ -97,6 +97,9 @@ public sealed class MpoWeight : CompressedWeight
         long[] shape = [bonds[site], factors.Outputs[site], factors.Inputs[site], bonds[site + 1]];
         return format == CoreFormat.Int4 ? [format.ValueBytes(shape.Aggregate(1L, (product, dimension) => product * dimension))] : shape;
     }
+
+    /// <inheritdoc/>
+    protected override WeightExplanation ExplainMethod() => MpoExplanation.Of(Operator, Format, MpoPlan.ByShape);
 
     /// <inheritdoc/>
     protected override void WriteDense(MatrixView<float> destination) => Operator.ToDense(destination);

@@ -16,6 +16,9 @@ internal sealed class FitProblem
         Unfolding = new SiteUnfolding(factors);
     }
 
+    /// <summary>The same matrix with another split.</summary>
+    public FitProblem With(SiteFactors factors) => new(_weights, factors, Pool);
+
     /// <summary>Rows of W, without padding.</summary>
     public int Rows => (int)_weights.Rows;
 

@@ -17,30 +17,52 @@ internal static class WhitenedStart
         FitProblem problem, Matrix<double> metric, bool diagonal, MpoTruncation truncation, int[] limits, CancellationToken cancellationToken)
     {
         SiteFactors factors = problem.Factors;
-        Matrix<double>[] kronecker = KroneckerMetric.Fit(metric, factors.Inputs, diagonal);
-        (Matrix<double> Root, Matrix<double> Inverse)[] roots = [.. kronecker.Select(factor => SquareRoot(factor))];
-        foreach (Matrix<double> factor in kronecker) factor.Dispose();
-        Matrix<double> weights = problem.PaddedWeights();
-        for (int site = 0; site < factors.Sites; site++)
-        {
-            using Matrix<double> before = weights;
-            weights = MultiplyDigit(before, factors.Inputs, site, roots[site].Root, problem);
-        }
-
-        Matrix<double> unfolded;
-        using (weights) unfolded = problem.Unfolding.Unfold(weights.View, problem.Pool);
+        (Matrix<double> Root, Matrix<double> Inverse)[] roots = Roots(problem, metric, diagonal);
         MatrixProductOperator whitened = TensorTrainSvd.Decompose(
-            problem.Rows, problem.Columns, factors, unfolded, truncation, limits, problem.Pool, progress: null, cancellationToken);
+            problem.Rows, problem.Columns, factors, Unfold(problem, roots), truncation, limits, problem.Pool, progress: null, cancellationToken);
         Matrix<double>[] cores = [.. whitened.Cores.Select((core, site) => MultiplyInputs(core, factors.Inputs[site], roots[site].Inverse))];
         int[] bonds = [.. whitened.BondDimensions];
         whitened.Dispose();
+        Dispose(roots);
+        return new MatrixProductOperator(problem.Rows, problem.Columns, factors, bonds, cores);
+    }
+
+    /// <summary>W S as [o_1 i_1, o_2 i_2 ... o_L i_L].</summary>
+    public static Matrix<double> Unfold(FitProblem problem, Matrix<double> metric)
+    {
+        (Matrix<double> Root, Matrix<double> Inverse)[] roots = Roots(problem, metric, diagonal: false);
+        Matrix<double> unfolded = Unfold(problem, roots);
+        Dispose(roots);
+        return unfolded;
+    }
+
+    private static Matrix<double> Unfold(FitProblem problem, (Matrix<double> Root, Matrix<double> Inverse)[] roots)
+    {
+        Matrix<double> weights = problem.PaddedWeights();
+        for (int site = 0; site < roots.Length; site++)
+        {
+            using Matrix<double> before = weights;
+            weights = MultiplyDigit(before, problem.Factors.Inputs, site, roots[site].Root, problem);
+        }
+
+        using (weights) return problem.Unfolding.Unfold(weights.View, problem.Pool);
+    }
+
+    private static (Matrix<double> Root, Matrix<double> Inverse)[] Roots(FitProblem problem, Matrix<double> metric, bool diagonal)
+    {
+        Matrix<double>[] kronecker = KroneckerMetric.Fit(metric, problem.Factors.Inputs, diagonal);
+        (Matrix<double> Root, Matrix<double> Inverse)[] roots = [.. kronecker.Select(SquareRoot)];
+        foreach (Matrix<double> factor in kronecker) factor.Dispose();
+        return roots;
+    }
+
+    private static void Dispose((Matrix<double> Root, Matrix<double> Inverse)[] roots)
+    {
         foreach ((Matrix<double> root, Matrix<double> inverse) in roots)
         {
             root.Dispose();
             inverse.Dispose();
         }
-
-        return new MatrixProductOperator(problem.Rows, problem.Columns, factors, bonds, cores);
     }
 
     /// <summary>S and S^-1 with S S = H_k, symmetric.</summary>
