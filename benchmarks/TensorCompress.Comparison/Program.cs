@@ -7,6 +7,8 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo"] = MpoComparison.Run,
     ["mpo-time"] = MpoComparison.RunFactorisation,
     ["mpo-fit"] = MpoFitComparison.Run,
+    ["svd"] = SvdComparison.Run,
+    ["svd-large"] = SvdComparison.RunLarge,
 };
 
 if (args.Length == 0 || !verbs.TryGetValue(args[0], out Action<Options>? run))

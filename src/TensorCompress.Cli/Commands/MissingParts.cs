@@ -36,7 +36,6 @@ internal static class MissingParts
         new("eval", "--save-plot"),
         new("generate", "--kv"),
         new("generate", "--chat", TakesValue: false),
-        new("inspect", "--layer"),
         new("convert", "--to", Value: "gguf"),
     ];
 

@@ -50,9 +50,6 @@ internal static class Elementwise
     /// <summary>destination = left + right.</summary>
     public static void Add(ReadOnlySpan<float> left, ReadOnlySpan<float> right, Span<float> destination) => Combine<AddOperation>(left, right, destination);
 
-    /// <summary>destination = left * right.</summary>
-    public static void Multiply(ReadOnlySpan<float> left, ReadOnlySpan<float> right, Span<float> destination) => Combine<MultiplyOperation>(left, right, destination);
-
     [SkipLocalsInit]
     internal static unsafe void MapCore<TSimd, TOperation>(ReadOnlySpan<float> source, Span<float> destination)
         where TSimd : struct, ISimd<TSimd>
@@ -98,11 +95,5 @@ internal static class Elementwise
     {
         public static TSimd Apply<TSimd>(TSimd x, TSimd y)
             where TSimd : struct, ISimd<TSimd> => x + y;
-    }
-
-    private readonly struct MultiplyOperation : IBinaryOperation
-    {
-        public static TSimd Apply<TSimd>(TSimd x, TSimd y)
-            where TSimd : struct, ISimd<TSimd> => x * y;
     }
 }

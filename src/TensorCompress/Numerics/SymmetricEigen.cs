@@ -36,7 +36,7 @@ public static class SymmetricEigen
         Matrix<double> scaled = ScaledCopy(matrix, out int exponent);
         using Tridiagonalization reduced = Tridiagonalization.Reduce(scaled, pool ?? ComputePool.Shared, cancellationToken);
         double[] values = reduced.Diagonal, offDiagonal = [.. reduced.OffDiagonal, 0];
-        if (!TridiagonalQl.Diagonalize(values, offDiagonal, vectors: null))
+        if (!TridiagonalQl.Diagonalize(values, offDiagonal, TridiagonalQl.Norm(values, offDiagonal), vectors: null))
             throw new ArithmeticException($"The QL iteration of a symmetric {matrix.Rows} x {matrix.Rows} matrix did not converge in {TridiagonalQl.MaxSweeps} sweeps.");
         return [.. values.OrderByDescending(value => value).Select(value => Math.ScaleB(value, exponent))];
     }

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 

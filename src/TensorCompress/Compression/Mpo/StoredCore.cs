@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using TensorCompress.Kernels;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Mpo;

@@ -22,6 +22,7 @@ internal static class DivideAndConquer
     {
         int size = diagonal.Length;
         double[] couplings = offDiagonal.ToArray();
+        double norm = TridiagonalQl.Norm(diagonal, offDiagonal);
         var vectors = new Matrix<double>(size, size);
         using Matrix<double> spareRows = new(size, size), spareSquare = new(size, size);
         var workspace = new Workspace(vectors, spareRows, spareSquare);
@@ -33,7 +34,7 @@ internal static class DivideAndConquer
             diagonal[bound] -= magnitude;
         }
 
-        ForEach(bounds.Length - 1, leaf => SolveLeaf(diagonal, couplings, vectors, bounds[leaf], bounds[leaf + 1]), pool);
+        ForEach(bounds.Length - 1, leaf => SolveLeaf(diagonal, couplings, norm, vectors, bounds[leaf], bounds[leaf + 1]), pool);
         while (bounds.Length > 2)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -69,13 +70,13 @@ internal static class DivideAndConquer
         return [.. Enumerable.Range(0, count + 1).Select(i => (int)((long)size * i / count))];
     }
 
-    private static void SolveLeaf(double[] diagonal, double[] couplings, Matrix<double> vectors, int start, int end)
+    private static void SolveLeaf(double[] diagonal, double[] couplings, double norm, Matrix<double> vectors, int start, int end)
     {
         int size = end - start;
         double[] e = new double[size];
         for (int i = 0; i < size - 1; i++) e[i] = couplings[start + i];
         for (int i = start; i < end; i++) vectors[i, i] = 1;
-        if (!TridiagonalQl.Diagonalize(diagonal.AsSpan(start, size), e, vectors.RowRange(start, size).ColumnRange(start, size)))
+        if (!TridiagonalQl.Diagonalize(diagonal.AsSpan(start, size), e, norm, vectors.RowRange(start, size).ColumnRange(start, size)))
             throw new ArithmeticException($"The QL iteration of a symmetric matrix did not converge in {TridiagonalQl.MaxSweeps} sweeps.");
     }
 }

@@ -10,15 +10,20 @@ internal static class TridiagonalQl
 
     private const double Epsilon = 1.0 / (1L << 53);
 
+    /// <summary>Zero, beside a matrix of norm 1; numbers not much smaller are subnormal.</summary>
+    private const double Tiny = 1e-290;
+
     /// <summary>Runs the iteration.</summary>
     /// <param name="diagonal">n; becomes the eigenvalues, in no order.</param>
     /// <param name="offDiagonal">n - 1 and one more that is not read; overwritten.</param>
+    /// <param name="norm">About the largest magnitude in the matrix of which this is a part; what is rounding beside it is zero.</param>
     /// <param name="vectors">[n, any] or null: the rotations are applied to its rows, so that a unit matrix becomes the eigenvectors as rows.</param>
     /// <param name="maxSweeps">Sweeps per eigenvalue before giving up.</param>
     /// <returns>Whether it converged.</returns>
-    public static bool Diagonalize(Span<double> diagonal, Span<double> offDiagonal, MatrixView<double>? vectors, int maxSweeps = MaxSweeps)
+    public static bool Diagonalize(Span<double> diagonal, Span<double> offDiagonal, double norm, MatrixView<double>? vectors, int maxSweeps = MaxSweeps)
     {
-        double negligible = Negligible(diagonal, offDiagonal);
+        // Compared with neighbours alone, elements that are themselves rounding (of a matrix of low rank) would be iterated on without end.
+        double negligible = Epsilon / 8 * norm;
         for (int first = 0; first < diagonal.Length; first++)
         {
             for (int sweep = 0; ; sweep++)
@@ -33,15 +38,15 @@ internal static class TridiagonalQl
         return true;
     }
 
-    /// <summary>
-    /// What is rounding beside the largest element. Compared with neighbours alone, elements that are themselves rounding (of a matrix of low rank) would be iterated on
-    /// without end.
-    /// </summary>
-    private static double Negligible(ReadOnlySpan<double> d, ReadOnlySpan<double> e)
+    /// <summary>The largest magnitude in a tridiagonal matrix.</summary>
+    /// <param name="diagonal">n.</param>
+    /// <param name="offDiagonal">n - 1.</param>
+    public static double Norm(ReadOnlySpan<double> diagonal, ReadOnlySpan<double> offDiagonal)
     {
         double largest = 0;
-        for (int i = 0; i < d.Length; i++) largest = Math.Max(largest, Math.Max(Math.Abs(d[i]), i < d.Length - 1 ? Math.Abs(e[i]) : 0));
-        return Epsilon / 8 * largest;
+        foreach (double value in diagonal) largest = Math.Max(largest, Math.Abs(value));
+        foreach (double value in offDiagonal) largest = Math.Max(largest, Math.Abs(value));
+        return largest;
     }
 
     /// <summary>The first index from which the next off-diagonal element is rounding.</summary>
@@ -55,15 +60,15 @@ internal static class TridiagonalQl
     private static void Sweep(Span<double> d, Span<double> e, int first, int last, MatrixView<double>? vectors)
     {
         double shift = (d[first + 1] - d[first]) / (2 * e[first]);
-        double bulge = d[last] - d[first] + e[first] / (shift + Math.CopySign(Norm(shift, 1), shift));
+        double bulge = d[last] - d[first] + e[first] / (shift + Math.CopySign(Length(shift, 1), shift));
         double sine = 1, cosine = 1, moved = 0;
         for (int i = last - 1; i >= first; i--)
         {
-            double f = sine * e[i], b = cosine * e[i], norm = Norm(f, bulge);
+            double f = sine * e[i], b = cosine * e[i], norm = Length(f, bulge);
             e[i + 1] = norm;
-            if (norm == 0)
+            if (norm < Tiny)
             {
-                // The matrix has fallen apart here: the rest of the sweep has nothing to chase.
+                // The matrix has fallen apart here, and a rotation made of subnormal numbers would not be orthogonal: the rest of the sweep has nothing to chase.
                 d[i + 1] -= moved;
                 e[last] = 0;
                 return;
@@ -83,7 +88,7 @@ internal static class TridiagonalQl
         e[last] = 0;
     }
 
-    private static double Norm(double x, double y)
+    private static double Length(double x, double y)
     {
         double square = x * x + y * y;
         return square is > 1e-280 and < 1e280 ? Math.Sqrt(square) : double.Hypot(x, y);
