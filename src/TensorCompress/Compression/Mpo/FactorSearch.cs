@@ -1,5 +1,4 @@
 using TensorCompress.Compression.Mpo.Fitting;
-using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Mpo;
