@@ -1,7 +1,6 @@
 using TensorCompress.Compression;
 using TensorCompress.Compression.Mpo;
 using TensorCompress.Compression.Mpo.Fitting;
-using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
 using TensorCompress.Threading;
