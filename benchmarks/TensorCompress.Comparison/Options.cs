@@ -6,16 +6,19 @@ namespace TensorCompress.Comparison;
 /// <param name="OpenBlas">File or name of the OpenBLAS library.</param>
 /// <param name="Threads">Thread counts to measure.</param>
 /// <param name="Sizes">Sizes to measure instead of the verb's own; null for those.</param>
+/// <param name="Rounds">Interleaved rounds a figure is the median of; null for the verb's own choice.</param>
+/// <param name="Tokenizer">Tokenizer file or folder.</param>
+/// <param name="Texts">Folder of texts.</param>
 /// <param name="Model">Checkpoint to take real matrices from.</param>
 /// <param name="Text">Calibration text.</param>
-/// <param name="Rounds">Interleaved rounds a figure is the median of; null for the verb's own choice.</param>
-internal sealed record Options(string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Model, string? Text)
+internal sealed record Options(
+    string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null)
 {
-    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--model MODEL] [--text FILE]";
+    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE]";
 
     public static Options Parse(ReadOnlySpan<string> args)
     {
-        var options = new Options("libopenblas.so.0", [1, 2], null, null, null, null);
+        var options = new Options("libopenblas.so.0", [1, 2], null, null);
         for (int i = 0; i < args.Length; i += 2)
         {
             string value = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value. {Usage}");
@@ -27,6 +30,8 @@ internal sealed record Options(string OpenBlas, IReadOnlyList<int> Threads, IRea
                 "--rounds" => options with { Rounds = Numbers(value)[0] },
                 "--model" => options with { Model = value },
                 "--text" => options with { Text = value },
+                "--tokenizer" => options with { Tokenizer = value },
+                "--texts" => options with { Texts = value },
                 _ => throw new ArgumentException($"{args[i]} is not known. {Usage}"),
             };
         }

@@ -7,6 +7,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo"] = MpoComparison.Run,
     ["mpo-time"] = MpoComparison.RunFactorisation,
     ["mpo-fit"] = MpoFitComparison.Run,
+    ["tokenize"] = TokenizerSpeed.Run,
     ["svd"] = SvdComparison.Run,
     ["svd-large"] = SvdComparison.RunLarge,
 };
