@@ -14,7 +14,7 @@ public unsafe class PanelProductBenchmarks : MatrixBenchmark
     private Product _kernel = null!;
 
     [Params(9, 16)]
-    public int Width { get; set; }
+    public int Columns { get; set; }
 
     [Params(1, 64)]
     public int Rows { get; set; }
@@ -31,7 +31,7 @@ public unsafe class PanelProductBenchmarks : MatrixBenchmark
     {
         for (int row = 0; row < Rows; row++)
         {
-            Span<float> y = _results.Row(row)[..Width], weights = _rows.Row(row);
+            Span<float> y = _results.Row(row)[..Columns], weights = _rows.Row(row);
             y.Clear();
             for (int k = 0; k < weights.Length; k++)
             {
@@ -45,6 +45,6 @@ public unsafe class PanelProductBenchmarks : MatrixBenchmark
     public void Kernel() => _kernel(new PanelOperands
     {
         A = _rows.Pointer, RowStride = _rows.Stride, DepthStride = 1, Rows = Rows, Depth = _rows.Columns,
-        Panel = _panel.Pointer, PanelStride = 16, Result = _results.Pointer, ResultStride = 16, Width = Width,
+        Panel = _panel.Pointer, PanelStride = 16, Result = _results.Pointer, ResultStride = 16, Width = Columns,
     });
 }

@@ -116,7 +116,6 @@ public sealed class MpoContractionTests
         using MatrixProductOperator found = MpoFactorizer.Factorize(weights.View, options), balanced = MpoFactorizer.Factorize(weights.View, options with { Search = false });
         Assert.Equal(new SiteFactors([9, 8], [4, 18]), found.Factors);
         Assert.True(found.RelativeError < 1e-5 && balanced.RelativeError > 0.3, $"{found.RelativeError} and {balanced.RelativeError}");
-        Assert.True(found.ParameterCount <= balanced.ParameterCount);
     }
 
     [Fact]
