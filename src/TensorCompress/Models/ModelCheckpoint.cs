@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using TensorCompress.Compression;
+using TensorCompress.Models.Gguf;
 using TensorCompress.Storage;
 using TensorCompress.Storage.Gguf;
 using TensorCompress.Tokenization;
@@ -157,10 +158,11 @@ public sealed class ModelCheckpoint : IDisposable
             IGgufArchitecture architecture = ModelRegistry.All.OfType<IGgufArchitecture>().FirstOrDefault(candidate => candidate.GgufArchitecture == name)
                 ?? throw new TensorFormatException(
                     TensorFormatError.Unsupported,
-                    $"general.architecture \"{name}\"; supported: {string.Join(", ", ModelRegistry.All.OfType<IGgufArchitecture>().Select(candidate => candidate.GgufArchitecture))}", path);
-            JsonDocument configuration = JsonDocument.Parse(architecture.CreateConfiguration(file).ToJsonString());
+                    $"general.architecture \"{name}\"; supported: {ModelRegistry.Supported(ModelRegistry.All.OfType<IGgufArchitecture>().Select(candidate => candidate.GgufArchitecture).Distinct(), name)}", path);
+            var metadata = new GgufModelMetadata(file, name, path);
+            JsonDocument configuration = JsonDocument.Parse(architecture.CreateConfiguration(metadata).ToJsonString());
             GgufVocabulary? vocabulary = GgufVocabularies.Read(file);
-            var tensors = new GgufModelTensors(file, architecture, path);
+            var tensors = new GgufModelTensors(file, architecture, metadata, path);
             return new ModelCheckpoint(
                 path, "gguf", configuration.RootElement, configuration, tensors, [path],
                 vocabulary is null ? [] : GgufVocabularies.CompanionFiles(vocabulary), tensors.Warnings,

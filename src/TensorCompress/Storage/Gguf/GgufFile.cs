@@ -9,7 +9,7 @@ public sealed class GgufFile : ITensorSource
     private const uint Magic = 0x46554747; // "GGUF"
     private const int MaxTensors = 1_000_000;
     private const int MaxKeys = 1_000_000;
-    private const int MaxNameBytes = 63;
+    internal const int MaxNameBytes = 63;
     private const int MaxRank = 4;
     private const int BlockBytes = 1 << 18;
 
