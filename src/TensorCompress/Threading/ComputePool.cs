@@ -1,25 +1,16 @@
-using System.Diagnostics;
-using System.Runtime.ExceptionServices;
-
 namespace TensorCompress.Threading;
 
 /// <summary>A fixed set of threads that share loops over rows. Results never depend on the number of threads: a body computes each index on its own.</summary>
 /// <remarks>
-/// One loop runs at a time; a caller that finds the pool busy runs its loop alone on its own thread, so concurrent callers are safe and never wait.
-/// Workers spin for a short time after a loop, because the next one of a model usually follows within microseconds, then park.
+/// One loop runs at a time; a caller that finds the pool busy runs its loop alone on its own thread, so nested and concurrent callers are safe and never wait.
+/// Threads without work spin for 50 microseconds, because the next loop of a model usually follows within that, then park.
 /// </remarks>
 public sealed class ComputePool : IDisposable
 {
-    private static readonly long SpinTicks = Stopwatch.Frequency / 20_000; // 50 microseconds
-    private const int ChunksPerThread = 4;
-
-    private readonly Thread[] _workers;
-    private readonly object _gate = new();
-    private readonly SemaphoreSlim _wake = new(0);
-    private Loop? _current;
-    private int _parked;
+    private readonly SharedLoop _loop;
+    private readonly Worker[] _workers;
     private int _busy;
-    private bool _stopping;
+    private int _stopping;
 
     /// <summary>Makes a pool.</summary>
     /// <param name="threads">Threads that work on a loop, the caller's included; null for all processors.</param>
@@ -29,12 +20,9 @@ public sealed class ComputePool : IDisposable
         Threads = threads ?? Environment.ProcessorCount;
         ArgumentOutOfRangeException.ThrowIfLessThan(Threads, 1, nameof(threads));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Threads, 1024, nameof(threads));
-        _workers = new Thread[Threads - 1];
-        for (int i = 0; i < _workers.Length; i++)
-        {
-            _workers[i] = new Thread(Work) { IsBackground = true, Name = $"TensorCompress {i + 1}" };
-            _workers[i].Start();
-        }
+        _loop = new SharedLoop(Threads);
+        _workers = new Worker[Threads - 1];
+        for (int i = 0; i < _workers.Length; i++) _workers[i] = new Worker(_loop, $"TensorCompress {i + 1}");
     }
 
     /// <summary>The pool that is used where none is given: one thread per processor.</summary>
@@ -48,31 +36,37 @@ public sealed class ComputePool : IDisposable
     /// <param name="grain">Ranges begin at multiples of this and are at least this long (the last may be shorter).</param>
     /// <param name="body">Called with start (inclusive) and end (exclusive), concurrently. The first exception is rethrown when all have ended.</param>
     /// <exception cref="ObjectDisposedException">The pool was disposed.</exception>
-    public void For(nint count, nint grain, Action<nint, nint> body)
+    public void For(nint count, nint grain, Action<nint, nint> body) => For(count, grain, body, static (start, end, body) => body(start, end));
+
+    /// <summary><see cref="For(nint, nint, Action{nint, nint})"/> for a body without captured variables: a call allocates nothing.</summary>
+    /// <param name="count">Number of indexes.</param>
+    /// <param name="grain">Ranges begin at multiples of this and are at least this long (the last may be shorter).</param>
+    /// <param name="state">What the body works on.</param>
+    /// <param name="body">Called with start (inclusive), end (exclusive) and the state.</param>
+    /// <typeparam name="TState">A tuple or record of the operands.</typeparam>
+    /// <exception cref="ObjectDisposedException">The pool was disposed.</exception>
+    public void For<TState>(nint count, nint grain, TState state, Action<nint, nint, TState> body)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _stopping), this);
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _stopping) != 0, this);
         ArgumentOutOfRangeException.ThrowIfLessThan(grain, 1);
         if (count <= 0) return;
-        nint grains = (count + grain - 1) / grain;
-        if (grains == 1 || _workers.Length == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        if (count <= grain || _workers.Length == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
-            body(0, count);
+            body(0, count, state);
             return;
         }
 
+        LoopBody<TState> bound = LoopBody<TState>.Bind(state, body);
         try
         {
-            nint chunks = Math.Min(grains, Threads * ChunksPerThread);
-            var loop = new Loop(count, (grains + chunks - 1) / chunks * grain, body);
-            Volatile.Write(ref _current, loop);
-            WakeParked();
-            loop.Run();
-            loop.WaitForOthers();
-            Volatile.Write(ref _current, null);
-            loop.ThrowIfFailed();
+            _loop.Open(count, grain, bound);
+            Wake(_loop.Ranges - 1);
+            _loop.Participate();
+            _loop.Close();
         }
         finally
         {
+            bound.Release();
             Volatile.Write(ref _busy, 0);
         }
     }
@@ -80,112 +74,14 @@ public sealed class ComputePool : IDisposable
     /// <summary>Ends the threads. No loop may be running.</summary>
     public void Dispose()
     {
-        if (ReferenceEquals(this, Shared)) return; // lives as long as the process
-        lock (_gate)
-        {
-            if (_stopping) return;
-            _stopping = true;
-        }
-
-        if (_workers.Length > 0) _wake.Release(_workers.Length);
-        foreach (Thread worker in _workers) worker.Join();
-        _wake.Dispose();
+        if (ReferenceEquals(this, Shared) || Interlocked.Exchange(ref _stopping, 1) != 0) return; // the shared pool lives as long as the process
+        foreach (Worker worker in _workers) worker.Stop();
+        foreach (Worker worker in _workers) worker.Join();
     }
 
-    private void WakeParked()
+    /// <summary>Wakes as many threads as there is work for; those that spin need no waking.</summary>
+    private void Wake(nint wanted)
     {
-        // A full fence between publishing the loop and looking for sleepers: a worker announces itself before it looks for a loop.
-        Interlocked.MemoryBarrier();
-        if (Volatile.Read(ref _parked) == 0) return;
-        int sleepers = Interlocked.Exchange(ref _parked, 0);
-        if (sleepers > 0) _wake.Release(sleepers);
-    }
-
-    private void Work()
-    {
-        Loop? last = null;
-        while (!Volatile.Read(ref _stopping))
-        {
-            Loop? loop = NextLoop(last);
-            if (loop is null) continue;
-            last = loop;
-            if (!loop.TryEnter()) continue;
-            loop.Run();
-            loop.Leave();
-        }
-    }
-
-    private Loop? NextLoop(Loop? last)
-    {
-        long start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetTimestamp() - start < SpinTicks)
-        {
-            Loop? loop = Volatile.Read(ref _current);
-            if (loop is not null && !ReferenceEquals(loop, last)) return loop;
-            if (Volatile.Read(ref _stopping)) return null;
-            Thread.SpinWait(8);
-        }
-
-        Interlocked.Increment(ref _parked);
-        Loop? appeared = Volatile.Read(ref _current);
-        if (appeared is not null && !ReferenceEquals(appeared, last))
-        {
-            // Take the announcement back; if a waker has counted it already, its release is consumed by the next park and costs one empty round.
-            int parked = Volatile.Read(ref _parked);
-            while (parked > 0 && Interlocked.CompareExchange(ref _parked, parked - 1, parked) != parked) parked = Volatile.Read(ref _parked);
-            return appeared;
-        }
-
-        _wake.Wait();
-        return null;
-    }
-
-    private sealed class Loop(nint count, nint chunk, Action<nint, nint> body)
-    {
-        private long _next;
-        private int _inside; // workers inside; -1000000 once the caller has closed the loop
-        private Exception? _failure;
-
-        public bool TryEnter()
-        {
-            if (Interlocked.Increment(ref _inside) > 0) return true;
-            Interlocked.Decrement(ref _inside);
-            return false;
-        }
-
-        public void Leave() => Interlocked.Decrement(ref _inside);
-
-        public void Run()
-        {
-            while (true)
-            {
-                var start = (nint)(Interlocked.Add(ref _next, chunk) - chunk);
-                if (start >= count) return;
-                try
-                {
-                    body(start, nint.Min(start + chunk, count));
-                }
-                catch (Exception failure) // carried to the caller's thread, which rethrows it
-                {
-                    Interlocked.CompareExchange(ref _failure, failure, null);
-                    Interlocked.Exchange(ref _next, count);
-                }
-            }
-        }
-
-        public void WaitForOthers()
-        {
-            var spinner = default(SpinWait);
-            while (Interlocked.CompareExchange(ref _inside, -1000000, 0) != 0)
-            {
-                if (spinner.NextSpinWillYield) Thread.Yield();
-                spinner.SpinOnce(sleep1Threshold: -1);
-            }
-        }
-
-        public void ThrowIfFailed()
-        {
-            if (_failure is not null) ExceptionDispatchInfo.Throw(_failure);
-        }
+        for (int i = 0; i < _workers.Length && i < wanted; i++) _workers[i].Wake();
     }
 }

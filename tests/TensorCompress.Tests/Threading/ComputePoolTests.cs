@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using TensorCompress.Threading;
 
 namespace TensorCompress.Tests.Threading;
@@ -113,6 +114,109 @@ public class ComputePoolTests
             await Task.Run(() => pool.For(3, 1, (_, _) => together.SignalAndWait(Limit))).WaitAsync(Limit);
             Assert.Equal(1, together.CurrentPhaseNumber);
         }
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task No_wake_up_is_lost_around_the_moment_of_parking(int threads)
+    {
+        using var pool = new ComputePool(threads);
+        var random = new Random(threads);
+        await Task.Run(() =>
+        {
+            for (int round = 0; round < 1500; round++)
+            {
+                // Threads spin for 50 microseconds: pauses around that length meet them awake, parked and in between.
+                for (long end = Stopwatch.GetTimestamp() + random.Next((int)(Stopwatch.Frequency / 10_000)); Stopwatch.GetTimestamp() < end;) Thread.SpinWait(1);
+                using var together = new Barrier(threads);
+                pool.For(threads, 1, together, static (_, _, together) => together.SignalAndWait(Limit));
+                Assert.Equal(1, together.CurrentPhaseNumber);
+            }
+        }).WaitAsync(Limit);
+    }
+
+    [Fact]
+    public async Task A_caller_that_waits_long_for_others_is_woken()
+    {
+        using var pool = new ComputePool(2);
+        await Task.Run(() =>
+        {
+            for (int round = 0; round < 20; round++)
+            {
+                int caller = Environment.CurrentManagedThreadId;
+                using var together = new Barrier(2);
+                pool.For(2, 1, (_, _) =>
+                {
+                    together.SignalAndWait(Limit);
+                    if (Environment.CurrentManagedThreadId != caller) Thread.Sleep(2);
+                });
+            }
+        }).WaitAsync(Limit);
+    }
+
+    [Fact]
+    public async Task Callers_of_different_states_failures_and_nested_loops_do_not_disturb_each_other()
+    {
+        using var pool = new ComputePool(3);
+        Task[] callers =
+        [
+            .. Enumerable.Range(0, 16).Select(caller => Task.Run(() =>
+            {
+                for (int round = 0; round < 300; round++)
+                {
+                    int[] visits = new int[1 + (caller + round) % 70];
+                    switch ((caller + round) % 4)
+                    {
+                        case 0:
+                            pool.For(visits.Length, 1, visits, static (start, end, visits) => { for (nint i = start; i < end; i++) visits[i]++; });
+                            break;
+                        case 1:
+                            pool.For(visits.Length, 2, (visits, 1), static (start, end, state) => { for (nint i = start; i < end; i++) state.visits[i] += state.Item2; });
+                            break;
+                        case 2:
+                            pool.For(visits.Length, 3, (start, end) => pool.For(end - start, 1, (visits, start), static (first, last, state) =>
+                            {
+                                for (nint i = first; i < last; i++) state.visits[state.start + i]++;
+                            }));
+                            break;
+                        default:
+                            Assert.Equal($"{caller} {round}", Assert.Throws<InvalidDataException>(() => pool.For(70, 1, $"{caller} {round}", static (start, end, text) =>
+                            {
+                                if (end == 70) throw new InvalidDataException(text);
+                            })).Message);
+                            continue;
+                    }
+
+                    Assert.All(visits, visit => Assert.Equal(1, visit));
+                }
+            })),
+        ];
+        await Task.WhenAll(callers).WaitAsync(Limit);
+    }
+
+    [Fact]
+    public void A_loop_with_its_state_allocates_nothing()
+    {
+        using var pool = new ComputePool(3);
+        float[] values = new float[100];
+        void Run() => pool.For(values.Length, 1, (values, 1f), static (start, end, state) => { for (nint i = start; i < end; i++) state.values[i] += state.Item2; });
+        Run();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int round = 0; round < 100; round++) Run();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.All(values, value => Assert.Equal(101, value));
+    }
+
+    [Fact]
+    public void Loops_beyond_four_thousand_million_indexes_are_covered()
+    {
+        if (nint.Size < 8) return;
+        using var pool = new ComputePool(2);
+        nint count = unchecked((nint)((6L << 30) + 1));
+        long covered = 0;
+        pool.For(count, 1, (start, end) => Interlocked.Add(ref covered, end - start));
+        Assert.Equal(count, (nint)covered);
     }
 
     [Fact]
