@@ -56,7 +56,9 @@ internal sealed class InspectCommand : ToolCommand
         Fact(facts, "architecture", $"{model.Architecture}: {model.Blocks} blocks, width {model.HiddenSize}, vocabulary {model.VocabularySize}, context {model.ContextLength}");
         Fact(facts, "parameters", Figures.Count(model.Parameters));
         Fact(facts, "stored", $"{Figures.Bytes(model.StoredBytes)}, {Figures.Bits(model.BitsPerWeight)} bits per weight, {Figures.Bits(model.LinearBitsPerWeight)} over the linear layers");
+        Fact(facts, "tensors", string.Join(", ", model.TensorTypes.Select(type => $"{Figures.Count(type.Tensors)} {type.Type} ({Figures.Bytes(type.StoredBytes)})")));
         Fact(facts, "tokenizer", model.Tokenizer ?? "none");
+        Fact(facts, "chat template", model.ChatTemplate ?? "none");
         foreach (string warning in model.Warnings) Fact(facts, "note", warning);
         console.Write(facts);
 

@@ -29,8 +29,15 @@ internal static class ModelInspection
             BitsPerWeight = size.BitsPerWeight,
             LinearBitsPerWeight = size.LinearBitsPerWeight,
             Tokenizer = tokenizer?.Kind,
+            ChatTemplate = checkpoint.ChatTemplate is { } template ? ChatTemplateFamily.Of(template) : null,
+            TensorTypes =
+            [
+                .. checkpoint.Tensors.Tensors.Keys.GroupBy(checkpoint.StoredTensorType)
+                    .Select(type => new TensorTypeJson(type.Key, type.Count(), type.Sum(checkpoint.StoredTensorBytes)))
+                    .OrderByDescending(type => type.StoredBytes),
+            ],
             Layers = [.. definition.Linears.Select(linear => Summarize(checkpoint, linear))],
-            Tensors = [.. checkpoint.Tensors.Tensors.Values.Select(tensor => new TensorJson(tensor.Name, tensor.ElementType.ToString(), tensor.Shape))],
+            Tensors = [.. checkpoint.Tensors.Tensors.Values.Select(tensor => new TensorJson(tensor.Name, checkpoint.StoredTensorType(tensor.Name), tensor.Shape))],
             Warnings = [.. checkpoint.Warnings, .. UnusualThings(checkpoint, tokenizer)],
             Cpu = cpu,
         };

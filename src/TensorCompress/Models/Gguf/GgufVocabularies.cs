@@ -17,6 +17,12 @@ internal static class GgufVocabularies
         IReadOnlyList<string>? tokens = metadata.Texts(Prefix + "tokens");
         string? model = metadata.Text(Prefix + "model");
         if (tokens is null || model is null) return null;
+        foreach ((string key, int? count) in new[] { ("scores", metadata.Singles(Prefix + "scores")?.Count), ("token_type", metadata.Integers(Prefix + "token_type")?.Count) })
+        {
+            if (count is not null && count != tokens.Count)
+                throw new TensorFormatException(TensorFormatError.Inconsistent, $"{Prefix}{key} has {count} values, the vocabulary {tokens.Count} tokens");
+        }
+
         return new GgufVocabulary
         {
             Model = model,

@@ -6,6 +6,7 @@ namespace TensorCompress.Storage.Gguf;
 public sealed class GgufMetadata
 {
     private const long MaxTextBytes = 64L << 20;
+    private const long MaxListTextBytes = (1L << 20) - 1; // a token or a merge
     private const int MaxKeyBytes = 65_535;
     private const long MaxArrayElements = 100_000_000;
 
@@ -191,7 +192,7 @@ public sealed class GgufMetadata
         }
 
         var texts = new byte[count][];
-        for (int i = 0; i < texts.Length; i++) texts[i] = reader.Text(MaxTextBytes, key);
+        for (int i = 0; i < texts.Length; i++) texts[i] = reader.Text(MaxListTextBytes, key);
         return texts;
     }
 
