@@ -5,6 +5,7 @@ using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Models;
+using TensorCompress.Storage;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Cli.Commands;
@@ -31,8 +32,8 @@ internal sealed class InspectCommand : ToolCommand
         if (arguments.GetValue(_model) is { } model)
         {
             using ModelCheckpoint checkpoint = ModelCheckpoint.Open(BundledModels.Resolve(model));
-            Tokenizer? tokenizer = checkpoint.LoadTokenizer(arguments.GetValue(_tokenizer));
-            InspectionJson inspection = ModelInspection.Of(checkpoint, tokenizer, cpu is null ? null : ToJson(cpu));
+            (Tokenizer? tokenizer, string? fault) = LoadTokenizer(checkpoint, arguments.GetValue(_tokenizer));
+            InspectionJson inspection = ModelInspection.Of(checkpoint, tokenizer, fault, cpu is null ? null : ToJson(cpu));
             Describe(console, inspection);
             console.WriteJson(inspection, ToolJson.Output.InspectionJson);
         }
@@ -47,6 +48,19 @@ internal sealed class InspectCommand : ToolCommand
 
         if (cpu is not null) Describe(console, cpu);
         return ExitCode.Done;
+    }
+
+    // A model can be looked at although its tokenizer cannot be used.
+    private static (Tokenizer? Tokenizer, string? Fault) LoadTokenizer(ModelCheckpoint checkpoint, string? chosen)
+    {
+        try
+        {
+            return (checkpoint.LoadTokenizer(chosen), null);
+        }
+        catch (TensorFormatException fault) when (fault.Kind == TensorFormatError.Unsupported && chosen is null)
+        {
+            return (null, fault.Message);
+        }
     }
 
     private static void Describe(ToolConsole console, InspectionJson model)

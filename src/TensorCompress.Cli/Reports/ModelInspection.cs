@@ -11,7 +11,7 @@ internal static class ModelInspection
 {
     private const string DenseMethod = "dense";
 
-    public static InspectionJson Of(ModelCheckpoint checkpoint, Tokenizer? tokenizer, CpuJson? cpu)
+    public static InspectionJson Of(ModelCheckpoint checkpoint, Tokenizer? tokenizer, string? tokenizerFault, CpuJson? cpu)
     {
         ModelDefinition definition = checkpoint.Definition;
         ModelSize size = ModelSize.Of(checkpoint);
@@ -38,7 +38,7 @@ internal static class ModelInspection
             ],
             Layers = [.. definition.Linears.Select(linear => Summarize(checkpoint, linear))],
             Tensors = [.. checkpoint.Tensors.Tensors.Values.Select(tensor => new TensorJson(tensor.Name, checkpoint.StoredTensorType(tensor.Name), tensor.Shape))],
-            Warnings = [.. checkpoint.Warnings, .. UnusualThings(checkpoint, tokenizer)],
+            Warnings = [.. checkpoint.Warnings, .. UnusualThings(checkpoint, tokenizer), .. tokenizerFault is null ? [] : new[] { $"the tokenizer cannot be used: {tokenizerFault}" }],
             Cpu = cpu,
         };
     }

@@ -45,6 +45,18 @@ public class GoldenArchitectureTests
         Assert.Contains("supported: ", fault.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("auto_map", """{"AutoModel": "modeling.Evil"}""")]
+    [InlineData("trust_remote_code", "true")]
+    [InlineData("_attn_implementation", "\"flash_attention_2\"")]
+    public void Z07_what_would_load_code_is_ignored_and_said(string key, string value)
+    {
+        using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(
+            $$"""{"model_type": "llama", "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 10, "max_position_embeddings": 32, "{{key}}": {{value}}}""",
+            new MemoryTensors());
+        Assert.Contains(key, Assert.Single(checkpoint.Warnings), StringComparison.Ordinal);
+    }
+
     [SharedFact]
     public void A_missing_bias_is_zero_and_said()
     {

@@ -65,7 +65,7 @@ internal static class GgufVocabularies
     }
 
     /// <summary>The tokenizer files of a Hugging Face folder with this vocabulary.</summary>
-    public static IReadOnlyList<CompanionFile> CompanionFiles(GgufVocabulary vocabulary) =>
+    public static IReadOnlyList<CompanionFile> CompanionFiles(GgufVocabulary vocabulary) => vocabulary.Model != "gpt2" ? [] :
     [
         new("tokenizer.json", stream => stream.Write(TokenizerJson.Write(vocabulary))),
         new("tokenizer_config.json", stream => stream.Write(TokenizerConfigJson.Write(vocabulary))),
