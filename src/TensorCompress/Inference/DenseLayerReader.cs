@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using TensorCompress.Compression.Dense;
+using TensorCompress.Kernels;
 using TensorCompress.Layers;
 using TensorCompress.Models;
 using TensorCompress.Storage;

@@ -1,3 +1,4 @@
+using TensorCompress.Kernels;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Tensors;
 
