@@ -9,6 +9,7 @@ namespace TensorCompress.Cli.Reports;
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.Never,
     Converters = [typeof(FiniteNumberConverter)])]
+[JsonSerializable(typeof(CalibrationJson))]
 [JsonSerializable(typeof(CompressionJson))]
 [JsonSerializable(typeof(ConversionJson))]
 [JsonSerializable(typeof(CpuJson))]
@@ -36,6 +37,9 @@ internal sealed class FiniteNumberConverter : JsonConverter<double>
         else writer.WriteNullValue();
     }
 }
+
+/// <summary><c>calibrate --json</c>.</summary>
+internal sealed record CalibrationJson(int Layers, long Tokens, long Bytes);
 
 /// <summary><c>compress --json</c>.</summary>
 internal sealed record CompressionJson(IReadOnlyList<LayerJson> Layers, long StoredBytes, double Seconds, long PeakBytes);

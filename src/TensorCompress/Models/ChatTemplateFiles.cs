@@ -29,11 +29,5 @@ internal static class ChatTemplateFiles
         entry.ValueKind == JsonValueKind.Object && entry.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String && name.GetString() == "default"
         && entry.TryGetProperty("template", out JsonElement template) && template.ValueKind == JsonValueKind.String;
 
-    private static byte[]? Bytes(IReadOnlyList<CompanionFile> files, string name)
-    {
-        if (files.FirstOrDefault(file => file.Name == name) is not { } found) return null;
-        using var content = new MemoryStream();
-        found.WriteTo(content);
-        return content.ToArray();
-    }
+    private static byte[]? Bytes(IReadOnlyList<CompanionFile> files, string name) => files.FirstOrDefault(file => file.Name == name)?.ReadAll();
 }

@@ -105,6 +105,9 @@ public sealed class ModelCheckpoint : IDisposable
     /// <exception cref="TensorFormatException">The file that should hold it is damaged.</exception>
     public string? ChatTemplate => Tensors is GgufModelTensors gguf ? gguf.Metadata.Text("tokenizer.chat_template") : ChatTemplateFiles.Read(CompanionFiles);
 
+    /// <summary>The bytes of a file that travels with the model, or null.</summary>
+    internal byte[]? ReadCompanion(string name) => CompanionFiles.FirstOrDefault(file => file.Name == name)?.ReadAll();
+
     /// <summary>Name of the type in which a tensor's values are stored: of GGUF files ggml's, else that of safetensors.</summary>
     public string StoredTensorType(string tensor) => Tensors is GgufModelTensors gguf ? gguf.StoredType(tensor) : Tensors.Tensors[tensor].ElementType.Name();
 
