@@ -31,17 +31,16 @@ internal sealed class GgufTokenizerJson
         bool isByteFallback = IsTrue(_model["byte_fallback"]);
         string? name = PreTokenizerNames.Find(_root["pre_tokenizer"], _root["normalizer"], IsTrue(_model["ignore_merges"]));
         if (!isByteFallback && name is null) return "GGUF has no name for the tokenizer's way of cutting words";
-        if (isByteFallback) WriteScored(metadata, tokens);
-        else tokens.Write(metadata, "gpt2", name!);
+        if (isByteFallback) WriteScores(metadata, tokens);
         foreach (JsonNode? added in _root["added_tokens"] as JsonArray ?? [])
             tokens.Set(added!["id"]!.GetValue<int>(), added["content"]!.GetValue<string>(), IsTrue(added["special"]) ? TokenList.Control : TokenList.UserDefined);
-        tokens.WriteLists(metadata);
+        tokens.Write(metadata, isByteFallback ? "llama" : "gpt2", name ?? "default");
         if (!isByteFallback) metadata.Add(TokenList.Prefix + "merges", Merges().Select(merge => $"{merge.Left} {merge.Right}"));
         return null;
     }
 
     // SentencePiece merges by score: the rank of the first merge that makes a token, negated, puts them in the order of the ranks.
-    private void WriteScored(GgufMetadataBuilder metadata, TokenList tokens)
+    private void WriteScores(GgufMetadataBuilder metadata, TokenList tokens)
     {
         var scores = new float[tokens.Count];
         var vocabulary = (JsonObject)_model["vocab"]!;
@@ -65,7 +64,6 @@ internal sealed class GgufTokenizerJson
             metadata.Add(TokenList.Prefix + "unknown_token_id", (uint)unknownId.GetValue<int>());
         }
 
-        tokens.Write(metadata, "llama", "default");
         metadata.Add(TokenList.Prefix + "scores", scores.AsSpan());
         metadata.Add(TokenList.Prefix + "add_space_prefix", PrependsBlank());
     }

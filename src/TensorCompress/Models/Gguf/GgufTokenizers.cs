@@ -61,7 +61,6 @@ internal static class GgufTokenizers
 
         foreach (AddedToken token in vocabulary.AddedTokens) tokens.Set(token.Id, token.Content, token.IsSpecial ? TokenList.Control : TokenList.UserDefined);
         tokens.Write(metadata, vocabulary.IsBytePair ? "llama" : "t5", "default");
-        tokens.WriteLists(metadata);
         metadata.Add(Prefix + "scores", scores.AsSpan());
         metadata.Add(Prefix + "add_space_prefix", vocabulary.AddsDummyPrefix);
         if (vocabulary.IsBytePair) return;
@@ -89,7 +88,6 @@ internal static class GgufTokenizers
         }
 
         tokens.Write(metadata, "llama", "default");
-        tokens.WriteLists(metadata);
         metadata.Add(Prefix + "scores", scores.AsSpan());
         metadata.Add(Prefix + "unknown_token_id", 0u);
     }

@@ -30,16 +30,11 @@ internal sealed class TokenList
 
     public void Set(int id, string text, int type) => (_texts[id], _types[id]) = (text, type);
 
-    /// <summary>Writes the kind of model and the name of the pre-tokenizer.</summary>
+    /// <summary>Writes the kind of model, the name of the pre-tokenizer, texts and types.</summary>
     public void Write(GgufMetadataBuilder metadata, string model, string pre)
     {
         metadata.Add(Prefix + "model", model);
         metadata.Add(Prefix + "pre", pre);
-    }
-
-    /// <summary>Writes texts and types.</summary>
-    public void WriteLists(GgufMetadataBuilder metadata)
-    {
         metadata.Add(Prefix + "tokens", _texts);
         metadata.Add(Prefix + "token_type", _types.AsSpan());
     }
