@@ -16,7 +16,11 @@ internal sealed class ConvertCommand : ToolCommand
 
     private static readonly Dictionary<string, GgufWeightType> GgufTypes = new()
     {
-        ["f32"] = GgufWeightType.F32, ["f16"] = GgufWeightType.F16, ["bf16"] = GgufWeightType.BF16, ["q8_0"] = GgufWeightType.Q80, ["q4_0"] = GgufWeightType.Q40,
+        ["f32"] = GgufWeightType.F32,
+        ["f16"] = GgufWeightType.F16,
+        ["bf16"] = GgufWeightType.BF16,
+        ["q8_0"] = GgufWeightType.Q80,
+        ["q4_0"] = GgufWeightType.Q40,
     };
 
     private readonly Argument<string> _model = ToolOptions.Model();
