@@ -5,8 +5,8 @@ namespace TensorCompress.Comparison;
 /// <summary>Times several things in turn, round after round, so that a machine that drifts drifts for all of them.</summary>
 internal static class Interleaved
 {
-    // OpenBLAS's threads spin for some 30 ms after their work; a pause before every run keeps them off the other's processor.
-    private const int PauseMilliseconds = 40;
+    // OpenBLAS's threads spin for 110 ms after their work; a pause before every run keeps them off the other's processor.
+    private const int PauseMilliseconds = 160;
 
     /// <summary>Runs each body once to warm up, then all in turn.</summary>
     /// <returns>Per body, median and best seconds.</returns>
