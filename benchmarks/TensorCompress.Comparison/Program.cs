@@ -4,6 +4,8 @@ using TensorCompress.Comparison;
 Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
+    ["svd"] = SvdComparison.Run,
+    ["svd-large"] = SvdComparison.RunLarge,
 };
 
 if (args.Length == 0 || !verbs.TryGetValue(args[0], out Action<Options>? run))
