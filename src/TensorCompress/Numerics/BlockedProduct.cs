@@ -32,7 +32,7 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
 
     private static int BlockRows => ProductBlocking.SecondLevelBytes / (Depth * sizeof(T)) / TileRows * TileRows;
 
-        /// <summary>C = alpha A B + beta C.</summary>
+    /// <summary>C = alpha A B + beta C.</summary>
     /// <param name="a">[m, k].</param>
     /// <param name="b">[k, n].</param>
     /// <param name="c">[m, n].</param>
