@@ -42,6 +42,7 @@ internal sealed class TokenizeCommand : ToolCommand
     {
         string path = BundledModels.Resolve(source);
         if (File.Exists(path) && !IsModelFile(path)) return TokenizerLoader.Load(path);
+        if (File.Exists(path) && Path.GetExtension(path).Equals(".gguf", StringComparison.OrdinalIgnoreCase)) return GgufTokenizer.Load(path) ?? throw new UsageException($"there is no tokenizer in {source}");
         if (Directory.Exists(path)) return TokenizerLoader.TryLoad(path) ?? throw new UsageException($"there is no tokenizer in {source}");
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(path);
         return checkpoint.LoadTokenizer() ?? throw new UsageException($"no tokenizer lies beside {source}");

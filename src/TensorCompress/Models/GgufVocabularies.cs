@@ -32,6 +32,8 @@ internal static class GgufVocabularies
             AddBosToken = metadata.Flag(Prefix + "add_bos_token"),
             AddEosToken = metadata.Flag(Prefix + "add_eos_token"),
             AddSpacePrefix = metadata.Flag(Prefix + "add_space_prefix"),
+            RemoveExtraWhitespaces = metadata.Flag(Prefix + "remove_extra_whitespaces"),
+            CharacterMap = metadata.Integers(Prefix + "precompiled_charsmap") is { } map ? [.. map.Select(value => (byte)value)] : null,
             ChatTemplate = metadata.Text("tokenizer.chat_template"),
         };
 
@@ -46,7 +48,7 @@ internal static class GgufVocabularies
     /// <summary>The tokenizer files of a Hugging Face folder with this vocabulary.</summary>
     public static IReadOnlyList<CompanionFile> CompanionFiles(GgufVocabulary vocabulary) =>
     [
-        new("tokenizer.json", stream => stream.Write(TokenizerJson.Write(vocabulary))),
+        new(TokenizerFactory.FileNameOf(vocabulary), stream => stream.Write(TokenizerFactory.Write(vocabulary))),
         new("tokenizer_config.json", stream => stream.Write(TokenizerConfigJson.Write(vocabulary))),
     ];
 }

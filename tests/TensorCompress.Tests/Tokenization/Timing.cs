@@ -20,11 +20,14 @@ internal static class Timing
     }
 
     /// <summary>Asserts that the work of a whole text takes at most so long, and about 8 times as long as that of an eighth of it (quadratic work would take 64 times).</summary>
-    public static string AssertLinear(string text, int seconds, Action<int> work)
+    public static string AssertLinear(string text, int seconds, Action<int> work) => AssertLinear(text.Length, seconds, work);
+
+    /// <inheritdoc cref="AssertLinear(string, int, Action{int})"/>
+    public static string AssertLinear(int length, int seconds, Action<int> work)
     {
-        TimeSpan eighth = Best(() => work(text.Length / 8));
-        TimeSpan whole = Best(() => work(text.Length));
-        string message = $"{text.Length} units: {whole.TotalSeconds:F3} s, an eighth of it {eighth.TotalSeconds:F3} s";
+        TimeSpan eighth = Best(() => work(length / 8));
+        TimeSpan whole = Best(() => work(length));
+        string message = $"{length} units: {whole.TotalSeconds:F3} s, an eighth of it {eighth.TotalSeconds:F3} s";
         Assert.True(whole < TimeSpan.FromSeconds(seconds) && whole < 24 * eighth + TimeSpan.FromMilliseconds(100), message);
         return message;
     }

@@ -3,8 +3,8 @@ using TensorCompress.Storage;
 
 namespace TensorCompress.Tokenization.Json;
 
-/// <summary>Collects tokens and merges of a byte-pair vocabulary from whatever file and checks that they fit together.</summary>
-internal sealed class BpeVocabularyReader(string? fileName)
+/// <summary>Collects the tokens and merges of a vocabulary from whatever file and checks that they fit together.</summary>
+internal sealed class VocabularyReader(string? fileName)
 {
     private const int MaxTokens = 4_000_000;
     private const int MaxUnusedIds = 1024; // beside one for each token: bounds what a single huge id can demand
@@ -55,8 +55,8 @@ internal sealed class BpeVocabularyReader(string? fileName)
         }
     }
 
-    /// <summary>Reads a JSON array of merges, each <c>"a b"</c> or <c>["a", "b"]</c>.</summary>
-    public void ReadMerges(JsonSource source)
+    /// <summary>Reads a JSON array of merges, each <c>"a b"</c> or <c>["a", "b"]</c>. A prefix that right parts begin with is left out of the results.</summary>
+    public void ReadMerges(JsonSource source, string continuingPrefix = "")
     {
         var reader = new Utf8JsonReader(source.Utf8.Span);
         if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray) throw source.Fault(TensorFormatError.Structure, "The merges are no array.");
@@ -65,7 +65,7 @@ internal sealed class BpeVocabularyReader(string? fileName)
             long offset = source.Offset + reader.TokenStartIndex;
             if (reader.TokenType == JsonTokenType.String)
             {
-                AddMerge(_text.AsSpan(0, CopyString(source, ref reader, 0)), offset);
+                AddMerge(_text.AsSpan(0, CopyString(source, ref reader, 0)), offset, continuingPrefix);
                 continue;
             }
 
@@ -80,23 +80,47 @@ internal sealed class BpeVocabularyReader(string? fileName)
             }
 
             if (reader.TokenType != JsonTokenType.EndArray || parts != 2) throw source.At(ref reader, TensorFormatError.Value, "A merge does not have two parts that are texts.");
-            AddMerge(_text.AsSpan(0, leftLength), _text.AsSpan(leftLength, length - leftLength), _text.AsSpan(0, length), offset);
+            AddMerge(_text.AsSpan(0, leftLength), _text.AsSpan(leftLength, length - leftLength), offset, continuingPrefix);
         }
     }
 
+    /// <summary>Reads a JSON array of tokens with their scores, each <c>["a", -1.5]</c>; an id is a token's place.</summary>
+    public double[] ReadScoredTokens(JsonSource source)
+    {
+        var scores = new List<double>();
+        var reader = new Utf8JsonReader(source.Utf8.Span);
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray) throw source.Fault(TensorFormatError.Structure, "The vocabulary is no array.");
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            long offset = source.Offset + reader.TokenStartIndex;
+            if (reader.TokenType != JsonTokenType.StartArray || !reader.Read() || reader.TokenType != JsonTokenType.String)
+                throw source.At(ref reader, TensorFormatError.Structure, "A token of the vocabulary is no array of a text and a number.");
+            AddToken(source.ReadString(ref reader), scores.Count, offset);
+            reader.Read();
+            scores.Add(source.ReadNumber(ref reader));
+            if (!reader.Read() || reader.TokenType != JsonTokenType.EndArray) throw source.At(ref reader, TensorFormatError.Structure, "A token of the vocabulary has more than a text and a number.");
+        }
+
+        return scores.Count > 0 ? [.. scores] : throw source.Fault(TensorFormatError.Value, "The vocabulary is empty.");
+    }
+
     /// <summary>Adds a merge written as two parts with one blank between them.</summary>
-    public void AddMerge(ReadOnlySpan<char> line, long? offset = null)
+    public void AddMerge(ReadOnlySpan<char> line, long? offset = null, string continuingPrefix = "")
     {
         int blank = line.IndexOf(' ');
         if (blank <= 0 || blank == line.Length - 1 || line[(blank + 1)..].Contains(' '))
             throw Fault(TensorFormatError.Value, $"The merge '{line}' does not have two parts.", offset);
-        ReadOnlySpan<char> left = line[..blank];
-        ReadOnlySpan<char> right = line[(blank + 1)..];
-        AddMerge(left, right, string.Concat(left, right), offset);
+        AddMerge(line[..blank], line[(blank + 1)..], offset, continuingPrefix);
     }
 
-    private void AddMerge(ReadOnlySpan<char> left, ReadOnlySpan<char> right, ReadOnlySpan<char> both, long? offset) =>
+    private void AddMerge(ReadOnlySpan<char> left, ReadOnlySpan<char> right, long? offset, string continuingPrefix)
+    {
+        ReadOnlySpan<char> addition = right.StartsWith(continuingPrefix) ? right[continuingPrefix.Length..] : right;
+        Span<char> both = left.Length + addition.Length <= 256 ? stackalloc char[left.Length + addition.Length] : new char[left.Length + addition.Length];
+        left.CopyTo(both);
+        addition.CopyTo(both[left.Length..]);
         _merges.Add(new BpeMerge(IdOfPart(left, offset), IdOfPart(right, offset), IdOfPart(both, offset)));
+    }
 
     private int IdOfPart(ReadOnlySpan<char> part, long? offset) =>
         _idOfToken.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(part, out int id)
