@@ -32,7 +32,6 @@ public sealed class UsageTests
         { "--save-plot", "eval stories260K --text a.txt --save-plot p.svg" },
         { "--kv", "generate stories260K --prompt a --kv q8/q8" },
         { "--chat", "generate stories260K --prompt a --chat" },
-        { "gguf", "convert stories260K -o out --to gguf" },
     };
 
     public static TheoryData<string, string> WrongUsage => new()

@@ -1,8 +1,9 @@
+using System.Text.Json.Nodes;
 using TensorCompress.Storage;
 using TensorCompress.Storage.Gguf;
 using TensorCompress.Tokenization;
 
-namespace TensorCompress.Models;
+namespace TensorCompress.Models.Gguf;
 
 /// <summary>The tokenizer of a GGUF file.</summary>
 internal static class GgufVocabularies
@@ -16,6 +17,12 @@ internal static class GgufVocabularies
         IReadOnlyList<string>? tokens = metadata.Texts(Prefix + "tokens");
         string? model = metadata.Text(Prefix + "model");
         if (tokens is null || model is null) return null;
+        foreach ((string key, int? count) in new[] { ("scores", metadata.Singles(Prefix + "scores")?.Count), ("token_type", metadata.Integers(Prefix + "token_type")?.Count) })
+        {
+            if (count is not null && count != tokens.Count)
+                throw new TensorFormatException(TensorFormatError.Inconsistent, $"{Prefix}{key} has {count} values, the vocabulary {tokens.Count} tokens");
+        }
+
         return new GgufVocabulary
         {
             Model = model,
@@ -43,6 +50,20 @@ internal static class GgufVocabularies
             if (id is < 0 || id >= tokens.Count) throw new TensorFormatException(TensorFormatError.Value, $"{Prefix}{key} is {id}, the vocabulary has {tokens.Count} tokens");
             return (int?)id;
         }
+    }
+
+    /// <summary>Adds vocabulary size and special ids to a configuration.</summary>
+    public static void AddSizeAndIds(GgufModelMetadata metadata, JsonObject configuration)
+    {
+        if (!metadata.File.Tensors.TryGetValue("token_embd.weight", out TensorInfo? embedding) || embedding.Shape.Count != 2)
+            throw new TensorFormatException(TensorFormatError.Inconsistent, "the file lacks the embedding [vocabulary, hidden]", tensor: "token_embd.weight");
+        configuration["vocab_size"] = embedding.Shape[0];
+        foreach ((string key, string name) in new[] { ("bos_token_id", "bos_token_id"), ("eos_token_id", "eos_token_id"), ("padding_token_id", "pad_token_id") })
+        {
+            if (metadata.File.Metadata.Integer(Prefix + key) is { } id) configuration[name] = id;
+        }
+
+        configuration["torch_dtype"] = "float32";
     }
 
     /// <summary>The tokenizer files of a Hugging Face folder with this vocabulary.</summary>

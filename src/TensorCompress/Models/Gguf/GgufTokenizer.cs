@@ -2,7 +2,7 @@ using TensorCompress.Storage;
 using TensorCompress.Storage.Gguf;
 using TensorCompress.Tokenization;
 
-namespace TensorCompress.Models;
+namespace TensorCompress.Models.Gguf;
 
 /// <summary>The tokenizer of a GGUF file, whatever model the file holds, or none.</summary>
 public static class GgufTokenizer
