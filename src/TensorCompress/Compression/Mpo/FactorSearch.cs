@@ -9,7 +9,7 @@ namespace TensorCompress.Compression.Mpo;
 /// </summary>
 internal static class FactorSearch
 {
-    private const int MostCandidates = 32;
+    private const int MostCandidates = 96;
 
     /// <summary>The largest site may have this many times the elements of the smallest.</summary>
     private const double MostUneven = 4;
