@@ -13,7 +13,7 @@ namespace TensorCompress.Inference;
 /// <summary>Makes the layers of a model from its checkpoint: compressed ones by the manifest, dense ones from their tensors.</summary>
 internal static class WeightLoader
 {
-    public static ModelWeights Load(ModelCheckpoint checkpoint, ComputePool pool, CancellationToken cancellationToken)
+    public static ModelWeights Load(ModelCheckpoint checkpoint, RuntimeOptions options, ComputePool pool, CancellationToken cancellationToken)
     {
         ModelDefinition definition = checkpoint.Definition;
         CheckTensors(checkpoint);
@@ -27,7 +27,7 @@ internal static class WeightLoader
                 for (nint i = start; i < end; i++)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    layers[i] = LoadLinear(checkpoint, linears[i]);
+                    layers[i] = LoadLinear(checkpoint, linears[i], options);
                 }
             });
         }
@@ -79,12 +79,12 @@ internal static class WeightLoader
         TensorFormatException Fault(TensorFormatError kind, string reason) => new(kind, reason, checkpoint.Path, linear.Name);
     }
 
-    private static LinearLayer LoadLinear(ModelCheckpoint checkpoint, LinearDefinition linear)
+    private static LinearLayer LoadLinear(ModelCheckpoint checkpoint, LinearDefinition linear, RuntimeOptions options)
     {
         // Plain floats become the layer itself; everything else is packed from its stored form.
         if (!IsCompressed(checkpoint, linear) && DenseType(checkpoint, linear) == ElementType.F32) return new DenseLayer(ReadFinite(checkpoint, linear));
         using CompressedWeight weight = ReadWeight(checkpoint, linear);
-        return weight.CreateLayer();
+        return weight.CreateLayer(options);
     }
 
     private static bool IsCompressed(ModelCheckpoint checkpoint, LinearDefinition linear) => checkpoint.Manifest?.Layers.ContainsKey(linear.Name) == true;

@@ -44,7 +44,7 @@ public sealed class DenseWeight : CompressedWeight
     }
 
     /// <inheritdoc/>
-    public override LinearLayer CreateLayer()
+    public override LinearLayer CreateLayer(RuntimeOptions options)
     {
         if (Type != ElementType.F32) return new HalfDenseLayer(Type, _values, InputDimension);
         var weights = new Matrix<float>(OutputDimension, InputDimension);

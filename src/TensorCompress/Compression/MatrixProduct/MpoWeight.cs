@@ -39,7 +39,7 @@ public sealed class MpoWeight : CompressedWeight
     };
 
     /// <inheritdoc/>
-    public override LinearLayer CreateLayer() => new MpoLayer(Operator, Type);
+    public override LinearLayer CreateLayer(RuntimeOptions options) => new MpoLayer(Operator, Type);
 
     /// <summary>The name of a core's part.</summary>
     internal static string PartName(int site) => $"core{site}";

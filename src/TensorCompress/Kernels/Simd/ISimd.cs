@@ -43,4 +43,10 @@ internal interface ISimd<TSelf>
 
     /// <summary>Four floats: lanes i, i + 4, i + 8, i + 12 added as (i, i + 8) and (i + 4, i + 12) first. The last two levels follow in <see cref="Reduction"/>.</summary>
     static abstract Vector128<float> SumToFour(TSelf value);
+
+    /// <summary>Sixteen binary16 numbers, exactly; they must be finite.</summary>
+    static abstract unsafe TSelf LoadHalf(ushort* source);
+
+    /// <summary>Sixteen bfloat16 numbers, exactly.</summary>
+    static abstract unsafe TSelf LoadBfloat16(ushort* source);
 }

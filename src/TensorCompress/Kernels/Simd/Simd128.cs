@@ -65,5 +65,21 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> SumToFour(Simd128 value) => (value._v0 + value._v2) + (value._v1 + value._v3);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd128 LoadHalf(ushort* source)
+    {
+        (Vector128<uint> v0, Vector128<uint> v1) = Vector128.Widen(Vector128.Load(source));
+        (Vector128<uint> v2, Vector128<uint> v3) = Vector128.Widen(Vector128.Load(source + 8));
+        return new(HalfConversion.ToSingle(v0), HalfConversion.ToSingle(v1), HalfConversion.ToSingle(v2), HalfConversion.ToSingle(v3));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd128 LoadBfloat16(ushort* source)
+    {
+        (Vector128<uint> v0, Vector128<uint> v1) = Vector128.Widen(Vector128.Load(source));
+        (Vector128<uint> v2, Vector128<uint> v3) = Vector128.Widen(Vector128.Load(source + 8));
+        return new((v0 << 16).AsSingle(), (v1 << 16).AsSingle(), (v2 << 16).AsSingle(), (v3 << 16).AsSingle());
+    }
+
     private static Vector128<float> PowerOfTwo(Vector128<float> n) => ((Vector128.ConvertToInt32(n) + Vector128.Create(127)) << 23).AsSingle();
 }

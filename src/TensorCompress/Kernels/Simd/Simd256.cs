@@ -50,5 +50,14 @@ internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : 
         return eight.GetLower() + eight.GetUpper();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd256 LoadHalf(ushort* source) => new(HalfConversion.ToSingle(Widen(source)), HalfConversion.ToSingle(Widen(source + 8)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd256 LoadBfloat16(ushort* source) => new((Widen(source) << 16).AsSingle(), (Widen(source + 8) << 16).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe Vector256<uint> Widen(ushort* source) => Vector256.WidenLower(Vector128.Load(source).ToVector256Unsafe());
+
     private static Vector256<float> PowerOfTwo(Vector256<float> n) => ((Vector256.ConvertToInt32(n) + Vector256.Create(127)) << 23).AsSingle();
 }

@@ -43,4 +43,10 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
         Vector256<float> eight = value._value.GetLower() + value._value.GetUpper();
         return eight.GetLower() + eight.GetUpper();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd512 LoadHalf(ushort* source) => new(HalfConversion.ToSingle(Vector512.WidenLower(Vector256.Load(source).ToVector512Unsafe())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd512 LoadBfloat16(ushort* source) => new((Vector512.WidenLower(Vector256.Load(source).ToVector512Unsafe()) << 16).AsSingle());
 }

@@ -90,6 +90,20 @@ internal struct SimdScalar : ISimd<SimdScalar>
             (v[0] + v[8]) + (v[4] + v[12]), (v[1] + v[9]) + (v[5] + v[13]), (v[2] + v[10]) + (v[6] + v[14]), (v[3] + v[11]) + (v[7] + v[15]));
     }
 
+    public static unsafe SimdScalar LoadHalf(ushort* source)
+    {
+        SimdScalar result = default;
+        for (int i = 0; i < 16; i++) result._lanes[i] = (float)BitConverter.UInt16BitsToHalf(source[i]);
+        return result;
+    }
+
+    public static unsafe SimdScalar LoadBfloat16(ushort* source)
+    {
+        SimdScalar result = default;
+        for (int i = 0; i < 16; i++) result._lanes[i] = BitConverter.UInt32BitsToSingle((uint)source[i] << 16);
+        return result;
+    }
+
     [InlineArray(16)]
     private struct Sixteen
     {
