@@ -1,5 +1,5 @@
 using TensorCompress.Compression;
-using TensorCompress.Compression.MatrixProduct;
+using TensorCompress.Compression.Mpo;
 using TensorCompress.Compression.Scalar;
 using TensorCompress.Inference;
 using TensorCompress.Layers;

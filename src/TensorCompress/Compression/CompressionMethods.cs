@@ -1,5 +1,5 @@
 using TensorCompress.Compression.Dense;
-using TensorCompress.Compression.MatrixProduct;
+using TensorCompress.Compression.Mpo;
 using TensorCompress.Compression.Scalar;
 
 namespace TensorCompress.Compression;

@@ -54,6 +54,9 @@ public sealed class LanguageModel : IDisposable
     /// <summary>Bytes of memory that the weights take.</summary>
     public long ResidentBytes => _weights.ResidentBytes;
 
+    /// <summary>The parts, for work on single blocks.</summary>
+    internal ModelWeights Weights => _weights;
+
     /// <summary>The options it was loaded with.</summary>
     public LanguageModelOptions Options { get; }
 

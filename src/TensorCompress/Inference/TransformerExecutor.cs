@@ -64,7 +64,11 @@ internal sealed class TransformerExecutor
         }
     }
 
-    private void Embed(ReadOnlySpan<int> tokens, int position, MatrixView<float> residual)
+    /// <summary>The residual stream before the first block.</summary>
+    /// <param name="tokens">Ids inside the vocabulary.</param>
+    /// <param name="position">Position of the first token.</param>
+    /// <param name="residual">[tokens, hidden], overwritten.</param>
+    public void Embed(ReadOnlySpan<int> tokens, int position, MatrixView<float> residual)
     {
         int hidden = _weights.Definition.HiddenSize;
         for (int i = 0; i < tokens.Length; i++)
@@ -76,15 +80,24 @@ internal sealed class TransformerExecutor
         }
     }
 
-    private void RunBlock(int block, MatrixView<float> residual, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
+    /// <summary>Runs one block.</summary>
+    /// <param name="block">Its index.</param>
+    /// <param name="residual">The residual stream, [tokens, hidden]; changed in place, unless the probe ends the block early.</param>
+    /// <param name="position">Position of the first token.</param>
+    /// <param name="cache">Holds earlier positions, receives these.</param>
+    /// <param name="context">Threads and scratch memory.</param>
+    /// <param name="probe">Looks at the activations; may be null.</param>
+    public void RunBlock(int block, MatrixView<float> residual, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
     {
         BlockDefinition definition = _weights.Definition.Blocks[block];
         using ScratchLease attended = context.Rent(residual.Rows, residual.Columns);
         using ScratchLease fed = context.Rent(residual.Rows, residual.Columns);
         Attend(block, residual, attended.View, position, cache, context, probe);
+        if (probe?.IsDone == true) return;
         if (definition.IsParallel)
         {
             FeedForward(block, residual, fed.View, position, context, probe);
+            if (probe?.IsDone == true) return;
             AddTo(residual, attended.View, definition.ResidualScale);
         }
         else
@@ -92,6 +105,7 @@ internal sealed class TransformerExecutor
             AddTo(residual, attended.View, definition.ResidualScale);
             probe?.Observe(ActivationPoint.AttentionResidual, block, position, residual);
             FeedForward(block, residual, fed.View, position, context, probe);
+            if (probe?.IsDone == true) return;
         }
 
         AddTo(residual, fed.View, definition.ResidualScale);
@@ -109,6 +123,7 @@ internal sealed class TransformerExecutor
         using ScratchLease mixed = context.Rent(residual.Rows, queryWidth);
         Normalize(weights.AttentionNorm, residual, update, context);
         probe?.Observe(ActivationPoint.AttentionNorm, block, position, update);
+        if (probe?.IsDone == true) return;
         Project(weights, attention, update, projected.View, context);
 
         MatrixView<float> queries = projected.View.ColumnRange(0, queryWidth);
@@ -130,6 +145,7 @@ internal sealed class TransformerExecutor
             queries, cache, block, position, mixed.View, context,
             probe is null ? null : (head, at, row) => probe.ObserveAttention(block, head, at, row));
         probe?.Observe(ActivationPoint.AttentionMix, block, position, mixed.View);
+        if (probe?.IsDone == true) return;
         Apply(weights.AttentionOutput, new ActivationBatch(mixed.View), update, context);
         probe?.Observe(ActivationPoint.AttentionOutput, block, position, update);
         if (weights.AttentionPostNorm is { } norm) Normalize(norm, update, update, context);
@@ -171,6 +187,7 @@ internal sealed class TransformerExecutor
         using ScratchLease gate = context.Rent(weights.Gate is null ? 0 : residual.Rows, inner);
         Normalize(weights.FeedForwardNorm, residual, update, context);
         probe?.Observe(ActivationPoint.FeedForwardNorm, block, position, update);
+        if (probe?.IsDone == true) return;
 
         var input = new ActivationBatch(update);
         Apply(weights.Up, input, up.View, context);
@@ -188,6 +205,7 @@ internal sealed class TransformerExecutor
             }
         });
         probe?.Observe(ActivationPoint.FeedForwardActivation, block, position, hidden);
+        if (probe?.IsDone == true) return;
         Apply(weights.Down, new ActivationBatch(hidden), update, context);
         probe?.Observe(ActivationPoint.FeedForwardOutput, block, position, update);
         if (weights.FeedForwardPostNorm is { } norm) Normalize(norm, update, update, context);

@@ -1,6 +1,6 @@
-using TensorCompress.Compression.MatrixProduct;
+using TensorCompress.Compression.Mpo;
 
-namespace TensorCompress.Tests.Compression.MatrixProduct;
+namespace TensorCompress.Tests.Compression.Mpo;
 
 public sealed class SiteFactorsTests
 {

@@ -1,4 +1,4 @@
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>How the rows and columns of W are split over the sites: row index = (o_1 ... o_L) and column index = (i_1 ... i_L), both row-major; site k has o_k and i_k.</summary>
 /// <remarks>

@@ -1,7 +1,7 @@
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>The freedom of a chain of cores, A_k D and D^-1 A_(k+1) for any invertible D, used so that no core is far larger than the others.</summary>
 internal static class CoreGauge

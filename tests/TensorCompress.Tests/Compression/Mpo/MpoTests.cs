@@ -2,14 +2,14 @@ using System.Numerics.Tensors;
 using FsCheck;
 using FsCheck.Fluent;
 using TensorCompress.Compression;
-using TensorCompress.Compression.MatrixProduct;
+using TensorCompress.Compression.Mpo;
 using TensorCompress.Layers;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
 using TensorCompress.Threading;
 
-namespace TensorCompress.Tests.Compression.MatrixProduct;
+namespace TensorCompress.Tests.Compression.Mpo;
 
 public sealed class MpoTests
 {

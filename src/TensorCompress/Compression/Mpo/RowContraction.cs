@@ -1,6 +1,6 @@
 using TensorCompress.Numerics;
 
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>The step by which one row of W grows out of the cores, without W.</summary>
 internal static class RowContraction

@@ -1,7 +1,7 @@
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>
 /// A matrix as a chain of cores: <c>W[o_1..o_L, i_1..i_L] = A_1[o_1, i_1] A_2[o_2, i_2] ... A_L[o_L, i_L]</c>, each A_k[o, i] a matrix of left bond x right bond.

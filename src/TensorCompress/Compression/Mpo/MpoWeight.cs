@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
 
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>A weight matrix as a matrix product operator.</summary>
 /// <remarks>Parts: <c>core0</c>, <c>core1</c>, ... of one float type, each [leftBond, output, input, rightBond].</remarks>

@@ -1,7 +1,7 @@
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>Matrix product operators: W as a chain of small cores, cut at a bond dimension.</summary>
 public sealed class MpoMethod : ICompressionMethod

@@ -2,7 +2,7 @@ using System.Numerics.Tensors;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
 
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>A matrix product operator that multiplies core by core; W is never built.</summary>
 /// <remarks>

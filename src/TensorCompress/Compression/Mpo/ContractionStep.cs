@@ -1,6 +1,6 @@
 using TensorCompress.Tensors;
 
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>One site of the product <c>y = W x</c>: which part of the state it takes in, what it gives out, and its core in the order that the product needs.</summary>
 /// <remarks>

@@ -1,7 +1,7 @@
 using System.Globalization;
 using TensorCompress.Tensors;
 
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>Options of matrix product operators: either a bond dimension or a share of the parameters.</summary>
 public sealed record MpoOptions : MethodOptions

@@ -2,7 +2,7 @@ using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
-namespace TensorCompress.Compression.MatrixProduct;
+namespace TensorCompress.Compression.Mpo;
 
 /// <summary>
 /// TT-SVD (Oseledets, SIAM J. Sci. Comput. 33, 2011): W as a tensor with one index (o_k i_k) per site is unfolded bond by bond from the left, each unfolding

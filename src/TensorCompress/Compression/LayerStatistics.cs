@@ -1,0 +1,142 @@
+using TensorCompress.Numerics;
+using TensorCompress.Tensors;
+using TensorCompress.Threading;
+
+namespace TensorCompress.Compression;
+
+/// <summary>
+/// What calibration knows of a layer's inputs x: the second moment <c>H = E[x x^T]</c>. The squared output error of an approximation W' is
+/// <c>tr((W - W') H (W - W')^T)</c>, so H is the metric in which methods that take statistics fit. Immutable.
+/// </summary>
+public sealed class LayerStatistics : IDisposable
+{
+    private readonly Matrix<double> _secondMoment;
+
+    /// <summary>Takes the second moment over.</summary>
+    /// <param name="secondMoment">H, [input, input], symmetric, finite, positive semi-definite up to rounding.</param>
+    /// <param name="tokenCount">Tokens that it is the mean of.</param>
+    /// <exception cref="ArgumentException">The matrix is not square, holds NaN or infinity, or has a negative diagonal; or there is no token.</exception>
+    public LayerStatistics(Matrix<double> secondMoment, long tokenCount)
+    {
+        ArgumentNullException.ThrowIfNull(secondMoment);
+        ArgumentOutOfRangeException.ThrowIfLessThan(tokenCount, 1);
+        if (secondMoment.Rows != secondMoment.Columns || secondMoment.Rows == 0)
+            throw new ArgumentException($"A second moment is square, not {secondMoment.Rows} x {secondMoment.Columns}.", nameof(secondMoment));
+        for (nint i = 0; i < secondMoment.Rows; i++)
+        {
+            ReadOnlySpan<double> row = secondMoment.Row(i);
+            for (int j = 0; j < row.Length; j++)
+            {
+                if (!double.IsFinite(row[j]) || (i == j && row[j] < 0))
+                    throw new ArgumentException($"The second moment of channels {i} and {j} is {row[j]}.", nameof(secondMoment));
+            }
+        }
+
+        _secondMoment = secondMoment;
+        TokenCount = tokenCount;
+    }
+
+    /// <summary>Inputs of the layer.</summary>
+    public int Dimension => (int)_secondMoment.Rows;
+
+    /// <summary>Tokens that the second moment is the mean of.</summary>
+    public long TokenCount { get; }
+
+    /// <summary>H, [input, input], symmetric.</summary>
+    public MatrixView<double> SecondMoment => _secondMoment.View;
+
+    /// <summary>The second moment of plain activations, without clipping.</summary>
+    /// <param name="activations">[tokens, input], finite, at least one token.</param>
+    /// <param name="pool">Threads; null for the shared pool.</param>
+    /// <exception cref="ArgumentException">There is no token, or an activation is NaN or infinite.</exception>
+    public static LayerStatistics FromActivations(MatrixView<float> activations, ComputePool? pool = null)
+    {
+        if (activations.Rows == 0) throw new ArgumentException("Statistics need at least one token.", nameof(activations));
+        var moment = new Matrix<double>(activations.Columns, activations.Columns);
+        MatrixProduct.SymmetricRankK(activations.Transposed, moment.View, 1.0 / activations.Rows, pool: pool);
+        return new LayerStatistics(moment, activations.Rows);
+    }
+
+    /// <summary>E[x_i^2] for each input.</summary>
+    public double[] Diagonal()
+    {
+        var diagonal = new double[Dimension];
+        for (int i = 0; i < diagonal.Length; i++) diagonal[i] = _secondMoment[i, i];
+        return diagonal;
+    }
+
+    /// <summary><c>(1 - s) H + s diag(H) + r mean(diag H) I</c>: H shrunk towards its diagonal, which few tokens know better, and made positive definite.</summary>
+    /// <param name="diagonalShare">s, 0 to 1.</param>
+    /// <param name="ridge">r, at least 0.</param>
+    public Matrix<double> Shrunk(double diagonalShare, double ridge)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(diagonalShare);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(diagonalShare, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(ridge);
+        double[] diagonal = Diagonal();
+        double added = ridge * diagonal.Average();
+        if (added == 0 && ridge > 0) added = ridge; // no input was ever active: any metric will do
+        var shrunk = new Matrix<double>(Dimension, Dimension);
+        for (int i = 0; i < Dimension; i++)
+        {
+            ReadOnlySpan<double> source = _secondMoment.Row(i);
+            Span<double> row = shrunk.Row(i);
+            for (int j = 0; j < row.Length; j++) row[j] = (1 - diagonalShare) * source[j];
+            row[i] = diagonal[i] + added;
+        }
+
+        return shrunk;
+    }
+
+    /// <summary><c>sqrt(tr((W - W') H (W - W')^T) / tr(W H W^T))</c>; 0 where both are 0.</summary>
+    /// <param name="weights">W, [output, input].</param>
+    /// <param name="approximation">W', of the same shape.</param>
+    /// <param name="pool">Threads; null for the shared pool.</param>
+    /// <exception cref="ArgumentException">The shapes do not fit.</exception>
+    public double OutputError(MatrixView<float> weights, MatrixView<float> approximation, ComputePool? pool = null)
+    {
+        ThrowIfUnfit(weights);
+        if (approximation.Rows != weights.Rows || approximation.Columns != weights.Columns)
+            throw new ArgumentException($"The approximation is {approximation.Rows} x {approximation.Columns}, the weights {weights.Rows} x {weights.Columns}.", nameof(approximation));
+        using var difference = new Matrix<double>(weights.Rows, weights.Columns);
+        for (nint row = 0; row < weights.Rows; row++)
+        {
+            ReadOnlySpan<float> exact = weights.Row(row), other = approximation.Row(row);
+            Span<double> values = difference.Row(row);
+            for (int i = 0; i < values.Length; i++) values[i] = (double)exact[i] - other[i];
+        }
+
+        double error = SquaredNorm(difference, pool);
+        for (nint row = 0; row < weights.Rows; row++)
+        {
+            ReadOnlySpan<float> exact = weights.Row(row);
+            Span<double> values = difference.Row(row);
+            for (int i = 0; i < values.Length; i++) values[i] = exact[i];
+        }
+
+        double norm = SquaredNorm(difference, pool);
+        return norm > 0 ? Math.Sqrt(Math.Max(0, error) / norm) : error > 0 ? double.PositiveInfinity : 0;
+    }
+
+    /// <summary>Refuses statistics of another layer.</summary>
+    /// <param name="weights">W, [output, input].</param>
+    /// <exception cref="ArgumentException">The inputs are not as many.</exception>
+    public void ThrowIfUnfit(MatrixView<float> weights)
+    {
+        if (weights.Columns != Dimension)
+            throw new ArgumentException($"The statistics are of {Dimension} inputs, the weights have {weights.Columns}: they belong to another layer or model.", nameof(weights));
+    }
+
+    /// <summary>Frees the second moment.</summary>
+    public void Dispose() => _secondMoment.Dispose();
+
+    /// <summary>tr(D H D^T).</summary>
+    private double SquaredNorm(Matrix<double> difference, ComputePool? pool)
+    {
+        using var product = new Matrix<double>(difference.Rows, difference.Columns);
+        MatrixProduct.Multiply(difference, _secondMoment, product.View, pool: pool);
+        double sum = 0;
+        for (nint row = 0; row < difference.Rows; row++) sum += DoubleVectors.Dot(difference.Row(row), product.Row(row));
+        return sum;
+    }
+}
