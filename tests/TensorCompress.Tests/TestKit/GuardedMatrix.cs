@@ -48,11 +48,12 @@ internal sealed unsafe class MatrixGuard<T> : IDisposable
         MatrixPointer<T>.Of(_matrix) = _own; // the matrix frees what it allocated
         _memory.Dispose();
     }
+}
 
-    private static class MatrixPointer<TElement>
-        where TElement : unmanaged
-    {
-        [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_pointer")]
-        public static extern ref TElement* Of(Matrix<TElement> matrix);
-    }
+/// <summary>The address inside a matrix. (A field of a generic type is reached from a type with the same parameters only.)</summary>
+internal static unsafe class MatrixPointer<T>
+    where T : unmanaged
+{
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_pointer")]
+    public static extern ref T* Of(Matrix<T> matrix);
 }

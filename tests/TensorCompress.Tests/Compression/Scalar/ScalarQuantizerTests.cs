@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using TensorCompress.Compression;
 using TensorCompress.Compression.Scalar;
+using TensorCompress.Layers;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
