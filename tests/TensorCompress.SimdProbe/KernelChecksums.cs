@@ -28,6 +28,8 @@ internal static class KernelChecksums
         yield return Of("softmax", Softmaxed);
         yield return Of("dot-products", y => Product(y, tokens: 9));
         yield return Of("dot-products-one-token", y => Product(y, tokens: 1));
+        yield return Of("dot-products-f16", y => HalfProduct(y, ElementType.F16, tokens: 9));
+        yield return Of("dot-products-bf16-one-token", y => HalfProduct(y, ElementType.BF16, tokens: 1));
         yield return Of("weighted-row-sum", RowSum);
         yield return Of("attention", Attend);
         yield return Of("activation-codes", QuantizeActivations);
@@ -62,6 +64,16 @@ internal static class KernelChecksums
         int rows = Length / tokens;
         using Matrix<float> w = Random(15, rows, 91), x = Random(16, tokens, 91), result = new(tokens, rows);
         DotProducts.Multiply(w.View, x.View, result.View);
+        for (int t = 0; t < tokens; t++) result.Row(t).CopyTo(y[(t * rows)..]);
+    }
+
+    private static void HalfProduct(Span<float> y, ElementType type, int tokens)
+    {
+        int rows = Length / tokens;
+        using Matrix<float> w = Random(15, rows, 91), x = Random(16, tokens, 91), result = new(tokens, rows);
+        using var halves = new Matrix<byte>(rows, 2 * 91);
+        for (int row = 0; row < rows; row++) ElementConversion.FromSingle(w.Row(row), type, halves.Row(row));
+        DotProducts.Multiply(halves.View, type, x.View, result.View);
         for (int t = 0; t < tokens; t++) result.Row(t).CopyTo(y[(t * rows)..]);
     }
 
