@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using TensorCompress.Cli.Tests.TestKit;
 
 namespace TensorCompress.Cli.Tests;
@@ -35,6 +36,14 @@ public sealed class BadInputTests
         Stories.WriteWithNan(folder.File("nan.bin"));
         ToolResult result = AssertBad("compress", "nan.bin", ["-o", "out", .. method], folder);
         Assert.Contains("model.layers.0.self_attn.q_proj", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_wrong_vector_width_is_told_in_one_line()
+    {
+        var start = new ProcessStartInfo(ToolProcess.DotnetHost, [ToolProcess.AssemblyPath, "inspect", "--cpu"]);
+        start.Environment["TENSORCOMPRESS_SIMD"] = "wide";
+        Assert.Contains("512, 256, 128 or scalar", ToolProcess.Run(start).Fails(2).Error, StringComparison.Ordinal);
     }
 
     [Fact]

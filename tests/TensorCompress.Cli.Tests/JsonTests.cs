@@ -89,6 +89,17 @@ public sealed class JsonTests
     }
 
     [Fact]
+    public void Inspect_tells_what_the_cpu_offers()
+    {
+        JsonElement cpu = ToolProcess.Run("inspect", "--cpu", "--json").Json();
+        AssertFields(cpu, "architecture", "caches", "hardwareVectorWidth", "instructionSets", "kernels", "logicalCores", "name", "vectorWidth");
+        Assert.True(cpu.GetProperty("kernels").EnumerateObject().Any());
+        Assert.All(cpu.GetProperty("caches").EnumerateArray(), cache => Assert.True(cache.GetProperty("level").GetInt32() > 0 && cache.GetProperty("bytes").GetInt64() > 1024));
+        string text = ToolProcess.Run("inspect", "--cpu").Succeeds().Output;
+        foreach (JsonProperty kernel in cpu.GetProperty("kernels").EnumerateObject()) Assert.Contains(kernel.Name, text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Verify_lists_its_checks()
     {
         JsonElement result = ToolProcess.Run("verify", Stories.Scalar, "--json").Json();

@@ -12,6 +12,27 @@ public sealed class RoundTripTests
     public void Mpo_model_goes_through_every_verb() => AssertRound(Stories.Mpo, "mpo", maxKl: 2);
 
     [Fact]
+    public void Statistics_are_collected_once_and_used_by_methods()
+    {
+        using var folder = new TemporaryFolder();
+        string statistics = folder.File("statistics.safetensors");
+        JsonElement collected = ToolProcess.Run("calibrate", Stories.Name, "--text", Stories.Texts, "-o", statistics, "--tokens", "2048", "--context", "256", "--json").Json();
+        Assert.Equal((36, 2048), (collected.GetProperty("layers").GetInt32(), collected.GetProperty("tokens").GetInt32()));
+        foreach (string[] source in new string[][] { [statistics], [Stories.Texts, "--calibration-tokens", "1024", "--context", "128", "--prefix", "dense"] })
+        {
+            string output = folder.File($"out{source.Length}");
+            JsonElement made = ToolProcess.Run(["compress", Stories.Name, "-o", output, "--method", "lowrank", "--share", "0.5", "--calibration", .. source, "--json"]).Json();
+            Assert.All(made.GetProperty("layers").EnumerateArray(), layer => Assert.InRange(layer.GetProperty("outputError").GetDouble(), 0.001, 1));
+            ToolProcess.Run("verify", output).Succeeds();
+        }
+
+        ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--prefix", "dense").Fails(2);
+        ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--calibration", Stories.Texts, "--prefix", "sparse").Fails(2);
+        ToolProcess.Run("calibrate", Stories.Name, "--text", Stories.Texts, "-o", folder.File("no.txt")).Fails(2);
+        Assert.False(Directory.Exists(folder.File("no")));
+    }
+
+    [Fact]
     public void Recipe_gives_each_layer_its_method()
     {
         using var folder = new TemporaryFolder();

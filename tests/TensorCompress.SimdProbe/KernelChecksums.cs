@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using TensorCompress.Caching;
 using TensorCompress.Kernels;
 using TensorCompress.Layers;
+using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
@@ -22,7 +23,15 @@ internal static class KernelChecksums
         yield return Of("relu", y => Elementwise.Map<Relu>(Values(4), y));
         yield return Of("soft-cap", SoftCapped);
         yield return Of("add", y => Elementwise.Add(Values(5), Values(6), y));
-        yield return Of("multiply", y => Elementwise.Multiply(Values(7), Values(8), y));
+        yield return Of("gated-silu", y => Elementwise.Combine<GatedProduct<Silu>>(Values(7), Values(8), y));
+        yield return Of("exponential", y => Elementwise.Map<Exponential.Operation>(Values(23), y));
+        yield return Of("scale", y => Scaling.Scale(Values(24), 0.7f, y));
+        yield return Of("add-scaled", y => Scaling.AddScaled(Values(25), 0.7f, y));
+        yield return Of("rotate-halves", y => Rotated(y, neighbours: false));
+        yield return Of("rotate-neighbours", y => Rotated(y, neighbours: true));
+        yield return Of("half", Halved<HalfFormat>);
+        yield return Of("bfloat16", Halved<BfloatFormat>);
+        yield return Of("extremes", y => (y[0], y[1]) = (Extremes.Max(Values(29)), Extremes.IndexOfMax(Values(30))));
         yield return Of("rms-norm", y => Normalization.RootMeanSquare(Values(9), Values(10), 1e-5f, y));
         yield return Of("layer-norm", y => Normalization.Layer(Values(11), Values(12), Values(13), 1e-5f, y));
         yield return Of("softmax", Softmaxed);
@@ -36,6 +45,8 @@ internal static class KernelChecksums
         yield return Of("code-products-4-bits", y => CodeProduct(y, bits: 4, tokens: 9));
         yield return Of("code-products-8-bits", y => CodeProduct(y, bits: 8, tokens: 9));
         yield return Of("code-products-one-token", y => CodeProduct(y, bits: 4, tokens: 1));
+        yield return Of("matrix-product", SingleProduct);
+        yield return Of("matrix-product-double", DoubleProduct);
     }
 
     private static (string Name, string Hash, double Sum) Of(string name, Action<Span<float>> run)
@@ -79,21 +90,57 @@ internal static class KernelChecksums
 
     private static void RowSum(Span<float> y)
     {
-        using Matrix<float> rows = Random(17, 29, Length);
-        WeightedRowSum.Compute(Values(18).AsSpan(0, 29), rows.View, y);
+        const int Tokens = 3;
+        using Matrix<float> weights = Random(18, Tokens, 29), rows = Random(17, 29, Length / Tokens), result = new(Tokens, Length / Tokens);
+        WeightedRowSum.Multiply(weights.View, rows.View, result.View);
+        for (int t = 0; t < Tokens; t++) result.Row(t).CopyTo(y[(t * Length / Tokens)..]);
     }
 
+    private static void Rotated(Span<float> y, bool neighbours)
+    {
+        Values(26).CopyTo(y);
+        if (neighbours) Rotation.Neighbours(y, Values(27), Values(28));
+        else Rotation.Halves(y[1..], Values(27).AsSpan(0, Length / 2), Values(28).AsSpan(0, Length / 2));
+    }
+
+    private static void Halved<TFormat>(Span<float> y)
+        where TFormat : struct, IHalfFormat
+    {
+        var words = new ushort[Length];
+        HalfPrecision.Round<TFormat>(Values(31), words);
+        HalfPrecision.Widen<TFormat>(words, y);
+    }
+
+    // The last tokens of three blocks of positions.
     private static void Attend(Span<float> y)
     {
-        const int Tokens = 9, Heads = 2, Dimension = 18;
-        using Matrix<float> queries = Random(19, Tokens, Heads * Dimension), keys = Random(20, Tokens, Dimension), values = Random(21, Tokens, Dimension), result = new(Tokens, Heads * Dimension);
+        const int Tokens = 600, Asked = 9, Heads = 2, Dimension = 18;
+        using Matrix<float> queries = Random(19, Asked, Heads * Dimension), keys = Random(20, Tokens, Dimension), values = Random(21, Tokens, Dimension), result = new(Asked, Heads * Dimension);
         using var cache = new FloatKeyValueCache(1, 1, Dimension, Tokens);
         using var pool = new ComputePool(2);
         using var context = new ComputeContext(pool);
         cache.Reserve(Tokens);
         cache.Store(0, 0, keys.View, values.View);
-        new Attention(Heads, 1, Dimension, 0.3f).Forward(queries.View, cache, 0, 0, result.View, context);
-        for (int t = 0; t < Tokens; t++) result.Row(t).CopyTo(y[(t * Heads * Dimension)..]);
+        new Attention(Heads, 1, Dimension, 0.3f).Forward(queries.View, cache, 0, Tokens - Asked, result.View, context);
+        for (int t = 0; t < Asked; t++) result.Row(t).CopyTo(y[(t * Heads * Dimension)..]);
+    }
+
+    private static void SingleProduct(Span<float> y)
+    {
+        using Matrix<float> a = Random(23, 9, 300), b = Random(24, 37, 300), result = new(9, 37);
+        MatrixProduct.Multiply(a, b.Transposed, result.View, 0.5f);
+        for (int i = 0; i < 9; i++) result.Row(i).CopyTo(y[(i * 37)..]);
+    }
+
+    private static void DoubleProduct(Span<float> y)
+    {
+        using Matrix<float> a = Random(25, 18, 300);
+        using Matrix<double> result = new(18, 18);
+        MatrixProduct.SymmetricRankK(a, result.View);
+        for (int i = 0; i < 18; i++)
+        {
+            for (int j = 0; j < 18; j++) y[i * 18 + j] = (float)result[i, j];
+        }
     }
 
     private static void QuantizeActivations(Span<float> y)

@@ -7,6 +7,8 @@ using TensorCompress.SimdProbe;
 Console.WriteLine($"active={SimdLevel.Active}");
 Console.WriteLine($"hardware={SimdLevel.Hardware}");
 Console.WriteLine($"avx512={Avx512F.IsSupported}");
+Console.WriteLine($"avx512v2={Avx512Vbmi.IsSupported}");
+Console.WriteLine($"avxvnni={AvxVnni.IsSupported}");
 Console.WriteLine($"avx2={Avx2.IsSupported}");
 Console.WriteLine($"fma={Fma.IsSupported || AdvSimd.IsSupported}");
 Console.WriteLine($"sse42={Sse42.IsSupported}");

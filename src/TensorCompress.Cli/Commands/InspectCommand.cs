@@ -82,11 +82,15 @@ internal sealed class InspectCommand : ToolCommand
         Fact(facts, "vectors", Width(SimdLevel.Active) + (SimdLevel.Active == SimdLevel.Hardware ? "" : $", capped by {SimdLevel.Variable}; the hardware has {Width(SimdLevel.Hardware)}"));
         Fact(facts, "offers", string.Join(", ", cpu.InstructionSets.Where(set => set.IsSupported).Select(set => set.Name)));
         Fact(facts, "lacks", string.Join(", ", cpu.InstructionSets.Where(set => !set.IsSupported).Select(set => set.Name)));
+        if (cpu.Caches.Count > 0) Fact(facts, "caches", string.Join(", ", cpu.Caches.Select(cache => $"L{cache.Level} {Figures.Bytes(cache.Bytes)}")));
+        Fact(facts, "threads", $"{cpu.LogicalCores} where --threads does not say otherwise");
+        foreach (KernelChoice kernel in cpu.Kernels) Fact(facts, kernel.Operations, kernel.Implementation);
         console.Write(facts);
     }
 
     private static CpuJson ToJson(CpuDescription cpu) => new(
-        cpu.Name, cpu.Architecture.ToString(), cpu.LogicalCores, Width(SimdLevel.Active), cpu.InstructionSets.ToDictionary(set => set.Name, set => set.IsSupported));
+        cpu.Name, cpu.Architecture.ToString(), cpu.LogicalCores, Width(SimdLevel.Active), Width(SimdLevel.Hardware), cpu.InstructionSets.ToDictionary(set => set.Name, set => set.IsSupported),
+        [.. cpu.Caches.Select(cache => new CacheJson(cache.Level, cache.Bytes))], cpu.Kernels.ToDictionary(kernel => kernel.Operations, kernel => kernel.Implementation));
 
     private static string Width(SimdWidth width) => width == SimdWidth.Scalar ? "scalar" : ((int)width).ToString(CultureInfo.InvariantCulture) + " bits";
 

@@ -9,6 +9,7 @@ namespace TensorCompress.Cli.Reports;
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.Never,
     Converters = [typeof(FiniteNumberConverter)])]
+[JsonSerializable(typeof(CalibrationJson))]
 [JsonSerializable(typeof(CompressionJson))]
 [JsonSerializable(typeof(ConversionJson))]
 [JsonSerializable(typeof(CpuJson))]
@@ -37,6 +38,9 @@ internal sealed class FiniteNumberConverter : JsonConverter<double>
     }
 }
 
+/// <summary><c>calibrate --json</c>.</summary>
+internal sealed record CalibrationJson(int Layers, long Tokens, long Bytes);
+
 /// <summary><c>compress --json</c>.</summary>
 internal sealed record CompressionJson(IReadOnlyList<LayerJson> Layers, long StoredBytes, double Seconds, long PeakBytes);
 
@@ -47,7 +51,12 @@ internal sealed record LayerJson(string Name, string Method, long StoredBytes, d
 internal sealed record ConversionJson(string Output, string Type, long StoredBytes, double BitsPerWeight, double Seconds);
 
 /// <summary><c>inspect --cpu --json</c>.</summary>
-internal sealed record CpuJson(string Name, string Architecture, int LogicalCores, string VectorWidth, IReadOnlyDictionary<string, bool> InstructionSets);
+internal sealed record CpuJson(
+    string Name, string Architecture, int LogicalCores, string VectorWidth, string HardwareVectorWidth, IReadOnlyDictionary<string, bool> InstructionSets,
+    IReadOnlyList<CacheJson> Caches, IReadOnlyDictionary<string, string> Kernels);
+
+/// <summary>A data cache.</summary>
+internal sealed record CacheJson(int Level, long Bytes);
 
 /// <summary><c>eval --json</c>; the last two only with a reference.</summary>
 internal sealed record EvaluationJson

@@ -1,4 +1,5 @@
 using TensorCompress.Compression.Dense;
+using TensorCompress.Compression.LowRank;
 using TensorCompress.Compression.Mpo;
 using TensorCompress.Compression.Scalar;
 
@@ -12,6 +13,7 @@ public static class CompressionMethods
     [
         DenseMethod.Instance,
         ScalarMethod.Instance,
+        LowRankMethod.Instance,
         MpoMethod.Instance,
     ];
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Numerics.Tensors;
 using TensorCompress.Inference;
 using TensorCompress.Kernels;
 using TensorCompress.Tensors;
@@ -71,10 +70,10 @@ public static class Evaluator
     {
         double logSum = Softmax.LogSumExp(logits);
         if (!double.IsFinite(logSum)) throw new ArithmeticException("A logit is not a finite number: the model is damaged or its activations overflow.");
-        int best = TensorPrimitives.IndexOfMax(logits);
+        int best = Extremes.IndexOfMax(logits);
         double loss = logSum - logits[target];
         if (reference.IsEmpty) return new PositionScore(loss, best == target, 0, false);
-        return new PositionScore(loss, best == target, Divergence(reference, logits, logSum), best == TensorPrimitives.IndexOfMax(reference));
+        return new PositionScore(loss, best == target, Divergence(reference, logits, logSum), best == Extremes.IndexOfMax(reference));
     }
 
     // KL(p || q) = sum p (log p - log q), in double; p from the reference.

@@ -1,4 +1,4 @@
-using System.Numerics.Tensors;
+using TensorCompress.Kernels;
 using TensorCompress.Numerics;
 
 namespace TensorCompress.Inference;
@@ -23,7 +23,7 @@ public sealed class Sampler
     /// <exception cref="ArithmeticException">A logit is NaN: the model's weights or activations are broken.</exception>
     public int Next(ReadOnlySpan<float> logits)
     {
-        int best = TensorPrimitives.IndexOfMax(logits); // the first NaN where there is one
+        int best = Extremes.IndexOfMax(logits); // the first NaN where there is one
         if (float.IsNaN(logits[best])) throw new ArithmeticException($"The logit of token {best} is not a number: the model is damaged or its activations overflow.");
         if (_options.Temperature == 0) return best;
 

@@ -18,17 +18,32 @@ internal sealed class TransformerExecutor
     private const int LogitsBytes = 16 << 20;
 
     private readonly ModelWeights _weights;
-    private readonly RotaryEmbedding?[] _rotary;
+    /// <summary>Floats that are worth a thread's attention in loops over rows.</summary>
+    private const int RowLoopGrain = 1 << 14;
+
+    private readonly List<RotaryTable> _rotary = [];
+    private readonly RotaryTable?[] _rotaryOfBlock;
+    private readonly int _tableWidth;
     private readonly Attention[] _attention;
 
     public TransformerExecutor(ModelWeights weights)
     {
         _weights = weights;
         IReadOnlyList<BlockDefinition> blocks = weights.Definition.Blocks;
-        _rotary = [.. blocks.Select(block => block.Attention.Rotary is { } rotary
-            ? new RotaryEmbedding(block.Attention.HeadDimension, rotary.InverseFrequencies, rotary.Pairs, rotary.Magnitude) : null)];
+        _rotaryOfBlock = [.. blocks.Select(block => block.Attention.Rotary is { } rotary ? TableFor(block.Attention.HeadDimension, rotary) : null)];
+        _tableWidth = _rotary.Sum(table => table.Embedding.TableWidth);
         _attention = [.. blocks.Select(block => block.Attention).Select(attention =>
             new Attention(attention.HeadCount, attention.KeyValueHeadCount, attention.HeadDimension, attention.Scale, attention.Window, attention.ScoreCap))];
+
+        // Blocks that turn alike share the cosines and sines of a chunk.
+        RotaryTable TableFor(int headDimension, RotaryDefinition rotary)
+        {
+            if (_rotary.Find(known => known.HeadDimension == headDimension && known.Definition == rotary) is { } shared) return shared;
+            var embedding = new RotaryEmbedding(headDimension, rotary.InverseFrequencies, rotary.Pairs, rotary.Magnitude);
+            var table = new RotaryTable(headDimension, rotary, embedding, _rotary.Sum(before => before.Embedding.TableWidth));
+            _rotary.Add(table);
+            return table;
+        }
     }
 
     /// <summary>Runs tokens at consecutive positions.</summary>
@@ -50,12 +65,14 @@ internal sealed class TransformerExecutor
             ReadOnlySpan<int> chunk = tokens.Slice(start, Math.Min(ChunkTokens, tokens.Length - start));
             bool isLast = start + chunk.Length == tokens.Length;
             using ScratchLease residual = context.Rent(chunk.Length, _weights.Definition.HiddenSize);
+            using ScratchLease tables = context.Rent(chunk.Length, _tableWidth);
             Embed(chunk, position + start, residual.View);
+            FillTables(position + start, tables.View);
             probe?.Observe(ActivationPoint.Embedding, -1, position + start, residual.View);
             for (int block = 0; block < _weights.Blocks.Length; block++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                RunBlock(block, residual.View, position + start, cache, context, probe);
+                RunBlock(block, residual.View, tables.View, position + start, cache, context, probe);
             }
 
             if (logits is null || (lastOnly && !isLast)) continue;
@@ -75,7 +92,7 @@ internal sealed class TransformerExecutor
         {
             Span<float> row = residual.Row(i);
             _weights.Embedding.DecodeRow(tokens[i], row);
-            Scale(row, _weights.Definition.EmbeddingScale);
+            if (_weights.Definition.EmbeddingScale != 1f) Scaling.Scale(row, _weights.Definition.EmbeddingScale, row);
             if (_weights.Positions.Length > 0) Elementwise.Add(row, _weights.Positions.AsSpan((position + i) * hidden, hidden), row);
         }
     }
@@ -89,31 +106,38 @@ internal sealed class TransformerExecutor
     /// <param name="probe">Looks at the activations; may be null.</param>
     public void RunBlock(int block, MatrixView<float> residual, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
     {
+        using ScratchLease tables = context.Rent(residual.Rows, _tableWidth);
+        FillTables(position, tables.View);
+        RunBlock(block, residual, tables.View, position, cache, context, probe);
+    }
+
+    private void RunBlock(int block, MatrixView<float> residual, MatrixView<float> tables, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
+    {
         BlockDefinition definition = _weights.Definition.Blocks[block];
         using ScratchLease attended = context.Rent(residual.Rows, residual.Columns);
         using ScratchLease fed = context.Rent(residual.Rows, residual.Columns);
-        Attend(block, residual, attended.View, position, cache, context, probe);
+        Attend(block, residual, attended.View, tables, position, cache, context, probe);
         if (probe?.IsDone == true) return;
         if (definition.IsParallel)
         {
             FeedForward(block, residual, fed.View, position, context, probe);
             if (probe?.IsDone == true) return;
-            AddTo(residual, attended.View, definition.ResidualScale);
+            AddTo(residual, attended.View, definition.ResidualScale, context);
         }
         else
         {
-            AddTo(residual, attended.View, definition.ResidualScale);
+            AddTo(residual, attended.View, definition.ResidualScale, context);
             probe?.Observe(ActivationPoint.AttentionResidual, block, position, residual);
             FeedForward(block, residual, fed.View, position, context, probe);
             if (probe?.IsDone == true) return;
         }
 
-        AddTo(residual, fed.View, definition.ResidualScale);
+        AddTo(residual, fed.View, definition.ResidualScale, context);
         probe?.Observe(ActivationPoint.BlockOutput, block, position, residual);
     }
 
     private void Attend(
-        int block, MatrixView<float> residual, MatrixView<float> update, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
+        int block, MatrixView<float> residual, MatrixView<float> update, MatrixView<float> tables, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
     {
         BlockWeights weights = _weights.Blocks[block];
         AttentionDefinition attention = _weights.Definition.Blocks[block].Attention;
@@ -132,12 +156,12 @@ internal sealed class TransformerExecutor
         probe?.Observe(ActivationPoint.Queries, block, position, queries);
         probe?.Observe(ActivationPoint.Keys, block, position, keys);
         probe?.Observe(ActivationPoint.Values, block, position, values);
-        NormalizeChannels(weights.QueryNorm, attention.QueryNorm, queries);
-        NormalizeChannels(weights.KeyNorm, attention.KeyNorm, keys);
-        if (_rotary[block] is { } rotary)
+        NormalizeChannels(weights.QueryNorm, attention.QueryNorm, queries, context);
+        NormalizeChannels(weights.KeyNorm, attention.KeyNorm, keys, context);
+        if (_rotaryOfBlock[block] is { } rotary)
         {
-            rotary.Apply(queries, position);
-            rotary.Apply(keys, position);
+            MatrixView<float> table = rotary.Of(tables), turned = projected.View.ColumnRange(0, queryWidth + keyWidth);
+            ForRows(turned, context, (start, count) => rotary.Embedding.Apply(turned.RowRange(start, count), table.RowRange(start, count)));
         }
 
         cache.Store(block, position, keys, values);
@@ -195,13 +219,12 @@ internal sealed class TransformerExecutor
         if (weights.Gate is not null) Apply(weights.Gate, input, gate.View, context);
         MatrixView<float> gated = definition.IsGateFused ? up.View.ColumnRange(0, inner) : gate.View;
         MatrixView<float> hidden = definition.IsGateFused ? up.View.ColumnRange(inner, inner) : up.View;
-        context.Pool.For(hidden.Rows, 8, (start, end) =>
+        ForRows(hidden, context, (start, count) =>
         {
-            for (nint row = start; row < end; row++)
+            for (nint row = start; row < start + count; row++)
             {
-                Span<float> values = hidden.Row(row);
-                definition.Activation.Apply(isGated ? gated.Row(row) : values);
-                if (isGated) Elementwise.Multiply(gated.Row(row), values, values);
+                if (isGated) definition.Activation.ApplyGate(gated.Row(row), hidden.Row(row));
+                else definition.Activation.Apply(hidden.Row(row));
             }
         });
         probe?.Observe(ActivationPoint.FeedForwardActivation, block, position, hidden);
@@ -209,6 +232,11 @@ internal sealed class TransformerExecutor
         Apply(weights.Down, new ActivationBatch(hidden), update, context);
         probe?.Observe(ActivationPoint.FeedForwardOutput, block, position, update);
         if (weights.FeedForwardPostNorm is { } norm) Normalize(norm, update, update, context);
+    }
+
+    private void FillTables(int position, MatrixView<float> tables)
+    {
+        foreach (RotaryTable table in _rotary) table.Embedding.FillTable(position, table.Of(tables));
     }
 
     private void ComputeLogits(
@@ -234,19 +262,22 @@ internal sealed class TransformerExecutor
     {
         linear.Layer.Forward(input, destination, context);
         if (linear.Bias.Length == 0) return;
-        for (nint row = 0; row < destination.Rows; row++) Elementwise.Add(destination.Row(row), linear.Bias, destination.Row(row));
+        ForRows(destination, context, (start, count) =>
+        {
+            for (nint row = start; row < start + count; row++) Elementwise.Add(destination.Row(row), linear.Bias, destination.Row(row));
+        });
     }
 
     private void Bound(MatrixView<float> logits, ComputeContext context)
     {
         (float scale, float? cap) = (_weights.Definition.LogitScale, _weights.Definition.LogitCap);
         if (scale == 1f && cap is null) return;
-        context.Pool.For(logits.Rows, 1, (start, end) =>
+        ForRows(logits, context, (start, count) =>
         {
-            for (nint row = start; row < end; row++)
+            for (nint row = start; row < start + count; row++)
             {
                 if (cap is { } bound) SoftCap.Apply(logits.Row(row), scale, bound);
-                else Scale(logits.Row(row), scale);
+                else Scaling.Scale(logits.Row(row), scale, logits.Row(row));
             }
         });
     }
@@ -255,32 +286,36 @@ internal sealed class TransformerExecutor
     private static void Normalize(NormLayer? norm, MatrixView<float> input, MatrixView<float> destination, ComputeContext context)
     {
         if (norm is null) input.CopyTo(destination);
-        else context.Pool.For(input.Rows, 32, (start, end) => norm.Forward(input.RowRange(start, end - start), destination.RowRange(start, end - start)));
+        else ForRows(input, context, (start, count) => norm.Forward(input.RowRange(start, count), destination.RowRange(start, count)));
     }
 
     // Head by head where the norm is as wide as a head, else over all heads.
-    private static void NormalizeChannels(NormLayer? norm, NormDefinition? definition, MatrixView<float> values)
+    private static void NormalizeChannels(NormLayer? norm, NormDefinition? definition, MatrixView<float> values, ComputeContext context)
     {
         if (norm is null || definition is null) return;
-        for (nint start = 0; start < values.Columns; start += definition.Dimension)
+        ForRows(values, context, (first, count) =>
         {
-            MatrixView<float> channels = values.ColumnRange(start, definition.Dimension);
-            norm.Forward(channels, channels);
-        }
+            for (nint start = 0; start < values.Columns; start += definition.Dimension)
+            {
+                MatrixView<float> channels = values.ColumnRange(start, definition.Dimension).RowRange(first, count);
+                norm.Forward(channels, channels);
+            }
+        });
     }
 
-    private static void AddTo(MatrixView<float> residual, MatrixView<float> update, float scale)
-    {
-        for (nint row = 0; row < residual.Rows; row++)
+    private static void AddTo(MatrixView<float> residual, MatrixView<float> update, float scale, ComputeContext context) =>
+        ForRows(residual, context, (start, count) =>
         {
-            Scale(update.Row(row), scale);
-            Elementwise.Add(residual.Row(row), update.Row(row), residual.Row(row));
-        }
-    }
+            for (nint row = start; row < start + count; row++) Scaling.AddScaled(update.Row(row), scale, residual.Row(row));
+        });
 
-    private static void Scale(Span<float> values, float factor)
+    /// <summary>Runs a body over ranges (start and count) of rows, on several threads where there are enough floats.</summary>
+    private static void ForRows(MatrixView<float> rows, ComputeContext context, Action<nint, nint> body) =>
+        context.Pool.For(rows.Rows, nint.Max(1, RowLoopGrain / nint.Max(1, rows.Columns)), (start, end) => body(start, end - start));
+
+    /// <summary>A rotary embedding and the columns of a chunk's tables that are its.</summary>
+    private sealed record RotaryTable(int HeadDimension, RotaryDefinition Definition, RotaryEmbedding Embedding, int Column)
     {
-        if (factor == 1f) return;
-        for (int i = 0; i < values.Length; i++) values[i] *= factor;
+        public MatrixView<float> Of(MatrixView<float> tables) => tables.ColumnRange(Column, Embedding.TableWidth);
     }
 }

@@ -165,7 +165,7 @@ internal static unsafe class CodeProducts
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TSimd Scales<TSimd>(byte* header, in Shape shape)
-        where TSimd : struct, ISimd<TSimd> => shape.HasWideScales ? TSimd.Load((float*)header) : TSimd.LoadHalf((ushort*)header);
+        where TSimd : struct, ISimd<TSimd> => shape.HasWideScales ? TSimd.Load((float*)header) : HalfFormat.WidenFinite(TSimd.LoadWords((ushort*)header));
 
     /// <summary>What the inner loops need of the layout.</summary>
     private readonly struct Shape(CodeBlocks weights)

@@ -6,13 +6,13 @@ using TensorCompress.Tensors;
 namespace TensorCompress.Kernels;
 
 /// <summary>
-/// <see cref="DotProducts"/> for several tokens. Inputs are copied to a panel of a few tokens and 256 columns that stays in the first-level cache while rows of weights pass; the
+/// <see cref="DotProducts"/> for several tokens. Inputs are copied to a panel of a few tokens and 256 columns or more that stays in the first-level cache while rows of weights pass; the
 /// sixteen sums of every result wait in memory between the blocks of columns. Sums are worked on one register's share of lanes after the other, so that 4 rows x 3 tokens fit
 /// into sixteen registers. None of it changes the order of a result's additions.
 /// </summary>
 internal static unsafe class DotPanels
 {
-    private const int Lanes = 16, TileRows = 4, TileTokens = 3, Depth = 256, TokenBlock = 18, RowBlock = 32;
+    private const int Lanes = 16, TileRows = 4, TileTokens = 3, PanelFloats = 18 * 256, MaximumDepth = 1024, TokenBlock = 18, RowBlock = 32;
 
     [SkipLocalsInit]
     public static void Multiply<TSimd, TSlice, TElement>(WeightRows<TElement> weights, MatrixView<float> inputs, MatrixView<float> destination)
@@ -20,7 +20,7 @@ internal static unsafe class DotPanels
         where TSlice : struct, ILaneSlice<TSlice>
         where TElement : unmanaged, IWeightElement<TElement>
     {
-        float* panel = stackalloc float[TokenBlock * Depth], rows = stackalloc float[TileRows * Depth], sums = stackalloc float[RowBlock * TokenBlock * Lanes];
+        float* panel = stackalloc float[PanelFloats], rows = stackalloc float[TileRows * MaximumDepth], sums = stackalloc float[RowBlock * TokenBlock * Lanes];
         nint k = inputs.Columns;
         for (nint row0 = 0; row0 < weights.Count; row0 += RowBlock)
         {
@@ -28,10 +28,11 @@ internal static unsafe class DotPanels
             for (nint token0 = 0; token0 < inputs.Rows; token0 += TokenBlock)
             {
                 int tokens = (int)nint.Min(TokenBlock, inputs.Rows - token0);
+                int depthMax = Math.Min(MaximumDepth, PanelFloats / tokens / Lanes * Lanes); // fewer tokens, longer runs through the memory of the weights
                 new Span<float>(sums, tiles * TileRows * tokens * Lanes).Clear();
-                for (nint k0 = 0; k0 < k; k0 += Depth)
+                for (nint k0 = 0; k0 < k; k0 += depthMax)
                 {
-                    int depth = (int)nint.Min(Depth, k - k0), padded = (depth + Lanes - 1) / Lanes * Lanes;
+                    int depth = (int)nint.Min(depthMax, k - k0), padded = (depth + Lanes - 1) / Lanes * Lanes;
                     for (int t = 0; t < tokens; t++)
                         Decode<TSimd, SingleElement>((SingleElement*)(inputs.Pointer + (token0 + t) * inputs.Stride + k0), depth, panel + t * padded);
                     for (int tile = 0; tile < tiles; tile++)

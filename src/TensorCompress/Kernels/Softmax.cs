@@ -1,5 +1,3 @@
-using System.Numerics.Tensors;
-using System.Runtime.CompilerServices;
 using TensorCompress.Kernels.Simd;
 
 namespace TensorCompress.Kernels;
@@ -11,34 +9,32 @@ internal static class Softmax
     public static void Apply(Span<float> x, float scale)
     {
         if (x.IsEmpty) return;
-        float maximum = TensorPrimitives.Max<float>(x) * scale;
-        float sum = SimdLevel.Active switch
-        {
-            SimdWidth.Bits512 => ExponentiateCore<Simd512>(x, scale, maximum),
-            SimdWidth.Bits256 => ExponentiateCore<Simd256>(x, scale, maximum),
-            SimdWidth.Bits128 => ExponentiateCore<Simd128>(x, scale, maximum),
-            _ => ExponentiateCore<SimdScalar>(x, scale, maximum),
-        };
-        float inverse = 1f / sum;
-        for (int i = 0; i < x.Length; i++) x[i] *= inverse;
+        float sum = Exponentiate(x, scale, Extremes.Max(x) * scale);
+        Scaling.Scale(x, 1f / sum, x);
     }
+
+    /// <summary>Replaces x by <c>e^(scale x - maximum)</c> and returns the sum.</summary>
+    public static float Exponentiate(Span<float> x, float scale, float maximum) => SimdLevel.Active switch
+    {
+        SimdWidth.Bits512 => ExponentiateCore<Simd512>(x, scale, maximum),
+        SimdWidth.Bits256 => ExponentiateCore<Simd256>(x, scale, maximum),
+        SimdWidth.Bits128 => ExponentiateCore<Simd128>(x, scale, maximum),
+        _ => ExponentiateCore<SimdScalar>(x, scale, maximum),
+    };
 
     /// <summary>log sum_i e^(x_i), summed in double.</summary>
     public static double LogSumExp(ReadOnlySpan<float> x)
     {
         if (x.IsEmpty) return double.NegativeInfinity;
-        double maximum = TensorPrimitives.Max(x);
+        double maximum = Extremes.Max(x);
         double sum = 0;
         foreach (float value in x) sum += Math.Exp(value - maximum);
         return maximum + Math.Log(sum);
     }
 
-    /// <summary>Replaces x by e^(scale x - maximum) and returns the sum.</summary>
-    [SkipLocalsInit]
     internal static unsafe float ExponentiateCore<TSimd>(Span<float> x, float scale, float maximum)
         where TSimd : struct, ISimd<TSimd>
     {
-        float* padded = stackalloc float[16];
         fixed (float* values = x)
         {
             TSimd sum = TSimd.Zero, factor = TSimd.Broadcast(scale), offset = TSimd.Broadcast(-maximum);
@@ -52,15 +48,8 @@ internal static class Softmax
 
             if (i < x.Length)
             {
-                Elementwise.CopyPadded(x[i..], padded);
-                TSimd.Store(Exponential.Exp(TSimd.MultiplyAdd(TSimd.Load(padded), factor, offset)), padded);
-                for (int j = 0; j < 16; j++)
-                {
-                    if (i + j < x.Length) x[i + j] = padded[j];
-                    else padded[j] = 0;
-                }
-
-                sum += TSimd.Load(padded);
+                Lanes.Store(Exponential.Exp(TSimd.MultiplyAdd(Lanes.Load<TSimd>(values + i, x.Length - i), factor, offset)), values + i, x.Length - i);
+                sum += Lanes.Load<TSimd>(values + i, x.Length - i);
             }
 
             return Reduction.Sum(sum);

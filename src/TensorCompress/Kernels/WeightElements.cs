@@ -28,7 +28,7 @@ internal readonly unsafe struct HalfElement : IWeightElement<HalfElement>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSimd Load<TSimd>(HalfElement* source)
-        where TSimd : struct, ISimd<TSimd> => TSimd.LoadHalf(&source->_bits);
+        where TSimd : struct, ISimd<TSimd> => HalfFormat.WidenFinite(TSimd.LoadWords(&source->_bits));
 }
 
 /// <summary>A bfloat16 number.</summary>
@@ -38,5 +38,5 @@ internal readonly unsafe struct Bfloat16Element : IWeightElement<Bfloat16Element
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSimd Load<TSimd>(Bfloat16Element* source)
-        where TSimd : struct, ISimd<TSimd> => TSimd.LoadBfloat16(&source->_bits);
+        where TSimd : struct, ISimd<TSimd> => BfloatFormat.Widen(TSimd.LoadWords(&source->_bits));
 }

@@ -1,20 +1,32 @@
-using System.Runtime.CompilerServices;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Kernels;
 
-/// <summary><c>destination = sum_j weights[j] rows[j]</c>, each element one running multiply-add over j = 0, 1, 2, ...: the same bits however many rows follow.</summary>
+/// <summary>
+/// Sums of rows, <c>destination[t] = sum_j weights[t, j] rows[j]</c>, each element one running multiply-add over j = 0, 1, 2, ...: the same bits however many rows
+/// and tokens there are, and whether the sum is made at once or in parts. Bound: 2 tokens rows dimension / (32 flops a cycle at 512 bits, 16 at 256), or the bytes of the rows.
+/// </summary>
 internal static class WeightedRowSum
 {
-    /// <summary>Sums; destination is overwritten.</summary>
-    /// <param name="weights">One weight per row.</param>
-    /// <param name="rows">[weights, dimension].</param>
-    /// <param name="destination">Dimension floats.</param>
-    public static void Compute(ReadOnlySpan<float> weights, MatrixView<float> rows, Span<float> destination)
+    /// <summary>Sums into a destination that is overwritten.</summary>
+    /// <param name="weights">[tokens, rows].</param>
+    /// <param name="rows">[rows, dimension].</param>
+    /// <param name="destination">[tokens, dimension]; must not overlap the operands.</param>
+    public static void Multiply(MatrixView<float> weights, MatrixView<float> rows, MatrixView<float> destination)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(rows.Rows, weights.Length);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(rows.Columns, destination.Length);
+        for (nint token = 0; token < destination.Rows; token++) destination.Row(token).Clear();
+        Add(weights, rows, destination);
+    }
+
+    /// <summary>Goes on with sums: <c>destination[t] += sum_j weights[t, j] rows[j]</c>.</summary>
+    /// <param name="weights">[tokens, rows].</param>
+    /// <param name="rows">[rows, dimension].</param>
+    /// <param name="destination">[tokens, dimension]; must not overlap the operands.</param>
+    public static void Add(MatrixView<float> weights, MatrixView<float> rows, MatrixView<float> destination)
+    {
+        if (weights.Columns != rows.Rows || destination.Rows != weights.Rows || destination.Columns != rows.Columns)
+            throw new ArgumentException($"[{weights.Rows}, {weights.Columns}] weights of [{rows.Rows}, {rows.Columns}] rows do not give [{destination.Rows}, {destination.Columns}].", nameof(destination));
         switch (SimdLevel.Active)
         {
             case SimdWidth.Bits512: Core<Simd512>(weights, rows, destination); break;
@@ -24,59 +36,39 @@ internal static class WeightedRowSum
         }
     }
 
-    /// <summary>Sums for several vectors of weights: <c>destination[t] = sum_j weights[t, j] rows[j]</c>, the same bits as one by one.</summary>
-    /// <param name="weights">[tokens, rows].</param>
-    /// <param name="rows">[rows, dimension].</param>
-    /// <param name="destination">[tokens, dimension], overwritten; must not overlap the operands.</param>
-    public static void Multiply(MatrixView<float> weights, MatrixView<float> rows, MatrixView<float> destination)
-    {
-        if (weights.Columns != rows.Rows || destination.Rows != weights.Rows || destination.Columns != rows.Columns)
-            throw new ArgumentException($"[{weights.Rows}, {weights.Columns}] weights of [{rows.Rows}, {rows.Columns}] rows do not give [{destination.Rows}, {destination.Columns}].", nameof(destination));
-        switch (SimdLevel.Active)
-        {
-            case SimdWidth.Bits512: MultiplyCore<Simd512>(weights, rows, destination); break;
-            case SimdWidth.Bits256: MultiplyCore<Simd256>(weights, rows, destination); break;
-            case SimdWidth.Bits128: MultiplyCore<Simd128>(weights, rows, destination); break;
-            default: MultiplyCore<SimdScalar>(weights, rows, destination); break;
-        }
-    }
-
-    // Four tokens by 64 columns live in registers at 512 bits; what is left over goes token by token.
-    internal static unsafe void MultiplyCore<TSimd>(MatrixView<float> weights, MatrixView<float> rows, MatrixView<float> destination)
+    // What lives in registers: four tokens by 64 columns at 512 bits (16 of 32 vectors), two by 32 at 256 (8 of 16, six loads for eight multiply-adds); the rest token by token.
+    internal static unsafe void Core<TSimd>(MatrixView<float> weights, MatrixView<float> rows, MatrixView<float> destination)
         where TSimd : struct, ISimd<TSimd>
     {
-        nint token = 0;
-        if (typeof(TSimd) == typeof(Simd512))
+        (int tileTokens, int tileColumns) = typeof(TSimd) == typeof(Simd512) ? (4, 64) : (2, 32);
+        nint token = 0, tiled = rows.Columns / tileColumns * tileColumns;
+        for (; token <= weights.Rows - tileTokens; token += tileTokens)
         {
-            nint tiled = rows.Columns / 64 * 64;
-            for (; token <= weights.Rows - 4; token += 4)
+            float* w = weights.Pointer + token * weights.Stride, y = destination.Pointer + token * destination.Stride;
+            for (nint column = 0; column < tiled; column += tileColumns)
             {
-                for (nint column = 0; column < tiled; column += 64)
-                {
-                    FourBySixtyFour<TSimd>(
-                        weights.Pointer + token * weights.Stride, weights.Stride, rows.Pointer + column, rows.Stride, rows.Rows,
-                        destination.Pointer + token * destination.Stride + column, destination.Stride);
-                }
-
-                for (nint t = token; t < token + 4 && tiled < rows.Columns; t++)
-                    Core<TSimd>(weights.Row(t), rows.ColumnRange(tiled, rows.Columns - tiled), destination.Row(t)[(int)tiled..]);
+                if (tileTokens == 4) FourByFour<TSimd>(w, weights.Stride, rows.Pointer + column, rows.Stride, rows.Rows, y + column, destination.Stride);
+                else TwoByTwo<TSimd>(w, weights.Stride, rows.Pointer + column, rows.Stride, rows.Rows, y + column, destination.Stride);
             }
+
+            for (int t = 0; t < tileTokens; t++) OneToken<TSimd>(w + t * weights.Stride, rows.Pointer + tiled, rows.Stride, rows.Rows, y + t * destination.Stride + tiled, rows.Columns - tiled);
         }
 
-        for (; token < weights.Rows; token++) Core<TSimd>(weights.Row(token), rows, destination.Row(token));
+        for (; token < weights.Rows; token++)
+            OneToken<TSimd>(weights.Pointer + token * weights.Stride, rows.Pointer, rows.Stride, rows.Rows, destination.Pointer + token * destination.Stride, rows.Columns);
         GC.KeepAlive(weights);
         GC.KeepAlive(rows);
         GC.KeepAlive(destination);
     }
 
-    private static unsafe void FourBySixtyFour<TSimd>(float* w0, nint ws, float* row, nint stride, nint count, float* y0, nint ys)
+    private static unsafe void FourByFour<TSimd>(float* w0, nint ws, float* row, nint stride, nint count, float* y0, nint ys)
         where TSimd : struct, ISimd<TSimd>
     {
-        float* w1 = w0 + ws, w2 = w1 + ws, w3 = w2 + ws;
-        TSimd s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
-        TSimd s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
-        TSimd s20 = TSimd.Zero, s21 = TSimd.Zero, s22 = TSimd.Zero, s23 = TSimd.Zero;
-        TSimd s30 = TSimd.Zero, s31 = TSimd.Zero, s32 = TSimd.Zero, s33 = TSimd.Zero;
+        float* w1 = w0 + ws, w2 = w1 + ws, w3 = w2 + ws, y1 = y0 + ys, y2 = y1 + ys, y3 = y2 + ys;
+        TSimd s00 = TSimd.Load(y0), s01 = TSimd.Load(y0 + 16), s02 = TSimd.Load(y0 + 32), s03 = TSimd.Load(y0 + 48);
+        TSimd s10 = TSimd.Load(y1), s11 = TSimd.Load(y1 + 16), s12 = TSimd.Load(y1 + 32), s13 = TSimd.Load(y1 + 48);
+        TSimd s20 = TSimd.Load(y2), s21 = TSimd.Load(y2 + 16), s22 = TSimd.Load(y2 + 32), s23 = TSimd.Load(y2 + 48);
+        TSimd s30 = TSimd.Load(y3), s31 = TSimd.Load(y3 + 16), s32 = TSimd.Load(y3 + 32), s33 = TSimd.Load(y3 + 48);
         for (nint j = 0; j < count; j++, row += stride)
         {
             TSimd r0 = TSimd.Load(row), r1 = TSimd.Load(row + 16), r2 = TSimd.Load(row + 32), r3 = TSimd.Load(row + 48);
@@ -103,12 +95,63 @@ internal static class WeightedRowSum
         }
 
         Store4(y0, s00, s01, s02, s03);
-        Store4(y0 + ys, s10, s11, s12, s13);
-        Store4(y0 + 2 * ys, s20, s21, s22, s23);
-        Store4(y0 + 3 * ys, s30, s31, s32, s33);
+        Store4(y1, s10, s11, s12, s13);
+        Store4(y2, s20, s21, s22, s23);
+        Store4(y3, s30, s31, s32, s33);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void TwoByTwo<TSimd>(float* w0, nint ws, float* row, nint stride, nint count, float* y0, nint ys)
+        where TSimd : struct, ISimd<TSimd>
+    {
+        float* w1 = w0 + ws, y1 = y0 + ys;
+        TSimd s00 = TSimd.Load(y0), s01 = TSimd.Load(y0 + 16), s10 = TSimd.Load(y1), s11 = TSimd.Load(y1 + 16);
+        for (nint j = 0; j < count; j++, row += stride)
+        {
+            TSimd r0 = TSimd.Load(row), r1 = TSimd.Load(row + 16), f0 = TSimd.Broadcast(w0[j]), f1 = TSimd.Broadcast(w1[j]);
+            s00 = TSimd.MultiplyAdd(f0, r0, s00);
+            s01 = TSimd.MultiplyAdd(f0, r1, s01);
+            s10 = TSimd.MultiplyAdd(f1, r0, s10);
+            s11 = TSimd.MultiplyAdd(f1, r1, s11);
+        }
+
+        TSimd.Store(s00, y0);
+        TSimd.Store(s01, y0 + 16);
+        TSimd.Store(s10, y1);
+        TSimd.Store(s11, y1 + 16);
+    }
+
+    private static unsafe void OneToken<TSimd>(float* w, float* rows, nint stride, nint count, float* y, nint dimension)
+        where TSimd : struct, ISimd<TSimd>
+    {
+        nint i = 0;
+        for (; i <= dimension - 64; i += 64)
+        {
+            float* row = rows + i;
+            TSimd s0 = TSimd.Load(y + i), s1 = TSimd.Load(y + i + 16), s2 = TSimd.Load(y + i + 32), s3 = TSimd.Load(y + i + 48);
+            for (nint j = 0; j < count; j++, row += stride)
+            {
+                TSimd factor = TSimd.Broadcast(w[j]);
+                s0 = TSimd.MultiplyAdd(factor, TSimd.Load(row), s0);
+                s1 = TSimd.MultiplyAdd(factor, TSimd.Load(row + 16), s1);
+                s2 = TSimd.MultiplyAdd(factor, TSimd.Load(row + 32), s2);
+                s3 = TSimd.MultiplyAdd(factor, TSimd.Load(row + 48), s3);
+            }
+
+            Store4(y + i, s0, s1, s2, s3);
+        }
+
+        for (; i < dimension; i += 16)
+        {
+            nint left = nint.Min(16, dimension - i);
+            float* row = rows + i;
+            TSimd sum = left == 16 ? TSimd.Load(y + i) : Lanes.Load<TSimd>(y + i, left);
+            for (nint j = 0; j < count; j++, row += stride)
+                sum = TSimd.MultiplyAdd(TSimd.Broadcast(w[j]), left == 16 ? TSimd.Load(row) : Lanes.Load<TSimd>(row, left), sum);
+            if (left == 16) TSimd.Store(sum, y + i);
+            else Lanes.Store(sum, y + i, left);
+        }
+    }
+
     private static unsafe void Store4<TSimd>(float* to, TSimd a, TSimd b, TSimd c, TSimd d)
         where TSimd : struct, ISimd<TSimd>
     {
@@ -116,55 +159,5 @@ internal static class WeightedRowSum
         TSimd.Store(b, to + 16);
         TSimd.Store(c, to + 32);
         TSimd.Store(d, to + 48);
-    }
-
-    internal static unsafe void Core<TSimd>(ReadOnlySpan<float> weights, MatrixView<float> rows, Span<float> destination)
-        where TSimd : struct, ISimd<TSimd>
-    {
-        float* padded = stackalloc float[16];
-        fixed (float* w = weights, to = destination)
-        {
-            int i = 0;
-            for (; i <= destination.Length - 64; i += 64)
-            {
-                float* row = rows.Pointer + i;
-                TSimd s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
-                for (int j = 0; j < weights.Length; j++, row += rows.Stride)
-                {
-                    TSimd factor = TSimd.Broadcast(w[j]);
-                    s0 = TSimd.MultiplyAdd(factor, TSimd.Load(row), s0);
-                    s1 = TSimd.MultiplyAdd(factor, TSimd.Load(row + 16), s1);
-                    s2 = TSimd.MultiplyAdd(factor, TSimd.Load(row + 32), s2);
-                    s3 = TSimd.MultiplyAdd(factor, TSimd.Load(row + 48), s3);
-                }
-
-                TSimd.Store(s0, to + i);
-                TSimd.Store(s1, to + i + 16);
-                TSimd.Store(s2, to + i + 32);
-                TSimd.Store(s3, to + i + 48);
-            }
-
-            for (; i < destination.Length; i += 16)
-            {
-                int count = Math.Min(16, destination.Length - i);
-                TSimd sum = TSimd.Zero;
-                for (int j = 0; j < weights.Length; j++)
-                {
-                    float* row = rows.Pointer + j * rows.Stride + i;
-                    if (count < 16)
-                    {
-                        Elementwise.CopyPadded(new ReadOnlySpan<float>(row, count), padded);
-                        row = padded;
-                    }
-
-                    sum = TSimd.MultiplyAdd(TSimd.Broadcast(w[j]), TSimd.Load(row), sum);
-                }
-
-                TSimd.Store(sum, padded);
-                new ReadOnlySpan<float>(padded, count).CopyTo(destination[i..]);
-            }
-        }
-
-        GC.KeepAlive(rows);
     }
 }

@@ -33,4 +33,18 @@ public static class ActivationFunctions
             default: throw new ArgumentOutOfRangeException(nameof(function), function, null);
         }
     }
+
+    /// <summary>Replaces values by <c>f(gate) value</c>: the gated units of feed-forward layers (Shazeer 2020).</summary>
+    /// <exception cref="ArgumentException">The lengths differ.</exception>
+    public static void ApplyGate(this ActivationFunction function, ReadOnlySpan<float> gate, Span<float> values)
+    {
+        switch (function)
+        {
+            case ActivationFunction.Silu: Elementwise.Combine<GatedProduct<Silu>>(gate, values, values); break;
+            case ActivationFunction.GeluTanh: Elementwise.Combine<GatedProduct<GeluTanh>>(gate, values, values); break;
+            case ActivationFunction.GeluErf: Elementwise.Combine<GatedProduct<GeluErf>>(gate, values, values); break;
+            case ActivationFunction.Relu: Elementwise.Combine<GatedProduct<Relu>>(gate, values, values); break;
+            default: throw new ArgumentOutOfRangeException(nameof(function), function, null);
+        }
+    }
 }

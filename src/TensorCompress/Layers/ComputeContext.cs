@@ -54,6 +54,22 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
         return _codes;
     }
 
+    /// <summary>Runs a body for every index, indexes handed out one by one in ascending order to at most so many threads.</summary>
+    /// <param name="count">Number of indexes.</param>
+    /// <param name="threads">Threads at most; each has a number below this, so that scratch memory can be rented for all of them before.</param>
+    /// <param name="body">Called with the thread's number and the index; no two calls at a time have the same number.</param>
+    internal void Distribute(int count, int threads, Action<int, int> body)
+    {
+        int next = -1;
+        Pool.For(Math.Min(threads, count), 1, (start, end) =>
+        {
+            for (nint thread = start; thread < end; thread++)
+            {
+                for (int index = Interlocked.Increment(ref next); index < count; index = Interlocked.Increment(ref next)) body((int)thread, index);
+            }
+        });
+    }
+
     /// <summary>Frees the scratch memory; no lease may be open.</summary>
     public void Dispose()
     {

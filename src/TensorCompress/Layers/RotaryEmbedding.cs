@@ -1,3 +1,4 @@
+using TensorCompress.Kernels;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Layers;
@@ -36,37 +37,47 @@ public sealed class RotaryEmbedding
         _magnitude = magnitude;
     }
 
-    /// <summary>Turns all heads of consecutive positions in place.</summary>
-    /// <param name="values">[tokens, heads x dimension].</param>
+    /// <summary>Floats per position of the tables that <see cref="FillTable"/> makes.</summary>
+    public int TableWidth => 2 * AnglesPerHead;
+
+    /// <summary>Cosines and sines of consecutive positions: made once, used by all blocks that turn alike.</summary>
     /// <param name="firstPosition">Position of the first row.</param>
-    public void Apply(MatrixView<float> values, int firstPosition)
+    /// <param name="table">[positions, <see cref="TableWidth"/>], overwritten.</param>
+    public void FillTable(int firstPosition, MatrixView<float> table)
     {
-        int half = _inverseFrequencies.Length;
-        Span<float> cosines = new float[half];
-        Span<float> sines = new float[half];
-        for (nint row = 0; row < values.Rows; row++)
+        int repeats = _pairs == RotaryPairs.Halves ? 1 : 2;
+        for (nint row = 0; row < table.Rows; row++)
         {
-            for (int i = 0; i < half; i++)
+            Span<float> cosines = table.Row(row)[..AnglesPerHead], sines = table.Row(row)[AnglesPerHead..];
+            for (int i = 0; i < _inverseFrequencies.Length; i++)
             {
                 // The angle is rounded to single precision as in the reference implementations: at far positions that is part of the model.
                 (double sine, double cosine) = Math.SinCos((firstPosition + (int)row) * _inverseFrequencies[i]);
-                (sines[i], cosines[i]) = ((float)sine * _magnitude, (float)cosine * _magnitude);
+                cosines.Slice(i * repeats, repeats).Fill((float)cosine * _magnitude);
+                sines.Slice(i * repeats, repeats).Fill((float)sine * _magnitude);
+                if (repeats == 2) sines[2 * i] = -sines[2 * i];
             }
-
-            Span<float> heads = values.Row(row);
-            for (int start = 0; start < heads.Length; start += _headDimension) Turn(heads.Slice(start, 2 * half), cosines, sines);
         }
     }
 
-    private void Turn(Span<float> head, ReadOnlySpan<float> cosines, ReadOnlySpan<float> sines)
+    /// <summary>Turns all heads of consecutive positions in place.</summary>
+    /// <param name="values">[tokens, heads x dimension].</param>
+    /// <param name="table">Cosines and sines of the tokens' positions, from <see cref="FillTable"/>.</param>
+    public void Apply(MatrixView<float> values, MatrixView<float> table)
     {
-        int half = cosines.Length;
-        (int step, int distance) = _pairs == RotaryPairs.Halves ? (1, half) : (2, 1);
-        for (int i = 0; i < half; i++)
+        if (table.Rows != values.Rows || table.Columns != TableWidth)
+            throw new ArgumentException($"{values.Rows} tokens need a table of {values.Rows} x {TableWidth}, not {table.Rows} x {table.Columns}.", nameof(table));
+        int turned = 2 * _inverseFrequencies.Length;
+        for (nint row = 0; row < values.Rows; row++)
         {
-            ref float x = ref head[i * step];
-            ref float y = ref head[i * step + distance];
-            (x, y) = (x * cosines[i] - y * sines[i], y * cosines[i] + x * sines[i]);
+            Span<float> heads = values.Row(row), cosines = table.Row(row)[..AnglesPerHead], sines = table.Row(row)[AnglesPerHead..];
+            for (int start = 0; start < heads.Length; start += _headDimension)
+            {
+                if (_pairs == RotaryPairs.Halves) Rotation.Halves(heads.Slice(start, turned), cosines, sines);
+                else Rotation.Neighbours(heads.Slice(start, turned), cosines, sines);
+            }
         }
     }
+
+    private int AnglesPerHead => _pairs == RotaryPairs.Halves ? _inverseFrequencies.Length : 2 * _inverseFrequencies.Length;
 }

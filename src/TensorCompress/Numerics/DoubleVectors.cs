@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -28,6 +29,24 @@ internal static class DoubleVectors
 
         double sum = Sum(even + odd);
         for (; i < x.Length; i++) sum = Math.FusedMultiplyAdd(x[i], y[i], sum);
+        return sum;
+    }
+
+    /// <summary>The sum of squares of a vector in single precision.</summary>
+    public static double SquaredNorm(ReadOnlySpan<float> x)
+    {
+        ref float xs = ref MemoryMarshal.GetReference(x);
+        Vector512<double> even = Vector512<double>.Zero, odd = Vector512<double>.Zero;
+        int i = 0;
+        for (; i <= x.Length - 2 * Lanes; i += 2 * Lanes)
+        {
+            (Vector512<double> low, Vector512<double> high) = Vector512.Widen(Vector512.LoadUnsafe(ref xs, (nuint)i));
+            even = Vector512.FusedMultiplyAdd(low, low, even);
+            odd = Vector512.FusedMultiplyAdd(high, high, odd);
+        }
+
+        double sum = Sum(even + odd);
+        for (; i < x.Length; i++) sum = Math.FusedMultiplyAdd(x[i], x[i], sum);
         return sum;
     }
 
@@ -64,7 +83,7 @@ internal static class DoubleVectors
     /// <summary>x = factor x.</summary>
     public static void Scale(double factor, Span<double> x)
     {
-        for (int i = 0; i < x.Length; i++) x[i] *= factor;
+        TensorPrimitives.Multiply<double>(x, factor, x);
     }
 
     /// <summary>The index of the element of largest magnitude, the first of equals; -1 for none.</summary>

@@ -28,6 +28,15 @@ public sealed class SingularValueDecomposition : IDisposable
     /// <summary>The number of triplets.</summary>
     public int Rank => _values.Length;
 
+    /// <summary>The algorithm that was taken.</summary>
+    public SvdPath Path { get; internal init; }
+
+    /// <summary>
+    /// <c>||A - U diag(s) V^T|| / ||A||</c> (Frobenius), 0 for a full decomposition and for A = 0: from the values left out where they are known, else from
+    /// <c>||A||^2 - sum s^2</c> and a sampled residual.
+    /// </summary>
+    public double EstimatedError { get; internal init; }
+
     /// <summary>Frees the vectors.</summary>
     public void Dispose()
     {

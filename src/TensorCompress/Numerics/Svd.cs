@@ -1,156 +1,100 @@
+using System.Numerics;
+using TensorCompress.Numerics.SingularValues;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
 namespace TensorCompress.Numerics;
 
 /// <summary>
-/// Singular value decomposition in double precision by one-sided Jacobi rotations: right on every finite matrix, small values to high relative accuracy, and the same
-/// bits at any number of threads.
+/// Singular value decompositions, by the algorithm that fits shape and rank; <see cref="SingularValueDecomposition.Path"/> says which. Right on every finite matrix, at
+/// every scale, and the same bits at any number of threads.
 /// </summary>
 /// <remarks>
-/// The matrix is scaled by a power of two first, so neither 1e-300 nor 1e300 under- or overflows on the way. Cost: about 8 sweeps of 4 min(m, n)^2 (m + n) operations.
-/// Algorithm: Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", SIAM J. Matrix Anal. Appl. 29 (2008), without their preconditioning.
+/// Short side at most 64: one-sided Jacobi rotations (Drmac and Veselic, SIAM J. Matrix Anal. Appl. 29, 2008), which find small values to high relative accuracy.
+/// Larger: eigenvectors of Gram matrices in double, level by level, with errors of a few units of rounding of the largest value. At most a quarter of the triplets of a
+/// large matrix: randomised block Krylov, in the precision of the matrix.
 /// </remarks>
 public static class Svd
 {
+    /// <summary>Up to this short side the exact way is fast enough for any rank.</summary>
+    private const int GramLimit = 512;
+
     /// <summary>All min(m, n) singular triplets.</summary>
     /// <param name="matrix">A, [m, n]; either may be 0; only read.</param>
     /// <param name="pool">Threads; null for the shared pool.</param>
-    /// <param name="cancellationToken">Looked at between rounds of rotations.</param>
+    /// <param name="cancellationToken">Looked at often.</param>
     /// <exception cref="ArgumentException">An element is NaN or infinite; the message gives count and first place.</exception>
-    /// <exception cref="ArithmeticException">The rotations did not converge (never seen).</exception>
-    public static SingularValueDecomposition Full(MatrixView<double> matrix, ComputePool? pool = null, CancellationToken cancellationToken = default)
-    {
-        ThrowIfNotFinite(matrix);
-        bool tall = matrix.Rows >= matrix.Columns;
-        var rows = new Matrix<double>(nint.Min(matrix.Rows, matrix.Columns), nint.Max(matrix.Rows, matrix.Columns));
-        for (nint i = 0; i < matrix.Rows; i++)
-        {
-            if (tall) ScatterColumn(matrix.Row(i), rows, i);
-            else matrix.Row(i).CopyTo(rows.Row(i));
-        }
-
-        return Decompose(rows, tall, pool ?? ComputePool.Shared, cancellationToken);
-    }
+    /// <exception cref="ArithmeticException">No iteration converged (never seen).</exception>
+    public static SingularValueDecomposition Full(MatrixView<double> matrix, ComputePool? pool = null, CancellationToken cancellationToken = default) =>
+        Exact(matrix, SvdTruncation.ToRank(int.MaxValue), pool, cancellationToken);
 
     /// <inheritdoc cref="Full(MatrixView{double}, ComputePool?, CancellationToken)"/>
-    public static SingularValueDecomposition Full(MatrixView<float> matrix, ComputePool? pool = null, CancellationToken cancellationToken = default)
-    {
-        using var wide = new Matrix<double>(matrix.Rows, matrix.Columns);
-        for (nint i = 0; i < matrix.Rows; i++)
-        {
-            ReadOnlySpan<float> source = matrix.Row(i);
-            Span<double> destination = wide.Row(i);
-            for (int j = 0; j < source.Length; j++) destination[j] = source[j];
-        }
-
-        return Full(wide.View, pool, cancellationToken);
-    }
+    public static SingularValueDecomposition Full(MatrixView<float> matrix, ComputePool? pool = null, CancellationToken cancellationToken = default) =>
+        Exact(matrix, SvdTruncation.ToRank(int.MaxValue), pool, cancellationToken);
 
     /// <summary>The largest singular triplets.</summary>
     /// <param name="matrix">A, [m, n]; only read.</param>
     /// <param name="rank">How many; no more than min(m, n) are returned.</param>
     /// <param name="pool">Threads; null for the shared pool.</param>
-    /// <param name="cancellationToken">Looked at between rounds of rotations.</param>
+    /// <param name="cancellationToken">Looked at often.</param>
     /// <exception cref="ArgumentException">The rank is negative, or an element is NaN or infinite; the message gives count and first place.</exception>
-    public static SingularValueDecomposition Truncated(MatrixView<double> matrix, int rank, ComputePool? pool = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(rank);
-        return Truncate(Full(matrix, pool, cancellationToken), rank);
-    }
+    public static SingularValueDecomposition Truncated(MatrixView<double> matrix, int rank, ComputePool? pool = null, CancellationToken cancellationToken = default) =>
+        Truncated(matrix, SvdTruncation.ToRank(rank), pool, cancellationToken);
 
     /// <inheritdoc cref="Truncated(MatrixView{double}, int, ComputePool?, CancellationToken)"/>
-    public static SingularValueDecomposition Truncated(MatrixView<float> matrix, int rank, ComputePool? pool = null, CancellationToken cancellationToken = default)
+    public static SingularValueDecomposition Truncated(MatrixView<float> matrix, int rank, ComputePool? pool = null, CancellationToken cancellationToken = default) =>
+        Truncated(matrix, SvdTruncation.ToRank(rank), pool, cancellationToken);
+
+    /// <summary>The largest singular triplets, so many or to a relative error.</summary>
+    /// <param name="matrix">A, [m, n]; only read.</param>
+    /// <param name="truncation">Rank or tolerance, and how a randomised search runs.</param>
+    /// <param name="pool">Threads; null for the shared pool.</param>
+    /// <param name="cancellationToken">Looked at often.</param>
+    /// <exception cref="ArgumentException">An element is NaN or infinite; the message gives count and first place.</exception>
+    public static SingularValueDecomposition Truncated(MatrixView<double> matrix, SvdTruncation truncation, ComputePool? pool = null, CancellationToken cancellationToken = default) =>
+        Choose(matrix, truncation, pool, cancellationToken);
+
+    /// <inheritdoc cref="Truncated(MatrixView{double}, SvdTruncation, ComputePool?, CancellationToken)"/>
+    public static SingularValueDecomposition Truncated(MatrixView<float> matrix, SvdTruncation truncation, ComputePool? pool = null, CancellationToken cancellationToken = default) =>
+        Choose(matrix, truncation, pool, cancellationToken);
+
+    /// <summary>All singular values, descending, without vectors: from the Gram matrix in double, to about 1e-8 of the largest.</summary>
+    /// <inheritdoc cref="Full(MatrixView{double}, ComputePool?, CancellationToken)"/>
+    public static double[] Values(MatrixView<double> matrix, ComputePool? pool = null, CancellationToken cancellationToken = default) => Spectrum(matrix, pool, cancellationToken);
+
+    /// <inheritdoc cref="Values(MatrixView{double}, ComputePool?, CancellationToken)"/>
+    public static double[] Values(MatrixView<float> matrix, ComputePool? pool = null, CancellationToken cancellationToken = default) => Spectrum(matrix, pool, cancellationToken);
+
+    private static double[] Spectrum<T>(MatrixView<T> matrix, ComputePool? pool, CancellationToken cancellationToken)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(rank);
-        return Truncate(Full(matrix, pool, cancellationToken), rank);
+        pool ??= ComputePool.Shared;
+        int exponent = MatrixScale.Exponent(matrix, nameof(matrix));
+        // Squares of floats are within double; those of doubles may not be.
+        bool scales = typeof(T) == typeof(double) && Math.Abs(exponent) > MatrixScale.SafeExponent<double>();
+        using Matrix<T>? scaled = scales ? MatrixScale.ScaledCopy(matrix, -exponent) : null;
+        MatrixOperand<T> operand = scaled?.View ?? matrix;
+        using Matrix<double> gram = TypedProduct.Gram(matrix.Rows > matrix.Columns ? operand.Transposed : operand, pool);
+        return [.. SymmetricEigen.Values(gram.View, pool, cancellationToken).Select(square => Math.ScaleB(Math.Sqrt(Math.Max(0, square)), scales ? exponent : 0))];
     }
 
-    /// <summary>Decomposes the rows' matrix W = A^T (tall) or A; takes the rows over.</summary>
-    private static SingularValueDecomposition Decompose(Matrix<double> rows, bool tall, ComputePool pool, CancellationToken cancellationToken)
+    private static SingularValueDecomposition Choose<T>(MatrixView<T> matrix, SvdTruncation truncation, ComputePool? pool, CancellationToken cancellationToken)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
-        int exponent = ScaleToUnit(rows);
-        var rotation = new Matrix<double>(rows.Rows, rows.Rows);
-        double[] values = OneSidedJacobi.Orthogonalize(rows, rotation, pool, cancellationToken);
-
-        // R W = diag(s) Q with orthonormal rows Q, hence W = R^T diag(s) Q.
-        int[] order = [.. Enumerable.Range(0, values.Length).OrderByDescending(i => values[i])]; // a stable sort
-        using (rows)
-        using (rotation)
+        ArgumentNullException.ThrowIfNull(truncation);
+        int shortSide = (int)nint.Min(matrix.Rows, matrix.Columns);
+        if (shortSide > GramLimit && !(truncation.Rank is 0 || truncation.Rank > shortSide / 4 || truncation.Tolerance < SpectrumCut.SketchFloor<T>()))
         {
-            Matrix<double> left = PermuteRows(tall ? rows : rotation, order), right = PermuteRows(tall ? rotation : rows, order);
-            values = [.. order.Select(i => Math.ScaleB(values[i], exponent))];
-            FixSigns(left, right);
-            return new SingularValueDecomposition(left, values, right);
-        }
-    }
-
-    private static SingularValueDecomposition Truncate(SingularValueDecomposition full, int rank)
-    {
-        if (rank >= full.Rank) return full;
-        int[] kept = [.. Enumerable.Range(0, rank)];
-        using (full) return new SingularValueDecomposition(PermuteRows(full.LeftTransposed, kept), full.Values[..rank].ToArray(), PermuteRows(full.RightTransposed, kept));
-    }
-
-    private static void ScatterColumn(ReadOnlySpan<double> source, Matrix<double> rows, nint column)
-    {
-        for (int j = 0; j < source.Length; j++) rows[j, column] = source[j];
-    }
-
-    /// <summary>Multiplies by the power of two that brings the largest magnitude into [1, 2).</summary>
-    /// <returns>The exponent that undoes it.</returns>
-    private static int ScaleToUnit(Matrix<double> rows)
-    {
-        double largest = 0;
-        for (nint i = 0; i < rows.Rows; i++)
-        {
-            ReadOnlySpan<double> row = rows.Row(i);
-            if (row.Length > 0) largest = Math.Max(largest, Math.Abs(row[DoubleVectors.IndexOfLargest(row)]));
-        }
-
-        if (largest == 0) return 0;
-        int exponent = Math.ILogB(largest);
-        for (nint i = 0; i < rows.Rows; i++)
-        {
-            foreach (ref double value in rows.Row(i)) value = Math.ScaleB(value, -exponent);
-        }
-
-        return exponent;
-    }
-
-    private static Matrix<double> PermuteRows(Matrix<double> source, int[] order)
-    {
-        var result = new Matrix<double>(order.Length, source.Columns);
-        for (int i = 0; i < order.Length; i++) source.Row(order[i]).CopyTo(result.Row(i));
-        return result;
-    }
-
-    private static void FixSigns(Matrix<double> left, Matrix<double> right)
-    {
-        for (nint i = 0; i < left.Rows; i++)
-        {
-            Span<double> row = left.Row(i);
-            if (row[DoubleVectors.IndexOfLargest(row)] >= 0) continue;
-            DoubleVectors.Scale(-1, row);
-            DoubleVectors.Scale(-1, right.Row(i));
-        }
-    }
-
-    private static void ThrowIfNotFinite(MatrixView<double> matrix)
-    {
-        long count = 0;
-        (nint Row, int Column) first = default;
-        for (nint i = 0; i < matrix.Rows; i++)
-        {
-            ReadOnlySpan<double> row = matrix.Row(i);
-            for (int j = 0; j < row.Length; j++)
+            using var sketch = new SketchedSvd<T>(matrix, MatrixScale.Exponent(matrix, nameof(matrix)), truncation, pool ?? ComputePool.Shared);
+            for (int rank = truncation.Rank ?? shortSide / 32; rank <= shortSide / 4; rank *= 2)
             {
-                if (double.IsFinite(row[j])) continue;
-                if (count++ == 0) first = (i, j);
+                if (sketch.Find(rank, cancellationToken) is { } found) return found;
             }
         }
 
-        if (count > 0)
-            throw new ArgumentException($"{count} elements of the matrix are NaN or infinite, the first at row {first.Row}, column {first.Column}.", nameof(matrix));
+        return Exact(matrix, truncation, pool, cancellationToken);
     }
+
+    private static SingularValueDecomposition Exact<T>(MatrixView<T> matrix, SvdTruncation truncation, ComputePool? pool, CancellationToken cancellationToken)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T> => new ExactSvd<T>(matrix, truncation, pool ?? ComputePool.Shared, cancellationToken).Decompose();
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using TensorCompress.Compression;
 using TensorCompress.Inference;
+using TensorCompress.Kernels;
 using TensorCompress.Models;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using TensorCompress.Kernels;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Storage;

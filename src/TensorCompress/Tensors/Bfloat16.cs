@@ -13,18 +13,4 @@ public static class Bfloat16
 
     /// <summary>The exact float of a bfloat16.</summary>
     public static float ToSingle(ushort value) => BitConverter.UInt32BitsToSingle((uint)value << 16);
-
-    /// <summary>Converts element by element; the lengths must be equal.</summary>
-    public static void ToSingle(ReadOnlySpan<ushort> source, Span<float> destination)
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, source.Length);
-        for (int i = 0; i < source.Length; i++) destination[i] = ToSingle(source[i]);
-    }
-
-    /// <summary>Rounds element by element; the lengths must be equal.</summary>
-    public static void FromSingle(ReadOnlySpan<float> source, Span<ushort> destination)
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, source.Length);
-        for (int i = 0; i < source.Length; i++) destination[i] = FromSingle(source[i]);
-    }
 }

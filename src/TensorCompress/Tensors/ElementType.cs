@@ -92,7 +92,7 @@ public static class ElementTypes
     /// <summary>The type's name in safetensors headers, for instance <c>BF16</c>.</summary>
     public static string Name(this ElementType type) => Table[(int)type].Name;
 
-    /// <summary>Whether values of the type can be read as 32-bit floats by <see cref="ElementConversion"/>.</summary>
+    /// <summary>Whether values of the type are numbers that can be read as 32-bit floats.</summary>
     public static bool IsNumeric(this ElementType type) => type <= ElementType.Bool;
 
     /// <summary>Finds a type by its exact safetensors name.</summary>

@@ -19,7 +19,8 @@ internal sealed class PublicApiWriter
         foreach (IGrouping<string?, Type> space in assembly.GetExportedTypes().GroupBy(type => type.Namespace).OrderBy(space => space.Key, StringComparer.Ordinal))
         {
             writer._text.Append("namespace ").Append(space.Key).Append("\n{\n");
-            foreach (Type type in space.OrderBy(TypeNames.Declared, StringComparer.Ordinal)) writer.WriteType(type);
+            // Names that begin with < are the compiler's, for instance those behind extension blocks.
+            foreach (Type type in space.Where(type => !type.Name.StartsWith('<')).OrderBy(TypeNames.Declared, StringComparer.Ordinal)) writer.WriteType(type);
             writer._text.Append("}\n\n");
         }
 

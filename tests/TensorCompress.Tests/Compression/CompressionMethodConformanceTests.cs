@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using TensorCompress.Compression;
+using TensorCompress.Kernels;
 using TensorCompress.Layers;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;

@@ -86,11 +86,11 @@ public class DotProductsTests
             if (!Half.IsFinite(BitConverter.UInt16BitsToHalf((ushort)bits))) continue;
             for (int i = 0; i < 16; i++) halves[i] = (ushort)(i == bits % 16 ? bits : 0x3C00);
             int expected = BitConverter.SingleToInt32Bits((float)BitConverter.UInt16BitsToHalf((ushort)bits));
-            Simd512.Store(Simd512.LoadHalf(halves), floats);
+            Simd512.Store(HalfElement.Load<Simd512>((HalfElement*)halves), floats);
             Assert.Equal(expected, BitConverter.SingleToInt32Bits(floats[bits % 16]));
-            Simd256.Store(Simd256.LoadHalf(halves), floats);
+            Simd256.Store(HalfElement.Load<Simd256>((HalfElement*)halves), floats);
             Assert.Equal(expected, BitConverter.SingleToInt32Bits(floats[bits % 16]));
-            Simd128.Store(Simd128.LoadHalf(halves), floats);
+            Simd128.Store(HalfElement.Load<Simd128>((HalfElement*)halves), floats);
             Assert.Equal(expected, BitConverter.SingleToInt32Bits(floats[bits % 16]));
         }
     }

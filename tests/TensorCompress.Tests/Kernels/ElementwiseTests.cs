@@ -29,19 +29,6 @@ public class ElementwiseTests
     [Fact]
     public void Tanh_is_its_formula() => CheckMap<SoftCap.Tanh>(Math.Tanh);
 
-    [Theory]
-    [InlineData(1f, 50f)]
-    [InlineData(0.125f, 30f)]
-    public void Soft_caps_are_their_formula(float scale, float cap)
-    {
-        for (int n = 0; n <= MaxLength; n++)
-        {
-            float[] x = new FloatSource(n).Array(n, 400f), y = [.. x];
-            SoftCap.Apply(y, scale, cap);
-            FloatBits.AssertNear(i => cap * Math.Tanh((double)scale * x[i] / cap), y, _ => 4e-7 * cap, $"n = {n}");
-        }
-    }
-
     [Fact]
     public void Combining_covers_all_lengths_at_all_widths()
     {
@@ -62,13 +49,11 @@ public class ElementwiseTests
     }
 
     [Fact]
-    public void Sums_and_products_are_element_by_element()
+    public void Sums_are_element_by_element()
     {
-        float[] a = new FloatSource(1).Array(37), b = new FloatSource(2).Array(37), sum = new float[37], product = new float[37];
+        float[] a = new FloatSource(1).Array(37), b = new FloatSource(2).Array(37), sum = new float[37];
         Elementwise.Add(a, b, sum);
-        Elementwise.Multiply(a, b, product);
         FloatBits.AssertEqual([.. a.Zip(b, (x, y) => x + y)], sum, "sum");
-        FloatBits.AssertEqual([.. a.Zip(b, (x, y) => x * y)], product, "product");
     }
 
     [Fact]

@@ -42,6 +42,16 @@ public class SimdLevelTests
     }
 
     [X64Fact]
+    public void Without_the_later_AVX_512_or_VNNI_the_bits_are_the_same()
+    {
+        Dictionary<string, string> noLater = Probe(("DOTNET_EnableAVX512v2", "0")), noVnni = Probe(("DOTNET_EnableAVXVNNI", "0"));
+        Assert.Equal(("False", Default.Value["avx512"]), (noLater["avx512v2"], noLater["avx512"]));
+        Assert.Equal(("False", Default.Value["avx2"]), (noVnni["avxvnni"], noVnni["avx2"]));
+        AssertSameBits(Default.Value, noLater, "no later AVX-512");
+        AssertSameBits(Default.Value, noVnni, "no VNNI");
+    }
+
+    [X64Fact]
     public void Without_AVX2_the_results_stay_near()
     {
         Dictionary<string, string> limited = Probe(("DOTNET_EnableAVX2", "0"));
@@ -87,7 +97,7 @@ public class SimdLevelTests
         var own = new DirectoryInfo(AppContext.BaseDirectory);
         string probe = Path.Combine(own.Parent!.Parent!.FullName, "TensorCompress.SimdProbe", own.Name, "TensorCompress.SimdProbe.dll");
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [probe]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string name in new[] { "TENSORCOMPRESS_SIMD", "DOTNET_EnableAVX512", "DOTNET_EnableAVX2", "DOTNET_EnableHWIntrinsic" }) start.Environment.Remove(name);
+        foreach (string name in new[] { "TENSORCOMPRESS_SIMD", "DOTNET_EnableAVX512", "DOTNET_EnableAVX512v2", "DOTNET_EnableAVXVNNI", "DOTNET_EnableAVX2", "DOTNET_EnableHWIntrinsic" }) start.Environment.Remove(name);
         foreach ((string name, string value) in environment) start.Environment[name] = value;
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();

@@ -8,7 +8,7 @@ namespace TensorCompress.Tests.Layers;
 
 public class AttentionTests
 {
-    private const int Heads = 6, KeyValueHeads = 2, Dimension = 20, Length = 83;
+    private const int Heads = 6, KeyValueHeads = 2, Dimension = 20, Length = 83, LongLength = 601; // blocks of 256 positions: one, and three
     private static readonly float Scale = 1 / MathF.Sqrt(Dimension);
 
     [Fact]
@@ -60,6 +60,40 @@ public class AttentionTests
         }
     }
 
+    [Theory]
+    [InlineData(null, null)]
+    [InlineData(100, null)]
+    [InlineData(300, 1.5f)]
+    public void Far_positions_are_their_formula_and_the_same_bits_in_any_split(int? window, float? cap)
+    {
+        using var data = new Sequence(LongLength) { Window = window, Cap = cap };
+        using Matrix<float> whole = data.Attend(0, LongLength, threads: 1);
+        foreach (int position in new[] { 0, 99, 100, 255, 256, 299, 300, 511, 512, LongLength - 1 })
+        {
+            FloatBits.AssertNear(channel => data.Oracle(position, channel), whole.Row(position), _ => 4e-6, $"position {position}");
+            foreach ((int count, int threads) in new[] { (1, 1), (1, 3), (2, 4), (12, 2), (40, 3) })
+            {
+                int start = Math.Max(0, position + 1 - count);
+                using Matrix<float> part = data.Attend(start, position + 1 - start, threads);
+                for (int i = 0; i < part.Rows; i++) FloatBits.AssertEqual(whole.Row(start + i), part.Row(i), $"position {start + i} in {count}, {threads} threads");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(40, 30)]
+    [InlineData(500, 1)]
+    [InlineData(500, 90)]
+    public void A_NaN_at_a_later_position_of_the_same_call_changes_nothing(int position, int count)
+    {
+        using var data = new Sequence(LongLength);
+        using Matrix<float> before = data.Attend(position, count, threads: 2);
+        data.Poison(position + count / 2 + 1);
+        using Matrix<float> after = data.Attend(position, count, threads: 2);
+        for (int i = 0; i <= count / 2; i++) FloatBits.AssertEqual(before.Row(i), after.Row(i), $"position {position + i}");
+        if (count > 1) Assert.True(float.IsNaN(after[count - 1, 0]));
+    }
+
     [Fact]
     public void A_later_position_changes_nothing()
     {
@@ -87,14 +121,20 @@ public class AttentionTests
     /// <summary>Random queries, and a cache with random keys and values.</summary>
     private sealed class Sequence : IDisposable
     {
-        private readonly Matrix<float> _queries = Random(1, Heads);
-        private readonly Matrix<float> _keys = Random(2, KeyValueHeads);
-        private readonly Matrix<float> _values = Random(3, KeyValueHeads);
-        private readonly FloatKeyValueCache _cache = new(2, KeyValueHeads, Dimension, Length);
+        private readonly int _length;
+        private readonly Matrix<float> _queries;
+        private readonly Matrix<float> _keys;
+        private readonly Matrix<float> _values;
+        private readonly FloatKeyValueCache _cache;
 
-        public Sequence()
+        public Sequence(int length = Length)
         {
-            _cache.Reserve(Length);
+            _length = length;
+            _queries = Random(1, Heads);
+            _keys = Random(2, KeyValueHeads);
+            _values = Random(3, KeyValueHeads);
+            _cache = new FloatKeyValueCache(2, KeyValueHeads, Dimension, length);
+            _cache.Reserve(length);
             _cache.Store(1, 0, _keys.View, _values.View);
         }
 
@@ -128,7 +168,7 @@ public class AttentionTests
 
         public void Poison(int from)
         {
-            using var bad = new Matrix<float>(Length - from, KeyValueHeads * Dimension);
+            using var bad = new Matrix<float>(_length - from, KeyValueHeads * Dimension);
             for (int row = 0; row < bad.Rows; row++) bad.Row(row).Fill(float.NaN);
             _cache.Store(1, from, bad.View, bad.View);
         }
@@ -141,6 +181,6 @@ public class AttentionTests
             _cache.Dispose();
         }
 
-        private static Matrix<float> Random(int seed, int heads) => new(Length, heads * Dimension, new FloatSource(seed).Array(Length * heads * Dimension, 2f));
+        private Matrix<float> Random(int seed, int heads) => new(_length, heads * Dimension, new FloatSource(seed).Array(_length * heads * Dimension, 2f));
     }
 }

@@ -18,7 +18,7 @@ public class RotaryEmbeddingTests
         const double Theta = 10000;
         float[] x = new FloatSource(dimension).Array(Tokens * heads * dimension);
         using var values = new Matrix<float>(Tokens, heads * dimension, x);
-        new RotaryEmbedding(dimension, RotaryFrequencies.Plain(dimension, Theta), pairs).Apply(values.View, firstPosition);
+        new RotaryEmbedding(dimension, RotaryFrequencies.Plain(dimension, Theta), pairs).Turn(values.View, firstPosition);
         for (int token = 0; token < Tokens; token++)
         {
             int position = firstPosition + token, at = token * heads * dimension;
@@ -33,9 +33,9 @@ public class RotaryEmbeddingTests
         float[] x = new FloatSource(1).Array(6 * 16);
         using Matrix<float> whole = new(6, 16, x), alone = new(1, 16, x.AsSpan(5 * 16));
         var rotary = new RotaryEmbedding(16, RotaryFrequencies.Plain(16, 10000));
-        rotary.Apply(whole.View, 0);
+        rotary.Turn(whole.View, 0);
         FloatBits.AssertEqual(x.AsSpan(0, 16), whole.Row(0), "position 0");
-        rotary.Apply(alone.View, 5);
+        rotary.Turn(alone.View, 5);
         FloatBits.AssertEqual(whole.Row(5), alone.Row(0), "position 5");
     }
 
@@ -45,6 +45,30 @@ public class RotaryEmbeddingTests
         Assert.Throws<ArgumentException>(() => RotaryFrequencies.Plain(7, 10000));
         Assert.Throws<ArgumentOutOfRangeException>(() => RotaryFrequencies.Plain(0, 10000));
         Assert.Throws<ArgumentOutOfRangeException>(() => RotaryFrequencies.Plain(8, 0));
+    }
+
+    [Theory]
+    [InlineData(RotaryPairs.Halves)]
+    [InlineData(RotaryPairs.Neighbours)]
+    public void Channels_behind_the_last_pair_pass_unchanged(RotaryPairs pairs)
+    {
+        float[] x = new FloatSource(2).Array(2 * 10);
+        using var values = new Matrix<float>(1, 20, x);
+        new RotaryEmbedding(10, RotaryFrequencies.Plain(6, 10000), pairs).Turn(values.View, 3);
+        for (int head = 0; head < 20; head += 10)
+        {
+            FloatBits.AssertEqual(x.AsSpan(head + 6, 4), values.Row(0).Slice(head + 6, 4), "behind the pairs");
+            FloatBits.AssertNear(i => Turned(x.AsSpan(head, 6), i, 6, 3, 10000, pairs), values.Row(0).Slice(head, 6), _ => 1e-6, "turned");
+        }
+    }
+
+    [Fact]
+    public void A_table_of_another_shape_is_refused()
+    {
+        var rotary = new RotaryEmbedding(8, RotaryFrequencies.Plain(8, 10000));
+        using Matrix<float> values = new(2, 16), fewer = new(1, rotary.TableWidth), wider = new(2, rotary.TableWidth + 1);
+        Assert.Throws<ArgumentException>(() => rotary.Apply(values.View, fewer.View));
+        Assert.Throws<ArgumentException>(() => rotary.Apply(values.View, wider.View));
     }
 
     private static double Turned(ReadOnlySpan<float> heads, int index, int dimension, int position, double theta, RotaryPairs pairs)

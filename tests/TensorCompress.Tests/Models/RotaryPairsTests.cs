@@ -27,8 +27,8 @@ public class RotaryPairsTests
             }
         }
 
-        new RotaryEmbedding(dimension, RotaryFrequencies.Plain(dimension, 10_000), RotaryPairs.Halves).Apply(halves.View, 11);
-        new RotaryEmbedding(dimension, RotaryFrequencies.Plain(dimension, 10_000), RotaryPairs.Neighbours).Apply(neighbours.View, 11);
+        new RotaryEmbedding(dimension, RotaryFrequencies.Plain(dimension, 10_000), RotaryPairs.Halves).Turn(halves.View, 11);
+        new RotaryEmbedding(dimension, RotaryFrequencies.Plain(dimension, 10_000), RotaryPairs.Neighbours).Turn(neighbours.View, 11);
         for (int token = 0; token < tokens; token++)
             for (int channel = 0; channel < heads * dimension; channel++)
                 Assert.Equal(halves[token, channel], neighbours[token, (nint)RotaryRowOrder.StoredRow(channel, dimension)]);
@@ -38,7 +38,7 @@ public class RotaryPairsTests
     public void Pairs_turn_by_position_times_frequency()
     {
         using var values = new Matrix<float>(1, 4, [1f, 2f, 3f, 4f]);
-        new RotaryEmbedding(4, RotaryFrequencies.Plain(4, 100)).Apply(values.View, 3);
+        new RotaryEmbedding(4, RotaryFrequencies.Plain(4, 100)).Turn(values.View, 3);
         // Pair (0, 2) turns by 3, pair (1, 3) by 3 / 100^(2/4) = 0.3.
         double[] expected = [Math.Cos(3) - 3 * Math.Sin(3), 2 * Math.Cos(0.3) - 4 * Math.Sin(0.3), 3 * Math.Cos(3) + Math.Sin(3), 4 * Math.Cos(0.3) + 2 * Math.Sin(0.3)];
         for (int i = 0; i < 4; i++) Assert.Equal(expected[i], values[0, i], 1e-6);

@@ -7,8 +7,6 @@ namespace TensorCompress.Tests.Numerics;
 
 public sealed class SvdTests
 {
-    private const double Epsilon = 1.0 / (1L << 52);
-
     /// <summary>LAPACK passes its own routines below 30; this is the stricter bound of ours.</summary>
     private const double RatioLimit = 10;
 
@@ -17,7 +15,7 @@ public sealed class SvdTests
         var data = new TheoryData<string, int, int>();
         foreach ((int m, int n) in new[] { (1, 1), (1, 2), (2, 1), (2, 2), (3, 2), (2, 3), (5, 5), (1, 40), (40, 1), (10, 50), (50, 10), (33, 65), (65, 33), (100, 100), (130, 70) })
         {
-            foreach (string kind in new[] { "gaussian", "zero", "identity", "low rank", "equal rows", "graded", "steep", "repeated", "hilbert", "kahan", "orthogonal", "one entry", "constant" })
+            foreach (string kind in DifficultMatrices.Kinds)
                 data.Add(kind, m, n);
         }
 
@@ -30,7 +28,7 @@ public sealed class SvdTests
     {
         foreach (double scale in new[] { 1, 1e150, 1e-150, 1e300, 1e-300 })
         {
-            using Matrix<double> matrix = Build(kind, rows, columns);
+            using Matrix<double> matrix = DifficultMatrices.Make(kind, rows, columns);
             for (nint i = 0; i < rows; i++)
             {
                 for (nint j = 0; j < columns; j++) matrix[i, j] *= scale;
@@ -38,6 +36,25 @@ public sealed class SvdTests
 
             using SingularValueDecomposition svd = Svd.Full(matrix.View);
             AssertValid(matrix, svd);
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(1e150)]
+    [InlineData(1e-300)]
+    public void Gram_levels_are_as_accurate_as_rotations(double scale)
+    {
+        foreach (string kind in DifficultMatrices.Kinds)
+        {
+            foreach ((int m, int n) in new[] { (70, 70), (150, 90), (90, 150), (200, 200) })
+            {
+                using Matrix<double> matrix = DifficultMatrices.Make(kind, m, n);
+                MatrixScale.Multiply(matrix.View, Math.ILogB(scale));
+                using SingularValueDecomposition svd = Svd.Full(matrix.View);
+                Assert.Equal(SvdPath.Gram, svd.Path);
+                AssertValid(matrix, svd);
+            }
         }
     }
 
@@ -110,7 +127,8 @@ public sealed class SvdTests
         using SingularValueDecomposition full = Svd.Full(matrix.View), few = Svd.Truncated(matrix.View, 7);
         Assert.Equal(7, few.Rank);
         double tail = Math.Sqrt(full.Values[7..].ToArray().Sum(value => value * value));
-        Assert.Equal(tail, Residual(matrix, few), tail * 1e-12);
+        Assert.Equal(tail, Residual(matrix, few) * few.Values[0], tail * 1e-12);
+        Assert.Equal(tail / Math.Sqrt(full.Values.ToArray().Sum(value => value * value)), few.EstimatedError, 1e-12);
         using SingularValueDecomposition more = Svd.Truncated(matrix.View, 1000);
         Assert.Equal(30, more.Rank);
         Assert.Throws<ArgumentOutOfRangeException>(() => Svd.Truncated(matrix.View, -1));
@@ -162,78 +180,25 @@ public sealed class SvdTests
     {
         int m = (int)matrix.Rows, n = (int)matrix.Columns, k = Math.Min(m, n);
         Assert.Equal(k, svd.Rank);
-        for (int i = 0; i < k; i++)
+        Assert.Equal(0, svd.EstimatedError);
+        AssertOrdered(svd);
+        Assert.InRange(FactorRatios.Orthogonality(svd.LeftTransposed) / (m * FactorRatios.Epsilon), 0, RatioLimit);
+        Assert.InRange(FactorRatios.Orthogonality(svd.RightTransposed) / (n * FactorRatios.Epsilon), 0, RatioLimit);
+        Assert.InRange(Residual(matrix, svd) / (Math.Max(m, n) * FactorRatios.Epsilon), 0, RatioLimit);
+    }
+
+    private static void AssertOrdered(SingularValueDecomposition svd)
+    {
+        for (int i = 0; i < svd.Rank; i++)
         {
             Assert.True(svd.Values[i] >= 0 && double.IsFinite(svd.Values[i]));
             if (i > 0) Assert.True(svd.Values[i] <= svd.Values[i - 1]);
             ReadOnlySpan<double> left = svd.LeftTransposed.Row(i);
             Assert.True(left[DoubleVectors.IndexOfLargest(left)] > 0);
         }
-
-        Assert.InRange(Orthogonality(svd.LeftTransposed) / (m * Epsilon), 0, RatioLimit);
-        Assert.InRange(Orthogonality(svd.RightTransposed) / (n * Epsilon), 0, RatioLimit);
-        double norm = svd.Values[0];
-        if (norm == 0) return;
-        Assert.InRange(Residual(matrix, svd) / norm / (Math.Max(m, n) * Epsilon), 0, RatioLimit);
     }
 
-    /// <summary>||Q Q^T - I||, its largest row sum.</summary>
-    private static double Orthogonality(Matrix<double> rows)
-    {
-        double largest = 0;
-        for (nint i = 0; i < rows.Rows; i++)
-        {
-            double sum = 0;
-            for (nint j = 0; j < rows.Rows; j++)
-            {
-                double dot = i == j ? -1 : 0;
-                for (int l = 0; l < rows.Columns; l++) dot += rows[i, l] * rows[j, l];
-                sum += Math.Abs(dot);
-            }
-
-            largest = Math.Max(largest, sum);
-        }
-
-        return largest;
-    }
-
-    /// <summary>||A - U diag(s) V^T|| (Frobenius), free of over- and underflow by the scale of the largest value.</summary>
-    private static double Residual(Matrix<double> matrix, SingularValueDecomposition svd)
-    {
-        double unit = svd.Values[0] == 0 ? 1 : svd.Values[0], square = 0;
-        for (int i = 0; i < matrix.Rows; i++)
-        {
-            for (int j = 0; j < matrix.Columns; j++)
-            {
-                double sum = 0;
-                for (int r = 0; r < svd.Rank; r++) sum += svd.LeftTransposed[r, i] * (svd.Values[r] / unit) * svd.RightTransposed[r, j];
-                double difference = matrix[i, j] / unit - sum;
-                square += difference * difference;
-            }
-        }
-
-        return Math.Sqrt(square) * unit;
-    }
-
-    private static Matrix<double> Build(string kind, int rows, int columns)
-    {
-        using Matrix<double> gaussian = RandomMatrices.GaussianDouble(rows, columns, (ulong)(rows * 997 + columns)), other = RandomMatrices.GaussianDouble(rows, columns, 8);
-        int rank = Math.Max(1, Math.Min(rows, columns) / 4);
-        return RandomMatrices.MakeDouble(rows, columns, (i, j) => kind switch
-        {
-            "gaussian" => gaussian[i, j],
-            "zero" => 0,
-            "identity" => i == j ? 1 : 0,
-            "low rank" => Enumerable.Range(0, rank).Sum(r => gaussian[i, r % columns] * other[r % rows, j]),
-            "equal rows" => gaussian[i / 2, j],
-            "graded" => gaussian[i, j] * Math.Pow(10, -0.2 * j),
-            "steep" => gaussian[i, j] * Math.Pow(10, -8.0 * Math.Min(j, 37)),
-            "repeated" => i == j ? 1 + j / 3 : 0,
-            "hilbert" => 1.0 / (i + j + 1),
-            "kahan" => i == j ? Math.Pow(0.9, i) : i < j ? -Math.Pow(0.9, i) * 0.43 : 0,
-            "orthogonal" => Math.Sqrt(2.0 / rows) * Math.Cos(Math.PI / rows * (i + 0.5) * (j + 0.5)),
-            "one entry" => i == rows / 2 && j == columns / 2 ? -3 : 0,
-            _ => 0.7,
-        });
-    }
+    /// <summary>||A - U diag(s) V^T|| / s_1.</summary>
+    private static double Residual(Matrix<double> matrix, SingularValueDecomposition svd) =>
+        FactorRatios.Residual(matrix, svd.LeftTransposed, svd.Values, svd.RightTransposed);
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using TensorCompress.Compression;
+using TensorCompress.Kernels;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 

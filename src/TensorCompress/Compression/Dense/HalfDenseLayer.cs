@@ -1,3 +1,4 @@
+using TensorCompress.Kernels;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
 

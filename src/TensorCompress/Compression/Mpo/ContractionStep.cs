@@ -1,3 +1,4 @@
+using TensorCompress.Kernels;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Mpo;

@@ -1,3 +1,4 @@
+using TensorCompress.Kernels;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;

@@ -1,3 +1,4 @@
+using TensorCompress.Kernels;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 

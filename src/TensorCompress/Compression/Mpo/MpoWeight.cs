@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using TensorCompress.Kernels;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
 

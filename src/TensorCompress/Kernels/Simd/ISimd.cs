@@ -41,12 +41,39 @@ internal interface ISimd<TSelf>
     /// <summary>2^n for integral n in -126 to 127, built from the exponent bits.</summary>
     static abstract TSelf PowerOfTwo(TSelf n);
 
+    /// <summary>The lanes' bits as 32-bit integers: both set.</summary>
+    static abstract TSelf operator &(TSelf left, TSelf right);
+
+    /// <summary>The lanes' bits: one of them set.</summary>
+    static abstract TSelf operator |(TSelf left, TSelf right);
+
+    /// <summary>The lanes' bits added as 32-bit integers.</summary>
+    static abstract TSelf AddBits(TSelf left, TSelf right);
+
+    /// <summary>The lanes' bits moved to higher places.</summary>
+    static abstract TSelf ShiftLeft(TSelf value, int count);
+
+    /// <summary>The lanes' bits moved to lower places, zeros behind them.</summary>
+    static abstract TSelf ShiftRight(TSelf value, int count);
+
+    /// <summary>All bits of a lane set where left &lt; right as floats; NaN is never less.</summary>
+    static abstract TSelf LessThan(TSelf left, TSelf right);
+
+    /// <summary>All bits of a lane set where it is NaN.</summary>
+    static abstract TSelf IsNaN(TSelf value);
+
+    /// <summary>The first value in lanes whose mask is set, else the second.</summary>
+    static abstract TSelf Select(TSelf mask, TSelf ifSet, TSelf ifNot);
+
+    /// <summary>Lanes 2i and 2i + 1 exchanged.</summary>
+    static abstract TSelf SwapNeighbours(TSelf value);
+
+    /// <summary>Sixteen 16-bit words as the low bits of the lanes.</summary>
+    static abstract unsafe TSelf LoadWords(ushort* source);
+
+    /// <summary>The low 16 bits of each lane.</summary>
+    static abstract unsafe void StoreWords(TSelf value, ushort* destination);
+
     /// <summary>Four floats: lanes i, i + 4, i + 8, i + 12 added as (i, i + 8) and (i + 4, i + 12) first. The last two levels follow in <see cref="Reduction"/>.</summary>
     static abstract Vector128<float> SumToFour(TSelf value);
-
-    /// <summary>Sixteen binary16 numbers, exactly; they must be finite.</summary>
-    static abstract unsafe TSelf LoadHalf(ushort* source);
-
-    /// <summary>Sixteen bfloat16 numbers, exactly.</summary>
-    static abstract unsafe TSelf LoadBfloat16(ushort* source);
 }

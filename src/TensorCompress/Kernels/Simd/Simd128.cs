@@ -62,24 +62,52 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
 
     public static Simd128 PowerOfTwo(Simd128 n) => new(PowerOfTwo(n._v0), PowerOfTwo(n._v1), PowerOfTwo(n._v2), PowerOfTwo(n._v3));
 
+    public static Simd128 operator &(Simd128 left, Simd128 right) => new(left._v0 & right._v0, left._v1 & right._v1, left._v2 & right._v2, left._v3 & right._v3);
+
+    public static Simd128 operator |(Simd128 left, Simd128 right) => new(left._v0 | right._v0, left._v1 | right._v1, left._v2 | right._v2, left._v3 | right._v3);
+
+    public static Simd128 AddBits(Simd128 left, Simd128 right) => new(AddBits(left._v0, right._v0), AddBits(left._v1, right._v1), AddBits(left._v2, right._v2), AddBits(left._v3, right._v3));
+
+    public static Simd128 ShiftLeft(Simd128 value, int count) => new(
+        (value._v0.AsUInt32() << count).AsSingle(), (value._v1.AsUInt32() << count).AsSingle(), (value._v2.AsUInt32() << count).AsSingle(), (value._v3.AsUInt32() << count).AsSingle());
+
+    public static Simd128 ShiftRight(Simd128 value, int count) => new(
+        (value._v0.AsUInt32() >>> count).AsSingle(), (value._v1.AsUInt32() >>> count).AsSingle(), (value._v2.AsUInt32() >>> count).AsSingle(), (value._v3.AsUInt32() >>> count).AsSingle());
+
+    public static Simd128 LessThan(Simd128 left, Simd128 right) => new(
+        Vector128.LessThan(left._v0, right._v0), Vector128.LessThan(left._v1, right._v1), Vector128.LessThan(left._v2, right._v2), Vector128.LessThan(left._v3, right._v3));
+
+    public static Simd128 IsNaN(Simd128 value) => new(Vector128.IsNaN(value._v0), Vector128.IsNaN(value._v1), Vector128.IsNaN(value._v2), Vector128.IsNaN(value._v3));
+
+    public static Simd128 Select(Simd128 mask, Simd128 ifSet, Simd128 ifNot) => new(
+        Vector128.ConditionalSelect(mask._v0, ifSet._v0, ifNot._v0),
+        Vector128.ConditionalSelect(mask._v1, ifSet._v1, ifNot._v1),
+        Vector128.ConditionalSelect(mask._v2, ifSet._v2, ifNot._v2),
+        Vector128.ConditionalSelect(mask._v3, ifSet._v3, ifNot._v3));
+
+    public static Simd128 SwapNeighbours(Simd128 value) => new(SwapNeighbours(value._v0), SwapNeighbours(value._v1), SwapNeighbours(value._v2), SwapNeighbours(value._v3));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd128 LoadWords(ushort* source)
+    {
+        Vector128<ushort> low = Vector128.Load(source), high = Vector128.Load(source + 8);
+        return new(
+            Vector128.WidenLower(low).AsSingle(), Vector128.WidenUpper(low).AsSingle(), Vector128.WidenLower(high).AsSingle(), Vector128.WidenUpper(high).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void StoreWords(Simd128 value, ushort* destination)
+    {
+        Vector128.Narrow(value._v0.AsUInt32(), value._v1.AsUInt32()).Store(destination);
+        Vector128.Narrow(value._v2.AsUInt32(), value._v3.AsUInt32()).Store(destination + 8);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> SumToFour(Simd128 value) => (value._v0 + value._v2) + (value._v1 + value._v3);
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe Simd128 LoadHalf(ushort* source)
-    {
-        (Vector128<uint> v0, Vector128<uint> v1) = Vector128.Widen(Vector128.Load(source));
-        (Vector128<uint> v2, Vector128<uint> v3) = Vector128.Widen(Vector128.Load(source + 8));
-        return new(HalfConversion.ToSingle(v0), HalfConversion.ToSingle(v1), HalfConversion.ToSingle(v2), HalfConversion.ToSingle(v3));
-    }
+    private static Vector128<float> PowerOfTwo(Vector128<float> n) => ((Vector128.ConvertToInt32Native(n) + Vector128.Create(127)) << 23).AsSingle();
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe Simd128 LoadBfloat16(ushort* source)
-    {
-        (Vector128<uint> v0, Vector128<uint> v1) = Vector128.Widen(Vector128.Load(source));
-        (Vector128<uint> v2, Vector128<uint> v3) = Vector128.Widen(Vector128.Load(source + 8));
-        return new((v0 << 16).AsSingle(), (v1 << 16).AsSingle(), (v2 << 16).AsSingle(), (v3 << 16).AsSingle());
-    }
+    private static Vector128<float> AddBits(Vector128<float> left, Vector128<float> right) => (left.AsInt32() + right.AsInt32()).AsSingle();
 
-    private static Vector128<float> PowerOfTwo(Vector128<float> n) => ((Vector128.ConvertToInt32(n) + Vector128.Create(127)) << 23).AsSingle();
+    private static Vector128<float> SwapNeighbours(Vector128<float> value) => Vector128.Shuffle(value, Vector128.Create(1, 0, 3, 2));
 }

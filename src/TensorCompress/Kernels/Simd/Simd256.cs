@@ -43,6 +43,35 @@ internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : 
 
     public static Simd256 PowerOfTwo(Simd256 n) => new(PowerOfTwo(n._low), PowerOfTwo(n._high));
 
+    public static Simd256 operator &(Simd256 left, Simd256 right) => new(left._low & right._low, left._high & right._high);
+
+    public static Simd256 operator |(Simd256 left, Simd256 right) => new(left._low | right._low, left._high | right._high);
+
+    public static Simd256 AddBits(Simd256 left, Simd256 right) => new((left._low.AsInt32() + right._low.AsInt32()).AsSingle(), (left._high.AsInt32() + right._high.AsInt32()).AsSingle());
+
+    public static Simd256 ShiftLeft(Simd256 value, int count) => new((value._low.AsUInt32() << count).AsSingle(), (value._high.AsUInt32() << count).AsSingle());
+
+    public static Simd256 ShiftRight(Simd256 value, int count) => new((value._low.AsUInt32() >>> count).AsSingle(), (value._high.AsUInt32() >>> count).AsSingle());
+
+    public static Simd256 LessThan(Simd256 left, Simd256 right) => new(Vector256.LessThan(left._low, right._low), Vector256.LessThan(left._high, right._high));
+
+    public static Simd256 IsNaN(Simd256 value) => new(Vector256.IsNaN(value._low), Vector256.IsNaN(value._high));
+
+    public static Simd256 Select(Simd256 mask, Simd256 ifSet, Simd256 ifNot) =>
+        new(Vector256.ConditionalSelect(mask._low, ifSet._low, ifNot._low), Vector256.ConditionalSelect(mask._high, ifSet._high, ifNot._high));
+
+    public static Simd256 SwapNeighbours(Simd256 value) => new(SwapNeighbours(value._low), SwapNeighbours(value._high));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd256 LoadWords(ushort* source)
+    {
+        Vector256<ushort> words = Vector256.Load(source);
+        return new(Vector256.WidenLower(words).AsSingle(), Vector256.WidenUpper(words).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void StoreWords(Simd256 value, ushort* destination) => Vector256.Narrow(value._low.AsUInt32(), value._high.AsUInt32()).Store(destination);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> SumToFour(Simd256 value)
     {
@@ -50,14 +79,7 @@ internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : 
         return eight.GetLower() + eight.GetUpper();
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe Simd256 LoadHalf(ushort* source) => new(HalfConversion.ToSingle(Widen(source)), HalfConversion.ToSingle(Widen(source + 8)));
+    private static Vector256<float> PowerOfTwo(Vector256<float> n) => ((Vector256.ConvertToInt32Native(n) + Vector256.Create(127)) << 23).AsSingle();
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe Simd256 LoadBfloat16(ushort* source) => new((Widen(source) << 16).AsSingle(), (Widen(source + 8) << 16).AsSingle());
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static unsafe Vector256<uint> Widen(ushort* source) => Vector256.WidenLower(Vector128.Load(source).ToVector256Unsafe());
-
-    private static Vector256<float> PowerOfTwo(Vector256<float> n) => ((Vector256.ConvertToInt32(n) + Vector256.Create(127)) << 23).AsSingle();
+    private static Vector256<float> SwapNeighbours(Vector256<float> value) => Vector256.Shuffle(value, Vector256.Create(1, 0, 3, 2, 5, 4, 7, 6));
 }

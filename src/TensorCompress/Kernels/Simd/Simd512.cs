@@ -35,7 +35,36 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
 
     public static Simd512 Round(Simd512 value) => new(Vector512.Round(value._value));
 
-    public static Simd512 PowerOfTwo(Simd512 n) => new(((Vector512.ConvertToInt32(n._value) + Vector512.Create(127)) << 23).AsSingle());
+    public static Simd512 PowerOfTwo(Simd512 n) => new(((Vector512.ConvertToInt32Native(n._value) + Vector512.Create(127)) << 23).AsSingle());
+
+    public static Simd512 operator &(Simd512 left, Simd512 right) => new(left._value & right._value);
+
+    public static Simd512 operator |(Simd512 left, Simd512 right) => new(left._value | right._value);
+
+    public static Simd512 AddBits(Simd512 left, Simd512 right) => new((left._value.AsInt32() + right._value.AsInt32()).AsSingle());
+
+    public static Simd512 ShiftLeft(Simd512 value, int count) => new((value._value.AsUInt32() << count).AsSingle());
+
+    public static Simd512 ShiftRight(Simd512 value, int count) => new((value._value.AsUInt32() >>> count).AsSingle());
+
+    public static Simd512 LessThan(Simd512 left, Simd512 right) => new(Vector512.LessThan(left._value, right._value));
+
+    public static Simd512 IsNaN(Simd512 value) => new(Vector512.IsNaN(value._value));
+
+    public static Simd512 Select(Simd512 mask, Simd512 ifSet, Simd512 ifNot) => new(Vector512.ConditionalSelect(mask._value, ifSet._value, ifNot._value));
+
+    public static Simd512 SwapNeighbours(Simd512 value) => new(Vector512.Shuffle(value._value, Vector512.Create(1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd512 LoadWords(ushort* source)
+    {
+        Vector256<ushort> words = Vector256.Load(source);
+        return new(Vector512.Create(Vector256.WidenLower(words), Vector256.WidenUpper(words)).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void StoreWords(Simd512 value, ushort* destination) =>
+        Vector256.Narrow(value._value.GetLower().AsUInt32(), value._value.GetUpper().AsUInt32()).Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> SumToFour(Simd512 value)
@@ -44,9 +73,4 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
         return eight.GetLower() + eight.GetUpper();
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe Simd512 LoadHalf(ushort* source) => new(HalfConversion.ToSingle(Vector512.WidenLower(Vector256.Load(source).ToVector512Unsafe())));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe Simd512 LoadBfloat16(ushort* source) => new((Vector512.WidenLower(Vector256.Load(source).ToVector512Unsafe()) << 16).AsSingle());
 }

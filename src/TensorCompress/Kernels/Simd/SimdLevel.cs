@@ -27,23 +27,30 @@ public static class SimdLevel
     /// <summary>The widest vectors that this CPU multiplies in hardware.</summary>
     public static SimdWidth Hardware { get; } = DetectHardware();
 
-    /// <summary>The width that kernels use.</summary>
-    public static SimdWidth Active { get; } = Cap(Hardware, Environment.GetEnvironmentVariable(Variable));
+    // Read once, and kept as two constants: the compiler then sees one width, and a wrong text is told at every use, not only wrapped in the first.
+    private static readonly SimdWidth? Capped = Cap(Hardware, Environment.GetEnvironmentVariable(Variable));
+    private static readonly SimdWidth Chosen = Capped ?? SimdWidth.Scalar;
+    private static readonly bool IsRefused = Capped is null;
 
-    /// <summary>Applies the cap of the environment variable.</summary>
-    /// <exception cref="NotSupportedException">The text is not one of the four widths.</exception>
-    internal static SimdWidth Cap(SimdWidth hardware, string? text)
+    /// <summary>The width that kernels use.</summary>
+    /// <exception cref="NotSupportedException">The environment variable is none of its four values.</exception>
+    public static SimdWidth Active => IsRefused ? throw Refusal(Environment.GetEnvironmentVariable(Variable)) : Chosen;
+
+    /// <summary>Applies the cap of the environment variable; null where the text is none of the four widths.</summary>
+    internal static SimdWidth? Cap(SimdWidth hardware, string? text)
     {
-        SimdWidth cap = text switch
+        SimdWidth? cap = text switch
         {
             null or "" or "512" => SimdWidth.Bits512,
             "256" => SimdWidth.Bits256,
             "128" => SimdWidth.Bits128,
             "scalar" => SimdWidth.Scalar,
-            _ => throw new NotSupportedException($"{Variable} is 512, 256, 128 or scalar, not \"{text}\"."),
+            _ => null,
         };
-        return cap < hardware ? cap : hardware;
+        return cap > hardware ? hardware : cap;
     }
+
+    internal static NotSupportedException Refusal(string? text) => new($"{Variable} is 512, 256, 128 or scalar, not \"{text}\".");
 
     private static SimdWidth DetectHardware()
     {

@@ -83,6 +83,72 @@ internal struct SimdScalar : ISimd<SimdScalar>
         return n;
     }
 
+    public static SimdScalar operator &(SimdScalar left, SimdScalar right)
+    {
+        for (int i = 0; i < 16; i++) left._lanes[i] = Float(Bits(left._lanes[i]) & Bits(right._lanes[i]));
+        return left;
+    }
+
+    public static SimdScalar operator |(SimdScalar left, SimdScalar right)
+    {
+        for (int i = 0; i < 16; i++) left._lanes[i] = Float(Bits(left._lanes[i]) | Bits(right._lanes[i]));
+        return left;
+    }
+
+    public static SimdScalar AddBits(SimdScalar left, SimdScalar right)
+    {
+        for (int i = 0; i < 16; i++) left._lanes[i] = Float(Bits(left._lanes[i]) + Bits(right._lanes[i]));
+        return left;
+    }
+
+    public static SimdScalar ShiftLeft(SimdScalar value, int count)
+    {
+        for (int i = 0; i < 16; i++) value._lanes[i] = Float(Bits(value._lanes[i]) << count);
+        return value;
+    }
+
+    public static SimdScalar ShiftRight(SimdScalar value, int count)
+    {
+        for (int i = 0; i < 16; i++) value._lanes[i] = Float(Bits(value._lanes[i]) >> count);
+        return value;
+    }
+
+    public static SimdScalar LessThan(SimdScalar left, SimdScalar right)
+    {
+        for (int i = 0; i < 16; i++) left._lanes[i] = Mask(left._lanes[i] < right._lanes[i]);
+        return left;
+    }
+
+    public static SimdScalar IsNaN(SimdScalar value)
+    {
+        for (int i = 0; i < 16; i++) value._lanes[i] = Mask(float.IsNaN(value._lanes[i]));
+        return value;
+    }
+
+    public static SimdScalar Select(SimdScalar mask, SimdScalar ifSet, SimdScalar ifNot)
+    {
+        for (int i = 0; i < 16; i++) ifNot._lanes[i] = Float((Bits(ifSet._lanes[i]) & Bits(mask._lanes[i])) | (Bits(ifNot._lanes[i]) & ~Bits(mask._lanes[i])));
+        return ifNot;
+    }
+
+    public static SimdScalar SwapNeighbours(SimdScalar value)
+    {
+        for (int i = 0; i < 16; i += 2) (value._lanes[i], value._lanes[i + 1]) = (value._lanes[i + 1], value._lanes[i]);
+        return value;
+    }
+
+    public static unsafe SimdScalar LoadWords(ushort* source)
+    {
+        SimdScalar result = default;
+        for (int i = 0; i < 16; i++) result._lanes[i] = Float(source[i]);
+        return result;
+    }
+
+    public static unsafe void StoreWords(SimdScalar value, ushort* destination)
+    {
+        for (int i = 0; i < 16; i++) destination[i] = (ushort)Bits(value._lanes[i]);
+    }
+
     public static Vector128<float> SumToFour(SimdScalar value)
     {
         ref Sixteen v = ref value._lanes;
@@ -90,19 +156,11 @@ internal struct SimdScalar : ISimd<SimdScalar>
             (v[0] + v[8]) + (v[4] + v[12]), (v[1] + v[9]) + (v[5] + v[13]), (v[2] + v[10]) + (v[6] + v[14]), (v[3] + v[11]) + (v[7] + v[15]));
     }
 
-    public static unsafe SimdScalar LoadHalf(ushort* source)
-    {
-        SimdScalar result = default;
-        for (int i = 0; i < 16; i++) result._lanes[i] = (float)BitConverter.UInt16BitsToHalf(source[i]);
-        return result;
-    }
+    private static uint Bits(float value) => BitConverter.SingleToUInt32Bits(value);
 
-    public static unsafe SimdScalar LoadBfloat16(ushort* source)
-    {
-        SimdScalar result = default;
-        for (int i = 0; i < 16; i++) result._lanes[i] = BitConverter.UInt32BitsToSingle((uint)source[i] << 16);
-        return result;
-    }
+    private static float Float(uint bits) => BitConverter.UInt32BitsToSingle(bits);
+
+    private static float Mask(bool isSet) => Float(isSet ? uint.MaxValue : 0);
 
     [InlineArray(16)]
     private struct Sixteen

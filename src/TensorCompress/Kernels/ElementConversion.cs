@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using TensorCompress.Tensors;
 
-namespace TensorCompress.Tensors;
+namespace TensorCompress.Kernels;
 
 /// <summary>Conversions between stored little-endian elements and 32-bit floats.</summary>
 public static class ElementConversion
@@ -21,8 +21,8 @@ public static class ElementConversion
         switch (type)
         {
             case ElementType.F32: source.CopyTo(MemoryMarshal.AsBytes(destination)); break;
-            case ElementType.F16: TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(source), destination); break;
-            case ElementType.BF16: Bfloat16.ToSingle(MemoryMarshal.Cast<byte, ushort>(source), destination); break;
+            case ElementType.F16: HalfPrecision.Widen<HalfFormat>(MemoryMarshal.Cast<byte, ushort>(source), destination); break;
+            case ElementType.BF16: HalfPrecision.Widen<BfloatFormat>(MemoryMarshal.Cast<byte, ushort>(source), destination); break;
             case ElementType.F64: Convert(source, destination, size, static s => (float)BinaryPrimitives.ReadDoubleLittleEndian(s)); break;
             case ElementType.I8: Convert(source, destination, size, static s => (sbyte)s[0]); break;
             case ElementType.I16: Convert(source, destination, size, static s => BinaryPrimitives.ReadInt16LittleEndian(s)); break;
@@ -47,8 +47,8 @@ public static class ElementConversion
         switch (type)
         {
             case ElementType.F32: MemoryMarshal.AsBytes(source).CopyTo(destination); break;
-            case ElementType.F16: TensorPrimitives.ConvertToHalf(source, MemoryMarshal.Cast<byte, Half>(destination)); break;
-            case ElementType.BF16: Bfloat16.FromSingle(source, MemoryMarshal.Cast<byte, ushort>(destination)); break;
+            case ElementType.F16: HalfPrecision.Round<HalfFormat>(source, MemoryMarshal.Cast<byte, ushort>(destination)); break;
+            case ElementType.BF16: HalfPrecision.Round<BfloatFormat>(source, MemoryMarshal.Cast<byte, ushort>(destination)); break;
             default: throw new ArgumentException($"Weights are stored as F32, F16 or BF16, not {type.Name()}.", nameof(type));
         }
     }

@@ -1,7 +1,7 @@
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
-namespace TensorCompress.Numerics;
+namespace TensorCompress.Numerics.SingularValues;
 
 /// <summary>
 /// Makes the rows of a matrix orthogonal by plane rotations (Hestenes). Rows are visited in pairs of blocks that fit the cache; the blocks meet as in a round-robin

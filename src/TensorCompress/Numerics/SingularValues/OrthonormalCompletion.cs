@@ -1,6 +1,6 @@
 using TensorCompress.Tensors;
 
-namespace TensorCompress.Numerics;
+namespace TensorCompress.Numerics.SingularValues;
 
 /// <summary>Fills rows of a matrix so that all its rows are orthonormal.</summary>
 internal static class OrthonormalCompletion

@@ -1,0 +1,35 @@
+using System.Diagnostics;
+
+namespace TensorCompress.Comparison;
+
+/// <summary>Times several things in turn, round after round, so that a machine that drifts drifts for all of them.</summary>
+internal static class Interleaved
+{
+    /// <summary>Runs each body once to warm up, then all in turn.</summary>
+    /// <returns>Per body, median and best seconds.</returns>
+    public static IReadOnlyList<(double Median, double Best)> Measure(int rounds, params ReadOnlySpan<Action> bodies)
+    {
+        var seconds = new double[bodies.Length][];
+        for (int i = 0; i < bodies.Length; i++)
+        {
+            seconds[i] = new double[rounds];
+            bodies[i]();
+        }
+
+        for (int round = 0; round < rounds; round++)
+        {
+            for (int i = 0; i < bodies.Length; i++)
+            {
+                long start = Stopwatch.GetTimestamp();
+                bodies[i]();
+                seconds[i][round] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            }
+        }
+
+        return [.. seconds.Select(times =>
+        {
+            Array.Sort(times);
+            return (times[times.Length / 2], times[0]);
+        })];
+    }
+}

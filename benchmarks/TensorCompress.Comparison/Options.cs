@@ -1,0 +1,38 @@
+using System.Globalization;
+
+namespace TensorCompress.Comparison;
+
+/// <summary>What every verb takes.</summary>
+/// <param name="OpenBlas">File or name of the OpenBLAS library.</param>
+/// <param name="Threads">Thread counts to measure.</param>
+/// <param name="Sizes">Sizes to measure instead of the verb's own; null for those.</param>
+/// <param name="Rounds">Interleaved rounds a figure is the median of; null for the verb's own choice.</param>
+internal sealed record Options(string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds)
+{
+    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N]";
+
+    public static Options Parse(ReadOnlySpan<string> args)
+    {
+        var options = new Options("libopenblas.so.0", [1, 2], null, null);
+        for (int i = 0; i < args.Length; i += 2)
+        {
+            string value = i + 1 < args.Length ? args[i + 1] : throw new ArgumentException($"{args[i]} needs a value. {Usage}");
+            options = args[i] switch
+            {
+                "--openblas" => options with { OpenBlas = value },
+                "--threads" => options with { Threads = Numbers(value) },
+                "--sizes" => options with { Sizes = Numbers(value) },
+                "--rounds" => options with { Rounds = Numbers(value)[0] },
+                _ => throw new ArgumentException($"{args[i]} is not known. {Usage}"),
+            };
+        }
+
+        return options;
+    }
+
+    private static int[] Numbers(string text)
+    {
+        int[] numbers = [.. text.Split(',').Select(part => int.TryParse(part, CultureInfo.InvariantCulture, out int number) ? number : 0)];
+        return numbers.All(number => number > 0) ? numbers : throw new ArgumentException($"\"{text}\" is not a list of positive numbers.");
+    }
+}

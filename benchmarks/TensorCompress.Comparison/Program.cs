@@ -1,0 +1,26 @@
+using TensorCompress.Comparison;
+
+// Verbs: each is one class with a Run(Options); a new one is a file and a line here.
+Dictionary<string, Action<Options>> verbs = new()
+{
+    ["gemm"] = GemmComparison.Run,
+    ["svd"] = SvdComparison.Run,
+    ["svd-large"] = SvdComparison.RunLarge,
+};
+
+if (args.Length == 0 || !verbs.TryGetValue(args[0], out Action<Options>? run))
+{
+    Console.Error.WriteLine($"usage: TensorCompress.Comparison {string.Join('|', verbs.Keys)} {Options.Usage}");
+    return 2;
+}
+
+try
+{
+    run(Options.Parse(args.AsSpan(1)));
+    return 0;
+}
+catch (ArgumentException fault)
+{
+    Console.Error.WriteLine(fault.Message);
+    return 2;
+}

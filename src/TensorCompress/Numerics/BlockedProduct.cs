@@ -1,0 +1,190 @@
+using System.Runtime.CompilerServices;
+using TensorCompress.Kernels;
+using TensorCompress.Kernels.Simd;
+using TensorCompress.Threading;
+
+namespace TensorCompress.Numerics;
+
+/// <summary>
+/// The loops around <see cref="ProductTile"/>, after Goto and van de Geijn: B is packed in blocks that stay in the last-level cache, A in blocks that stay in the
+/// second level, panels of B in the first. Every element of C is <c>fma(alpha, s, beta C)</c> for the first <see cref="Depth"/> k and <c>fma(alpha, s, C)</c> for each
+/// further <see cref="Depth"/>, s being one chain of multiply-adds from zero. Nothing else decides the bits: not the tiles, the threads or the path.
+/// </summary>
+/// <typeparam name="TRegister">Vector width.</typeparam>
+/// <typeparam name="T">Element of C, in which the product is computed.</typeparam>
+/// <typeparam name="TSource">Element of the operands, converted while they are packed.</typeparam>
+/// <typeparam name="TRows">Height of a tile.</typeparam>
+internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
+    where TRegister : struct, IRegister<TRegister, T>
+    where T : unmanaged, IEquatable<T>
+    where TSource : unmanaged
+    where TRows : struct, ITileRows
+{
+    /// <summary>Length of the partial sums. It is part of the result's definition: changing it changes bits.</summary>
+    public const int Depth = ProductBlocking.Depth;
+
+    // Panels of B that a thread packs and uses at once where A is small.
+    private const int PanelsTogether = 4;
+
+    private static int TileRows => TRows.Count;
+
+    private static int TileColumns => 2 * TRegister.Count;
+
+    private static int BlockRows => ProductBlocking.SecondLevelBytes / (Depth * sizeof(T)) / TileRows * TileRows;
+
+    private static int BlockColumns => ProductBlocking.LastLevelBytes / (Depth * sizeof(T)) / TileColumns * TileColumns;
+
+    /// <summary>C = alpha A B + beta C.</summary>
+    /// <param name="a">[m, k].</param>
+    /// <param name="b">[k, n].</param>
+    /// <param name="c">[m, n].</param>
+    /// <param name="alpha">Factor of the product.</param>
+    /// <param name="beta">Factor of C.</param>
+    /// <param name="lowerOnly">Whether only elements on and below the diagonal are needed; some above it are then overwritten too.</param>
+    /// <param name="pool">Threads; null for the caller's alone.</param>
+    public static void Run(StridedMatrix<TSource> a, StridedMatrix<TSource> b, StridedMatrix<T> c, T alpha, T beta, bool lowerOnly, ComputePool? pool)
+    {
+        // Tiles are wider than high and are stored by rows: of a narrow C, and of one whose columns are contiguous, the transpose is computed.
+        bool narrow = c.Columns <= TileColumns / 2 && c.Rows > c.Columns;
+        if (narrow || (c.ColumnStride != 1 && c.RowStride == 1)) (a, b, c) = (b.Transposed, a.Transposed, c.Transposed);
+        if (c.Rows <= BlockRows && !lowerOnly) RunFewRows(a, b, c, alpha, beta, pool);
+        else RunBlocks(a, b, c, alpha, beta, lowerOnly, pool);
+    }
+
+    // A is one block: it is packed once, and each thread streams its own columns of B through its cache.
+    private static void RunFewRows(StridedMatrix<TSource> a, StridedMatrix<TSource> b, StridedMatrix<T> c, T alpha, T beta, ComputePool? pool)
+    {
+        nint depth = a.Columns, packedRows = RoundUp(c.Rows, TileRows);
+        using PackBuffer packedA = PackBuffer.Rent<T>(packedRows * depth + PanelPacking.Slack);
+        T* left = packedA.Pointer<T>();
+        for (nint k = 0; k < depth; k += Depth)
+            PanelPacking.Pack(a.At(0, k), a.RowStride, a.ColumnStride, c.Rows, nint.Min(Depth, depth - k), TileRows, left + packedRows * k);
+        For(pool, RoundUp(c.Columns, TileColumns) / TileColumns, PanelsTogether, (start, end) =>
+        {
+            using PackBuffer packedB = PackBuffer.Rent<T>(PanelsTogether * TileColumns * Depth + PanelPacking.Slack);
+            T* right = packedB.Pointer<T>();
+            nint endColumn = nint.Min(c.Columns, end * TileColumns);
+            for (nint column = start * TileColumns; column < endColumn; column += PanelsTogether * TileColumns)
+            {
+                nint columns = nint.Min(PanelsTogether * TileColumns, endColumn - column);
+                for (nint k = 0; k < depth; k += Depth)
+                {
+                    nint length = nint.Min(Depth, depth - k);
+                    PanelPacking.Pack(b.At(k, column), b.ColumnStride, b.RowStride, columns, length, TileColumns, right);
+                    MultiplyBlock(length, left + packedRows * k, right, c, 0, c.Rows, column, columns, alpha, k == 0 ? beta : ProductBlocking.One<T>(), lowerOnly: false);
+                }
+            }
+        });
+    }
+
+    private static void RunBlocks(StridedMatrix<TSource> a, StridedMatrix<TSource> b, StridedMatrix<T> c, T alpha, T beta, bool lowerOnly, ComputePool? pool)
+    {
+        nint depth = a.Columns, blockColumns = nint.Min(BlockColumns, RoundUp(c.Columns, TileColumns));
+        nint blockRows = BalancedRows(c.Rows, pool?.Threads ?? 1), blocks = (c.Rows + blockRows - 1) / blockRows;
+        using PackBuffer packedB = PackBuffer.Rent<T>(blockColumns * nint.Min(Depth, depth) + PanelPacking.Slack);
+        T* right = packedB.Pointer<T>();
+        for (nint column = 0; column < c.Columns; column += blockColumns)
+        {
+            nint firstColumn = column, columns = nint.Min(blockColumns, c.Columns - column);
+            for (nint k = 0; k < depth; k += Depth)
+            {
+                nint first = k, length = nint.Min(Depth, depth - k);
+                T old = k == 0 ? beta : ProductBlocking.One<T>();
+                For(pool, RoundUp(columns, TileColumns) / TileColumns, PanelsTogether, (start, end) =>
+                    PanelPacking.Pack(
+                        b.At(first, firstColumn + start * TileColumns), b.ColumnStride, b.RowStride,
+                        nint.Min(end * TileColumns, columns) - start * TileColumns, length, TileColumns, right + start * TileColumns * length));
+                For(pool, blocks, 1, (start, end) =>
+                {
+                    using PackBuffer packedA = PackBuffer.Rent<T>(blockRows * length + PanelPacking.Slack);
+                    T* left = packedA.Pointer<T>();
+                    for (nint block = start; block < end; block++)
+                    {
+                        // Below a diagonal the last blocks have the most work: they come first.
+                        nint row = (blocks - 1 - block) * blockRows, rows = nint.Min(blockRows, c.Rows - row);
+                        if (lowerOnly && row + rows <= firstColumn) continue;
+                        PanelPacking.Pack(a.At(row, first), a.RowStride, a.ColumnStride, rows, length, TileRows, left);
+                        MultiplyBlock(length, left, right, c, row, rows, firstColumn, columns, alpha, old, lowerOnly);
+                    }
+                });
+            }
+        }
+    }
+
+    private static void MultiplyBlock(
+        nint depth, T* left, T* right, StridedMatrix<T> c, nint firstRow, nint rows, nint firstColumn, nint columns, T alpha, T beta, bool lowerOnly)
+    {
+        for (nint column = 0; column < columns; column += TileColumns)
+        {
+            int tileColumns = (int)nint.Min(TileColumns, columns - column);
+            for (nint row = 0; row < rows; row += TileRows)
+            {
+                int tileRows = (int)nint.Min(TileRows, rows - row);
+                if (lowerOnly && firstRow + row + tileRows <= firstColumn + column) continue;
+                T* a = left + row * depth, b = right + column * depth, to = c.At(firstRow + row, firstColumn + column);
+                if (tileColumns == TileColumns && c.ColumnStride == 1) MultiplyTile(depth, a, b, to, c.RowStride, tileRows, alpha, beta);
+                else MultiplyEdge(depth, a, b, to, c.RowStride, c.ColumnStride, tileRows, tileColumns, alpha, beta);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void MultiplyTile(nint depth, T* a, T* b, T* c, nint stride, int rows, T alpha, T beta)
+    {
+        if (rows > SixRows.Count && TileRows > SixRows.Count) ProductTile.Multiply<TRegister, T, TRows>(depth, a, TileRows, b, c, stride, rows, alpha, beta);
+        else if (rows > FourRows.Count) ProductTile.Multiply<TRegister, T, SixRows>(depth, a, TileRows, b, c, stride, rows, alpha, beta);
+        else ProductTile.Multiply<TRegister, T, FourRows>(depth, a, TileRows, b, c, stride, rows, alpha, beta);
+    }
+
+    // A tile that C does not fill, or whose rows are not contiguous, is worked on in a copy.
+    [SkipLocalsInit]
+    private static void MultiplyEdge(nint depth, T* a, T* b, T* c, nint rowStride, nint columnStride, int rows, int columns, T alpha, T beta)
+    {
+        T* tile = stackalloc T[TileRows * TileColumns];
+        if (!beta.Equals(default))
+        {
+            new Span<T>(tile, TileRows * TileColumns).Clear();
+            for (int i = 0; i < rows; i++)
+            {
+                for (int j = 0; j < columns; j++) tile[i * TileColumns + j] = c[i * rowStride + j * columnStride];
+            }
+        }
+
+        MultiplyTile(depth, a, b, tile, TileColumns, rows, alpha, beta);
+        for (int i = 0; i < rows; i++)
+        {
+            for (int j = 0; j < columns; j++) c[i * rowStride + j * columnStride] = tile[i * TileColumns + j];
+        }
+    }
+
+    // Blocks of equal height, as many as the threads share evenly.
+    private static nint BalancedRows(nint rows, int threads)
+    {
+        nint blocks = RoundUp((rows + BlockRows - 1) / BlockRows, threads);
+        return RoundUp((rows + blocks - 1) / blocks, TileRows);
+    }
+
+    private static nint RoundUp(nint value, nint step) => (value + step - 1) / step * step;
+
+    private static void For(ComputePool? pool, nint count, nint grain, Action<nint, nint> body)
+    {
+        if (pool is null) body(0, count);
+        else pool.For(count, grain, body);
+    }
+}
+
+/// <summary>Sizes of the blocks of a product.</summary>
+internal static class ProductBlocking
+{
+    /// <summary>Length of the partial sums.</summary>
+    public const int Depth = 256;
+
+    /// <summary>Bytes of a packed block of A: half of a small second-level cache.</summary>
+    public const int SecondLevelBytes = 256 << 10;
+
+    /// <summary>Bytes of a packed block of B.</summary>
+    public const int LastLevelBytes = 4 << 20;
+
+    public static T One<T>()
+        where T : unmanaged => typeof(T) == typeof(float) ? (T)(object)1f : (T)(object)1d;
+}

@@ -1,0 +1,214 @@
+using TensorCompress.Tensors;
+using TensorCompress.Threading;
+
+namespace TensorCompress.Numerics;
+
+/// <summary>
+/// <c>A + ridge I = L L^T</c> for a symmetric positive definite A, blocked, with solves for many right-hand sides. The same bits at any number of threads.
+/// </summary>
+public sealed class Cholesky : IDisposable
+{
+    private const int BlockRows = 64;
+
+    /// <summary>Rows of a stripe of the trailing update; what a stripe computes above the diagonal is not needed.</summary>
+    private const int StripeRows = 256;
+
+    private const double FirstRelativeRidge = 1e-10;
+
+    /// <summary>[n, 64]: the inverses of the diagonal blocks of L, one below the other, so that solves are products.</summary>
+    private readonly Matrix<double> _blockInverses;
+    private readonly ComputePool _pool;
+
+    private Cholesky(Matrix<double> lower, double ridge, ComputePool pool)
+    {
+        Lower = lower;
+        Ridge = ridge;
+        _pool = pool;
+        _blockInverses = new Matrix<double>(lower.Rows, BlockRows);
+    }
+
+    /// <summary>L, [n, n], zeros above the diagonal.</summary>
+    public Matrix<double> Lower { get; }
+
+    /// <summary>What was added to the diagonal of A.</summary>
+    public double Ridge { get; }
+
+    /// <summary>How often the ridge was raised; 0 if A itself was factorised.</summary>
+    public int RidgeSteps { get; private init; }
+
+    /// <summary>Factorises a matrix, with what is added to its diagonal.</summary>
+    /// <param name="matrix">A, [n, n]; only the lower triangle is read.</param>
+    /// <param name="ridge">Added to the diagonal.</param>
+    /// <param name="pool">Threads; null for the shared pool.</param>
+    /// <exception cref="ArgumentException">The matrix is not square, or an element is NaN or infinite.</exception>
+    /// <exception cref="ArithmeticException">The matrix is not positive definite; the message says in which row that shows.</exception>
+    public static Cholesky Factorize(MatrixView<double> matrix, double ridge = 0, ComputePool? pool = null)
+    {
+        ThrowIfUnfit(matrix);
+        return TryFactorize(matrix, ridge, 0, pool ?? ComputePool.Shared, out int failed)
+            ?? throw new ArithmeticException($"The {matrix.Rows} x {matrix.Rows} matrix with a ridge of {ridge} is not positive definite, as row {failed} shows.");
+    }
+
+    /// <summary>Factorises a matrix that is positive semi-definite but for rounding: the ridge starts at 0 and is raised until it is enough.</summary>
+    /// <param name="matrix">A, [n, n], such as a matrix of second moments; only the lower triangle is read.</param>
+    /// <param name="maximumSteps">1 to 10. The first step is 1e-10 of the mean of the diagonal, each further one ten times the one before.</param>
+    /// <param name="pool">Threads; null for the shared pool.</param>
+    /// <returns>The factor; <see cref="Ridge"/> and <see cref="RidgeSteps"/> say what it took.</returns>
+    /// <exception cref="ArgumentException">The matrix is not square, or an element is NaN or infinite.</exception>
+    /// <exception cref="ArithmeticException">The largest ridge is not enough; the message gives it.</exception>
+    public static Cholesky FactorizeWithRidge(MatrixView<double> matrix, int maximumSteps = 10, ComputePool? pool = null)
+    {
+        ThrowIfUnfit(matrix);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maximumSteps, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(maximumSteps, 10);
+        double trace = 0, ridge = 0;
+        for (nint i = 0; i < matrix.Rows; i++) trace += matrix.Row(i)[(int)i] / matrix.Rows;
+        int failed = 0;
+        for (int step = 0; step <= maximumSteps; step++)
+        {
+            if (step > 0) ridge = FirstRelativeRidge * Math.Pow(10, step - 1) * trace;
+            if (TryFactorize(matrix, ridge, step, pool ?? ComputePool.Shared, out failed) is { } factor) return factor;
+            if (!(trace > 0)) break;
+        }
+
+        throw new ArithmeticException($"The {matrix.Rows} x {matrix.Rows} matrix is not positive definite even with a ridge of {ridge} (mean diagonal {trace}), as row {failed} shows.");
+    }
+
+    /// <summary>B = (A + ridge I)^-1 B.</summary>
+    /// <param name="rightSides">B, [n, any]; overwritten.</param>
+    /// <exception cref="ArgumentException">The number of rows is another.</exception>
+    public void Solve(MatrixView<double> rightSides)
+    {
+        SolveLower(rightSides);
+        SolveLowerTransposed(rightSides);
+    }
+
+    /// <summary>B = L^-1 B.</summary>
+    /// <inheritdoc cref="Solve(MatrixView{double})"/>
+    public void SolveLower(MatrixView<double> rightSides)
+    {
+        ThrowIfOtherRows(rightSides);
+        for (nint start = 0; start < Lower.Rows; start += BlockRows)
+        {
+            nint count = nint.Min(BlockRows, Lower.Rows - start);
+            MatrixView<double> block = rightSides.RowRange(start, count);
+            if (start > 0) MatrixProduct.Multiply(Lower.RowRange(start, count).ColumnRange(0, start), rightSides.RowRange(0, start), block, alpha: -1, beta: 1, _pool);
+            MultiplyInPlace(BlockInverse(start, count), block);
+        }
+    }
+
+    /// <summary>B = L^-T B.</summary>
+    /// <inheritdoc cref="Solve(MatrixView{double})"/>
+    public void SolveLowerTransposed(MatrixView<double> rightSides)
+    {
+        ThrowIfOtherRows(rightSides);
+        for (nint start = (Lower.Rows - 1) / BlockRows * BlockRows; start >= 0 && Lower.Rows > 0; start -= BlockRows)
+        {
+            nint count = nint.Min(BlockRows, Lower.Rows - start), end = start + count, after = Lower.Rows - end;
+            MatrixView<double> block = rightSides.RowRange(start, count);
+            if (after > 0) MatrixProduct.Multiply(Lower.RowRange(end, after).ColumnRange(start, count).Transposed, rightSides.RowRange(end, after), block, alpha: -1, beta: 1, _pool);
+            MultiplyInPlace(BlockInverse(start, count).Transposed, block);
+        }
+    }
+
+    /// <summary>Frees the factor.</summary>
+    public void Dispose()
+    {
+        Lower.Dispose();
+        _blockInverses.Dispose();
+    }
+
+    /// <summary>Factorises, or says which row shows that it cannot be.</summary>
+    /// <returns>The factor; null if the matrix is not positive definite.</returns>
+    internal static Cholesky? TryFactorize(MatrixView<double> matrix, double ridge, int ridgeSteps, ComputePool pool, out int failedRow)
+    {
+        var result = new Cholesky(new Matrix<double>(matrix.Rows, matrix.Rows), ridge, pool) { RidgeSteps = ridgeSteps };
+        for (int i = 0; i < matrix.Rows; i++)
+        {
+            matrix.Row(i)[..(i + 1)].CopyTo(result.Lower.Row(i));
+            result.Lower[i, i] += ridge;
+        }
+
+        for (nint start = 0; start < matrix.Rows; start += BlockRows)
+        {
+            nint count = nint.Min(BlockRows, matrix.Rows - start);
+            failedRow = result.FactorizeBlock((int)start, (int)count);
+            if (failedRow >= 0)
+            {
+                result.Dispose();
+                return null;
+            }
+
+            result.UpdateBelow(start, count);
+        }
+
+        failedRow = -1;
+        return result;
+    }
+
+    /// <summary>L of a diagonal block, and its inverse.</summary>
+    /// <returns>The row whose pivot is not positive, or -1.</returns>
+    private int FactorizeBlock(int start, int count)
+    {
+        for (int i = start; i < start + count; i++)
+        {
+            Span<double> row = Lower.Row(i)[start..];
+            for (int j = 0; j < i - start; j++) row[j] = (row[j] - DoubleVectors.Dot(row[..j], Lower.Row(start + j).Slice(start, j))) / Lower[start + j, start + j];
+            double pivot = row[i - start] - DoubleVectors.Dot(row[..(i - start)], row[..(i - start)]);
+            if (!(pivot > 0)) return i;
+            row[i - start] = Math.Sqrt(pivot);
+        }
+
+        // Row i of the inverse: (e_i - sum over j < i of L_ij row_j) / L_ii.
+        for (int i = 0; i < count; i++)
+        {
+            Span<double> inverse = _blockInverses.Row(start + i)[..count];
+            inverse[i] = 1;
+            for (int j = 0; j < i; j++) DoubleVectors.AddScaled(-Lower[start + i, start + j], _blockInverses.Row(start + j)[..(j + 1)], inverse[..(j + 1)]);
+            DoubleVectors.Scale(1 / Lower[start + i, start + i], inverse[..(i + 1)]);
+        }
+
+        return -1;
+    }
+
+    /// <summary>Rows below a diagonal block: their part of L, and its product taken off what is right of it.</summary>
+    private void UpdateBelow(nint start, nint count)
+    {
+        nint end = start + count, below = Lower.Rows - end;
+        if (below == 0) return;
+        MatrixView<double> panel = Lower.RowRange(end, below).ColumnRange(start, count);
+        using (var solved = new Matrix<double>(below, count))
+        {
+            MatrixProduct.Multiply(panel, BlockInverse(start, count).Transposed, solved.View, pool: _pool);
+            solved.View.CopyTo(panel);
+        }
+
+        for (nint row = 0; row < below; row += StripeRows)
+        {
+            nint rows = nint.Min(StripeRows, below - row);
+            MatrixProduct.Multiply(
+                panel.RowRange(row, rows), panel.RowRange(0, row + rows).Transposed, Lower.RowRange(end + row, rows).ColumnRange(end, row + rows), alpha: -1, beta: 1, _pool);
+            for (nint i = end + row; i < end + row + rows; i++) Lower.Row(i)[(int)(i + 1)..(int)(end + row + rows)].Clear();
+        }
+    }
+
+    private MatrixView<double> BlockInverse(nint start, nint count) => _blockInverses.RowRange(start, count).ColumnRange(0, count);
+
+    private void MultiplyInPlace(MatrixOperand<double> factor, MatrixView<double> block)
+    {
+        using var product = new Matrix<double>(block.Rows, block.Columns);
+        MatrixProduct.Multiply(factor, block, product.View, pool: _pool);
+        product.View.CopyTo(block);
+    }
+
+    private void ThrowIfOtherRows(MatrixView<double> rightSides)
+    {
+        if (rightSides.Rows != Lower.Rows) throw new ArgumentException($"Right-hand sides have {Lower.Rows} rows, not {rightSides.Rows}.", nameof(rightSides));
+    }
+
+    private static void ThrowIfUnfit(MatrixView<double> matrix)
+    {
+        if (matrix.Rows != matrix.Columns) throw new ArgumentException($"A symmetric matrix is square, not {matrix.Rows} x {matrix.Columns}.", nameof(matrix));
+        MatrixScale.Exponent(matrix, nameof(matrix));
+    }
+}
