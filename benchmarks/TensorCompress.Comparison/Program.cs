@@ -4,6 +4,7 @@ using TensorCompress.Comparison;
 Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
+    ["tokenize"] = TokenizerSpeed.Run,
     ["svd"] = SvdComparison.Run,
     ["svd-large"] = SvdComparison.RunLarge,
 };

@@ -83,6 +83,11 @@ public sealed class JsonTests
         Assert.Equal("llama2.c", dense.GetProperty("format").GetString());
         Assert.All(dense.GetProperty("layers").EnumerateArray(), layer => Assert.Equal("dense", layer.GetProperty("method").GetString()));
 
+        JsonElement type = Assert.Single(dense.GetProperty("tensorTypes").EnumerateArray());
+        Assert.Equal("F32", type.GetProperty("type").GetString());
+        Assert.Equal(dense.GetProperty("tensors").GetArrayLength(), type.GetProperty("tensors").GetInt32());
+        Assert.Equal(JsonValueKind.Null, dense.GetProperty("chatTemplate").ValueKind);
+
         JsonElement compressed = ToolProcess.Run("inspect", Stories.Scalar, "--cpu", "--json").Json();
         Assert.All(compressed.GetProperty("layers").EnumerateArray(), layer => Assert.Equal("scalar", layer.GetProperty("method").GetString()));
         Assert.True(compressed.GetProperty("cpu").GetProperty("logicalCores").GetInt32() > 0);

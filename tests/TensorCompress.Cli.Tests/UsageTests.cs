@@ -33,7 +33,6 @@ public sealed class UsageTests
         { "--kv", "generate stories260K --prompt a --kv q8/q8" },
         { "--chat", "generate stories260K --prompt a --chat" },
         { "--layer", "inspect stories260K --layer model.layers.0.mlp.up_proj" },
-        { "gguf", "convert stories260K -o out --to gguf" },
     };
 
     public static TheoryData<string, string> WrongUsage => new()

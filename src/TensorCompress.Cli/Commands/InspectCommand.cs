@@ -5,6 +5,7 @@ using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Models;
+using TensorCompress.Storage;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Cli.Commands;
@@ -31,8 +32,8 @@ internal sealed class InspectCommand : ToolCommand
         if (arguments.GetValue(_model) is { } model)
         {
             using ModelCheckpoint checkpoint = ModelCheckpoint.Open(BundledModels.Resolve(model));
-            Tokenizer? tokenizer = checkpoint.LoadTokenizer(arguments.GetValue(_tokenizer));
-            InspectionJson inspection = ModelInspection.Of(checkpoint, tokenizer, cpu is null ? null : ToJson(cpu));
+            (Tokenizer? tokenizer, string? fault) = LoadTokenizer(checkpoint, arguments.GetValue(_tokenizer));
+            InspectionJson inspection = ModelInspection.Of(checkpoint, tokenizer, fault, cpu is null ? null : ToJson(cpu));
             Describe(console, inspection);
             console.WriteJson(inspection, ToolJson.Output.InspectionJson);
         }
@@ -49,6 +50,19 @@ internal sealed class InspectCommand : ToolCommand
         return ExitCode.Done;
     }
 
+    // A model can be looked at although its tokenizer cannot be used.
+    private static (Tokenizer? Tokenizer, string? Fault) LoadTokenizer(ModelCheckpoint checkpoint, string? chosen)
+    {
+        try
+        {
+            return (checkpoint.LoadTokenizer(chosen), null);
+        }
+        catch (TensorFormatException fault) when (fault.Kind == TensorFormatError.Unsupported && chosen is null)
+        {
+            return (null, fault.Message);
+        }
+    }
+
     private static void Describe(ToolConsole console, InspectionJson model)
     {
         Table facts = Facts();
@@ -56,7 +70,9 @@ internal sealed class InspectCommand : ToolCommand
         Fact(facts, "architecture", $"{model.Architecture}: {model.Blocks} blocks, width {model.HiddenSize}, vocabulary {model.VocabularySize}, context {model.ContextLength}");
         Fact(facts, "parameters", Figures.Count(model.Parameters));
         Fact(facts, "stored", $"{Figures.Bytes(model.StoredBytes)}, {Figures.Bits(model.BitsPerWeight)} bits per weight, {Figures.Bits(model.LinearBitsPerWeight)} over the linear layers");
+        Fact(facts, "tensors", string.Join(", ", model.TensorTypes.Select(type => $"{Figures.Count(type.Tensors)} {type.Type} ({Figures.Bytes(type.StoredBytes)})")));
         Fact(facts, "tokenizer", model.Tokenizer ?? "none");
+        Fact(facts, "chat template", model.ChatTemplate ?? "none");
         foreach (string warning in model.Warnings) Fact(facts, "note", warning);
         console.Write(facts);
 

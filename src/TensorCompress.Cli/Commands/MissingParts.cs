@@ -34,7 +34,6 @@ internal static class MissingParts
         new("generate", "--kv"),
         new("generate", "--chat", TakesValue: false),
         new("inspect", "--layer"),
-        new("convert", "--to", Value: "gguf"),
     ];
 
     /// <summary>Makes the missing verbs and options known to the parser, hidden from help.</summary>

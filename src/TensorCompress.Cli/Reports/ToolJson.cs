@@ -173,6 +173,12 @@ internal sealed record InspectionJson
     /// <summary>Kind of the tokenizer; null where none lies beside the model.</summary>
     public required string? Tokenizer { get; init; }
 
+    /// <summary>Family of the chat template; null where there is none.</summary>
+    public required string? ChatTemplate { get; init; }
+
+    /// <summary>Stored tensors by type, the largest share of bytes first.</summary>
+    public required IReadOnlyList<TensorTypeJson> TensorTypes { get; init; }
+
     public required IReadOnlyList<LayerSummaryJson> Layers { get; init; }
 
     public required IReadOnlyList<TensorJson> Tensors { get; init; }
@@ -185,6 +191,9 @@ internal sealed record InspectionJson
 
 /// <summary>A matrix of the model and how it is stored.</summary>
 internal sealed record LayerSummaryJson(string Name, string Method, int OutputDimension, int InputDimension, long StoredBytes, double BitsPerWeight);
+
+/// <summary>The tensors of one stored type.</summary>
+internal sealed record TensorTypeJson(string Type, int Tensors, long StoredBytes);
 
 /// <summary>A stored tensor.</summary>
 internal sealed record TensorJson(string Name, string Type, IReadOnlyList<long> Shape);

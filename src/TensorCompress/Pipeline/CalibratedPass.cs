@@ -52,7 +52,7 @@ internal sealed class CalibratedPass(
                 CompressedWeight compressed = compress(linear, statistics);
                 if (!replace) continue;
                 BlockWeights[] blocks = model.Weights.Blocks;
-                blocks[block] = blocks[block].Replace(model.Definition.Blocks[block], linear, compressed.CreateLayer());
+                blocks[block] = blocks[block].Replace(model.Definition.Blocks[block], linear, compressed.CreateLayer(RuntimeOptions.Exact));
             }
         }
     }

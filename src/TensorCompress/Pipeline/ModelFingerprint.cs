@@ -1,7 +1,7 @@
 using TensorCompress.Compression;
 using TensorCompress.Inference;
-using TensorCompress.Layers;
 using TensorCompress.Kernels;
+using TensorCompress.Layers;
 using TensorCompress.Numerics;
 using TensorCompress.Threading;
 

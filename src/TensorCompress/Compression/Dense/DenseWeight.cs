@@ -47,7 +47,13 @@ public sealed class DenseWeight : CompressedWeight
     /// <inheritdoc/>
     public override LinearLayer CreateLayer(RuntimeOptions options)
     {
-        if (Type != ElementType.F32) return new HalfDenseLayer(Type, _values, InputDimension);
+        if (Type != ElementType.F32)
+        {
+            var values = Matrix<byte>.Uninitialized(_values.Rows, _values.Columns);
+            _values.View.CopyTo(values.View);
+            return new HalfDenseLayer(Type, values, InputDimension);
+        }
+
         var weights = new Matrix<float>(OutputDimension, InputDimension);
         WriteDense(weights.View);
         return new DenseLayer(weights);
