@@ -1,6 +1,7 @@
 using TensorCompress.Calibration;
 using TensorCompress.Compression;
 using TensorCompress.Inference;
+using TensorCompress.Layers;
 using TensorCompress.Models;
 
 namespace TensorCompress.Pipeline;
