@@ -4,6 +4,7 @@ using System.Text;
 using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
 using TensorCompress.Inference;
+using TensorCompress.Layers;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Cli.Commands;
@@ -26,13 +27,14 @@ internal sealed class GenerateCommand : ToolCommand
     private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Go on after an end token." };
     private readonly Option<string> _tokenizer = ToolOptions.TokenizerFile();
     private readonly Option<int?> _threads = ToolOptions.Threads();
+    private readonly Option<RuntimeOptions?> _activations = ToolOptions.Activations();
 
     public GenerateCommand()
         : base("generate", "Continues a prompt.")
     {
         Add(_model);
         foreach (Option option in new Option[]
-            { _prompt, _promptIds, _maxTokens, _temperature, _topK, _topP, _minP, _seed, _logprobs, _echo, _stop, _ignoreEos, _tokenizer, _threads }) Add(option);
+            { _prompt, _promptIds, _maxTokens, _temperature, _topK, _topP, _minP, _seed, _logprobs, _echo, _stop, _ignoreEos, _tokenizer, _threads, _activations }) Add(option);
     }
 
     protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
@@ -42,7 +44,13 @@ internal sealed class GenerateCommand : ToolCommand
         GenerationOptions options = GenerationOptionsOf(arguments);
         using LanguageModel model = LanguageModel.Load(
             BundledModels.Resolve(arguments.GetRequiredValue(_model)),
-            new LanguageModelOptions { Pool = ToolOptions.Pool(arguments.GetValue(_threads)), TokenizerPath = arguments.GetValue(_tokenizer) }, cancellationToken);
+            new LanguageModelOptions
+            {
+                Pool = ToolOptions.Pool(arguments.GetValue(_threads)),
+                Runtime = arguments.GetValue(_activations) ?? RuntimeOptions.Default,
+                TokenizerPath = arguments.GetValue(_tokenizer),
+            },
+            cancellationToken);
         int[] prompt = promptIds ?? Encode(model, arguments.GetValue(_prompt)!);
         if (prompt.Length == 0) throw new UsageException("the prompt has no token");
         if (prompt.Length > model.Definition.ContextLength) throw new UsageException($"the prompt has {prompt.Length} tokens, the model's context {model.Definition.ContextLength}");

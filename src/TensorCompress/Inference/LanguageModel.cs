@@ -15,6 +15,9 @@ public sealed record LanguageModelOptions
     /// <summary>A tokenizer file or folder in place of the one beside the model.</summary>
     public string? TokenizerPath { get; init; }
 
+    /// <summary>How the layers are packed to run.</summary>
+    public RuntimeOptions Runtime { get; init; } = RuntimeOptions.Default;
+
     /// <summary>Loads no tokenizer: for work on ids only.</summary>
     public bool WithoutTokenizer { get; init; }
 }
@@ -76,7 +79,7 @@ public sealed class LanguageModel : IDisposable
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new LanguageModelOptions();
         Tokenizer? tokenizer = options.WithoutTokenizer ? null : checkpoint.LoadTokenizer(options.TokenizerPath);
-        return new LanguageModel(WeightLoader.Load(checkpoint, options.Pool, cancellationToken), tokenizer, checkpoint.WeightBytes, options);
+        return new LanguageModel(WeightLoader.Load(checkpoint, options.Runtime, options.Pool, cancellationToken), tokenizer, checkpoint.WeightBytes, options);
     }
 
     /// <summary>Begins a sequence.</summary>
