@@ -5,6 +5,8 @@ Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
     ["tokenize"] = TokenizerSpeed.Run,
+    ["gguf"] = GgufSpeed.Run,
+    ["load"] = LoadSpeed.Run,
     ["svd"] = SvdComparison.Run,
     ["svd-large"] = SvdComparison.RunLarge,
 };
