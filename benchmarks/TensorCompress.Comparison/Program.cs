@@ -4,6 +4,9 @@ using TensorCompress.Comparison;
 Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
+    ["mpo"] = MpoComparison.Run,
+    ["mpo-time"] = MpoComparison.RunFactorisation,
+    ["mpo-fit"] = MpoFitComparison.Run,
     ["tokenize"] = TokenizerSpeed.Run,
     ["gguf"] = GgufSpeed.Run,
     ["load"] = LoadSpeed.Run,

@@ -94,6 +94,19 @@ public sealed class JsonTests
     }
 
     [Fact]
+    public void Inspect_explains_one_layer_with_a_picture_of_its_spectra()
+    {
+        const string Layer = "model.layers.0.mlp.up_proj";
+        JsonElement compressed = ToolProcess.Run("inspect", Stories.Mpo, "--layer", Layer, "--json").Json();
+        Assert.Equal((Layer, "mpo"), (compressed.GetProperty("layer").GetString(), compressed.GetProperty("facts").GetProperty("method").GetString()));
+        double[] values = [.. compressed.GetProperty("spectra")[0].GetProperty("values").EnumerateArray().Select(value => value.GetDouble())];
+        Assert.True(values.Length > 1 && values.SequenceEqual(values.OrderDescending()));
+        string text = ToolProcess.Run("inspect", Stories.Mpo, "--layer", Layer).Succeeds().Output;
+        foreach (string part in new[] { "entanglement entropy", "relative error", "multiplies", "█" }) Assert.Contains(part, text, StringComparison.Ordinal);
+        Assert.Contains("singular values", ToolProcess.Run("inspect", Stories.Name, "--layer", Layer).Succeeds().Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Inspect_tells_what_the_cpu_offers()
     {
         JsonElement cpu = ToolProcess.Run("inspect", "--cpu", "--json").Json();

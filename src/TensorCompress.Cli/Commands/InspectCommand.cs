@@ -3,6 +3,8 @@ using System.Globalization;
 using Spectre.Console;
 using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
+using TensorCompress.Compression;
+using TensorCompress.Inference;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Models;
 using TensorCompress.Storage;
@@ -15,6 +17,7 @@ internal sealed class InspectCommand : ToolCommand
 {
     private readonly Argument<string> _model = ToolOptions.Model();
     private readonly Option<bool> _cpu = new("--cpu") { Description = "Show what this CPU offers." };
+    private readonly Option<string> _layer = new("--layer") { Description = "Show one layer: what its method says about it, with a picture of its spectra.", HelpName = "NAME" };
     private readonly Option<string> _tokenizer = ToolOptions.TokenizerFile();
 
     public InspectCommand()
@@ -23,6 +26,7 @@ internal sealed class InspectCommand : ToolCommand
         _model.Arity = ArgumentArity.ZeroOrOne;
         Add(_model);
         Add(_cpu);
+        Add(_layer);
         Add(_tokenizer);
     }
 
@@ -32,6 +36,12 @@ internal sealed class InspectCommand : ToolCommand
         if (arguments.GetValue(_model) is { } model)
         {
             using ModelCheckpoint checkpoint = ModelCheckpoint.Open(BundledModels.Resolve(model));
+            if (arguments.GetValue(_layer) is { } layer)
+            {
+                ShowLayer(checkpoint, layer, console);
+                return ExitCode.Done;
+            }
+
             (Tokenizer? tokenizer, string? fault) = LoadTokenizer(checkpoint, arguments.GetValue(_tokenizer));
             InspectionJson inspection = ModelInspection.Of(checkpoint, tokenizer, fault, cpu is null ? null : ToJson(cpu));
             Describe(console, inspection);
@@ -48,6 +58,33 @@ internal sealed class InspectCommand : ToolCommand
 
         if (cpu is not null) Describe(console, cpu);
         return ExitCode.Done;
+    }
+
+    private static void ShowLayer(ModelCheckpoint checkpoint, string layer, ToolConsole console)
+    {
+        WeightExplanation explanation;
+        try
+        {
+            explanation = LayerExplanation.Of(checkpoint, layer);
+        }
+        catch (ArgumentException fault)
+        {
+            throw new UsageException(fault.Message);
+        }
+
+        Table facts = Facts();
+        Fact(facts, "layer", layer);
+        foreach ((string name, string value) in explanation.Facts) Fact(facts, name, value);
+        foreach (WeightSpectrum spectrum in explanation.Spectra)
+        {
+            Fact(facts, spectrum.Name, SpectrumBars.Range(spectrum.Values));
+            Fact(facts, "", SpectrumBars.Draw(spectrum.Values));
+        }
+
+        console.Write(facts);
+        console.WriteJson(
+            new LayerExplanationJson(layer, explanation.Facts.ToDictionary(fact => fact.Key, fact => fact.Value), [.. explanation.Spectra.Select(spectrum => new SpectrumJson(spectrum.Name, spectrum.Values))]),
+            ToolJson.Output.LayerExplanationJson);
     }
 
     // A model can be looked at although its tokenizer cannot be used.

@@ -33,7 +33,6 @@ internal static class MissingParts
         new("eval", "--save-plot"),
         new("generate", "--kv"),
         new("generate", "--chat", TakesValue: false),
-        new("inspect", "--layer"),
     ];
 
     /// <summary>Makes the missing verbs and options known to the parser, hidden from help.</summary>

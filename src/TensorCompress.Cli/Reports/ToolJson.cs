@@ -17,6 +17,7 @@ namespace TensorCompress.Cli.Reports;
 [JsonSerializable(typeof(EvaluationJson))]
 [JsonSerializable(typeof(GenerationJson))]
 [JsonSerializable(typeof(InspectionJson))]
+[JsonSerializable(typeof(LayerExplanationJson))]
 [JsonSerializable(typeof(TokenizationJson))]
 [JsonSerializable(typeof(TokenizationRequestJson))]
 [JsonSerializable(typeof(VerificationJson))]
@@ -46,6 +47,12 @@ internal sealed record CompressionJson(IReadOnlyList<LayerJson> Layers, long Sto
 
 /// <summary>One layer; the output error needs activations and is null without them.</summary>
 internal sealed record LayerJson(string Name, string Method, long StoredBytes, double BitsPerWeight, double RelativeError, double? OutputError, double Seconds);
+
+/// <summary><c>inspect --layer --json</c>.</summary>
+internal sealed record LayerExplanationJson(string Layer, IReadOnlyDictionary<string, string> Facts, IReadOnlyList<SpectrumJson> Spectra);
+
+/// <summary>Numbers in descending order.</summary>
+internal sealed record SpectrumJson(string Name, IReadOnlyList<double> Values);
 
 /// <summary><c>convert --json</c>.</summary>
 internal sealed record ConversionJson(string Output, string Type, long StoredBytes, double BitsPerWeight, double Seconds);

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using TensorCompress.Kernels;
 using TensorCompress.Layers;
+using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Dense;
@@ -57,6 +58,13 @@ public sealed class DenseWeight : CompressedWeight
         var weights = new Matrix<float>(OutputDimension, InputDimension);
         WriteDense(weights.View);
         return new DenseLayer(weights);
+    }
+
+    /// <inheritdoc/>
+    protected override WeightExplanation ExplainMethod()
+    {
+        using Matrix<float> dense = ToDense();
+        return new([], [new WeightSpectrum("singular values", Svd.Values(dense.View))]);
     }
 
     /// <inheritdoc/>
