@@ -9,7 +9,7 @@ namespace TensorCompress.Comparison;
 /// <param name="Rounds">Interleaved rounds a figure is the median of; null for the verb's own choice.</param>
 /// <param name="Tokenizer">Tokenizer file or folder.</param>
 /// <param name="Texts">Folder of texts.</param>
-/// <param name="Model">Checkpoint to take real matrices from.</param>
+/// <param name="Model">Checkpoint folder or GGUF file.</param>
 /// <param name="Text">Calibration text.</param>
 internal sealed record Options(
     string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null)

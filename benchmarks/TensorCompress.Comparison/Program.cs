@@ -8,6 +8,8 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo-time"] = MpoComparison.RunFactorisation,
     ["mpo-fit"] = MpoFitComparison.Run,
     ["tokenize"] = TokenizerSpeed.Run,
+    ["gguf"] = GgufSpeed.Run,
+    ["load"] = LoadSpeed.Run,
     ["svd"] = SvdComparison.Run,
     ["svd-large"] = SvdComparison.RunLarge,
 };

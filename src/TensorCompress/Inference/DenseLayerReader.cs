@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using TensorCompress.Compression.Dense;
 using TensorCompress.Kernels;
@@ -69,8 +68,7 @@ internal static class DenseLayerReader
             {
                 Span<float> values = Singles.RowSpan(FirstRow, Rows);
                 DenseTensors.ReadRows(checkpoint, Linear, FirstRow, values);
-                // A sum of magnitudes is finite if every value is, unless it overflows, which the slow look excludes.
-                if (!float.IsFinite(TensorPrimitives.SumOfMagnitudes<float>(values))) ThrowIfNotFinite(checkpoint, values);
+                if (!Finiteness.IsWhole(values)) ThrowIfNotFinite(checkpoint, values);
                 return;
             }
 

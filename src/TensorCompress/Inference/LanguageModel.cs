@@ -78,8 +78,27 @@ public sealed class LanguageModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new LanguageModelOptions();
-        Tokenizer? tokenizer = options.WithoutTokenizer ? null : checkpoint.LoadTokenizer(options.TokenizerPath);
-        return new LanguageModel(WeightLoader.Load(checkpoint, options.Runtime, options.Pool, cancellationToken), tokenizer, checkpoint.WeightBytes, options);
+        _ = checkpoint.Definition; // a bad configuration is told before anything is read
+        // One thread makes the tokenizer, while the others read the weights.
+        Task<Tokenizer?> tokenizer = options switch
+        {
+            { WithoutTokenizer: true } => Task.FromResult<Tokenizer?>(null),
+            { Pool.Threads: 1 } => Task.FromResult(checkpoint.LoadTokenizer(options.TokenizerPath)),
+            _ => Task.Run(() => checkpoint.LoadTokenizer(options.TokenizerPath), CancellationToken.None),
+        };
+        ModelWeights? weights = null;
+        try
+        {
+            weights = WeightLoader.Load(checkpoint, options.Runtime, options.Pool, cancellationToken);
+            return new LanguageModel(weights, tokenizer.GetAwaiter().GetResult(), checkpoint.WeightBytes, options);
+        }
+        catch
+        {
+            weights?.Dispose();
+            // The checkpoint may be closed when this returns.
+            ((IAsyncResult)tokenizer).AsyncWaitHandle.WaitOne();
+            throw;
+        }
     }
 
     /// <summary>Begins a sequence.</summary>

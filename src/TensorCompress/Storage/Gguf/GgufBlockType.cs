@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using TensorCompress.Kernels.Simd;
 
 namespace TensorCompress.Storage.Gguf;
@@ -52,6 +53,8 @@ internal sealed unsafe class GgufBlockType<TBlock>() : GgufTensorType(TBlock.Id,
         }
     }
 
+    // A model is read once, before a tiered compilation would have warmed up.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Decode<TSimd>(ReadOnlySpan<byte> blocks, Span<float> values)
         where TSimd : struct, ISimd<TSimd>
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using TensorCompress.Kernels.Simd;
 
@@ -16,6 +17,7 @@ internal readonly unsafe struct Q8_0 : IGgufBlock
 
     public static bool CanEncode => true;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {

@@ -15,6 +15,7 @@ internal readonly unsafe struct Q5_0 : IGgufBlock
 
     public static int Bytes => 22;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {
@@ -37,6 +38,7 @@ internal readonly unsafe struct Q5_1 : IGgufBlock
 
     public static int Bytes => 24;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using TensorCompress.Kernels.Simd;
 
@@ -18,6 +19,7 @@ internal readonly unsafe struct Q4_0 : IGgufBlock
 
     public static bool CanEncode => true;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {
@@ -56,6 +58,7 @@ internal readonly unsafe struct Q4_1 : IGgufBlock
 
     public static int Bytes => 20;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {

@@ -18,6 +18,7 @@ internal readonly unsafe struct Q4_K : IGgufBlock
 
     public static int Bytes => 144;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {
@@ -47,6 +48,7 @@ internal readonly unsafe struct Q5_K : IGgufBlock
 
     public static int Bytes => 176;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {
@@ -80,6 +82,7 @@ internal readonly unsafe struct Q6_K : IGgufBlock
 
     public static int Bytes => 210;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {

@@ -15,6 +15,7 @@ internal readonly unsafe struct IQ4_NL : IGgufBlock
 
     public static int Bytes => 18;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd> => NonlinearLevels.Store(Vector128.Load(block + 2), TSimd.Broadcast(GgufCodes.Half(block)), values);
 }
@@ -33,6 +34,7 @@ internal readonly unsafe struct IQ4_XS : IGgufBlock
 
     public static int Bytes => 136;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {

@@ -19,6 +19,7 @@ internal readonly unsafe struct TQ1_0 : IGgufBlock
     public static int Bytes => 54;
 
     [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {
@@ -66,6 +67,7 @@ internal readonly unsafe struct TQ2_0 : IGgufBlock
 
     public static int Bytes => 66;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {

@@ -18,6 +18,7 @@ internal readonly unsafe struct Q2_K : IGgufBlock
 
     public static int Bytes => 84;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {
@@ -46,6 +47,7 @@ internal readonly unsafe struct Q3_K : IGgufBlock
 
     public static int Bytes => 110;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TSimd>(byte* block, float* values)
         where TSimd : struct, ISimd<TSimd>
     {
