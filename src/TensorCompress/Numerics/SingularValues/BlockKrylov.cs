@@ -15,6 +15,11 @@ internal sealed class BlockKrylov<T> : IDisposable
     /// <summary>Gaussian rows that one thread makes at a time.</summary>
     private const int RowsPerChunk = 4;
 
+    private const int MaxRounds = 4;
+
+    /// <summary>Share of a unit row along the basis that does not spoil it when taken off.</summary>
+    private const double NegligiblePart = 1e-2;
+
     private readonly MatrixView<T> _matrix;
     private readonly ComputePool _pool;
     private readonly int _block;
@@ -114,21 +119,44 @@ internal sealed class BlockKrylov<T> : IDisposable
         return Math.Min(oversampled, shortSide / (powerSteps + 1));
     }
 
-    /// <summary>Makes a block orthonormal and orthogonal to the rows before it; twice, because what is left after once may be mostly rounding.</summary>
+    /// <summary>Makes a block orthonormal, and orthogonal to the rows before it.</summary>
     private void AppendToBasis(MatrixView<T> block, MatrixView<T> before)
     {
-        for (int round = 0, rounds = 2; round < rounds; round++)
+        for (int round = 0; round < MaxRounds; round++)
         {
-            if (before.Rows > 0)
+            double along = before.Rows == 0 ? 0 : Project(block, before);
+            if (!CholeskyQr.TryOrthonormalize(block, _pool))
             {
-                using var parts = new Matrix<T>(block.Rows, before.Rows);
-                TypedProduct.Multiply(block, before.Transposed, parts.View, 1, 0, _pool);
-                TypedProduct.Multiply(parts, before, block, -1, 1, _pool);
+                Complete(block, before);
+                return;
             }
 
-            // Directions that reflections made up are not orthogonal to the rows before.
-            if (!CholeskyQr.Orthonormalize(block, passes: 1, _pool) && round == 0) rounds = 3;
+            // Twice is enough, unless what was left after once was mostly rounding: then it is as good as random, and goes round again.
+            if (round > 0 && along < NegligiblePart) return;
         }
+
+        Complete(block, before);
+    }
+
+    /// <summary>Takes off the parts along an orthonormal basis.</summary>
+    /// <returns>The largest sum of squares that was taken off a row.</returns>
+    private double Project(MatrixView<T> block, MatrixView<T> before)
+    {
+        using var parts = new Matrix<T>(block.Rows, before.Rows);
+        TypedProduct.Multiply(block, before.Transposed, parts.View, 1, 0, _pool);
+        TypedProduct.Multiply(parts, before, block, -1, 1, _pool);
+        return MatrixScale.RowSquares(parts.View, _pool).Max();
+    }
+
+    /// <summary>The block where its rows depend on each other or on those before: reflections of all of them make up what is missing.</summary>
+    private void Complete(MatrixView<T> block, MatrixView<T> before)
+    {
+        var all = new Matrix<double>(before.Rows + block.Rows, block.Columns);
+        MatrixCopy.CopyWidened(before, all.RowRange(0, before.Rows));
+        MatrixCopy.CopyWidened(block, all.RowRange(before.Rows, block.Rows));
+        using HouseholderQr reflections = HouseholderQr.FactorizeRows(all, _pool);
+        using Matrix<double> basis = reflections.ThinQTransposed();
+        MatrixCopy.CopyRounded(basis.RowRange(before.Rows, block.Rows), block);
     }
 
     private static Matrix<T> Gaussian(int rows, int columns, SeededRandom random, ComputePool pool)
