@@ -4,7 +4,8 @@ using TensorCompress.Comparison;
 Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
-    ["svd"] = SvdComparison.Run,
+    ["svd"] = SvdComparison.RunFull,
+    ["svd-truncated"] = SvdComparison.RunTruncated,
     ["svd-large"] = SvdComparison.RunLarge,
 };
 
