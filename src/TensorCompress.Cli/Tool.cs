@@ -53,6 +53,7 @@ internal static partial class Tool
         {
             new DemoCommand(),
             new InspectCommand(),
+            new CalibrateCommand(),
             new CompressCommand(),
             new EvalCommand(),
             new GenerateCommand(),

@@ -12,6 +12,27 @@ public sealed class RoundTripTests
     public void Mpo_model_goes_through_every_verb() => AssertRound(Stories.Mpo, "mpo", maxKl: 2);
 
     [Fact]
+    public void Statistics_are_collected_once_and_used_by_methods()
+    {
+        using var folder = new TemporaryFolder();
+        string statistics = folder.File("statistics.safetensors");
+        JsonElement collected = ToolProcess.Run("calibrate", Stories.Name, "--text", Stories.Texts, "-o", statistics, "--tokens", "2048", "--context", "256", "--json").Json();
+        Assert.Equal((36, 2048), (collected.GetProperty("layers").GetInt32(), collected.GetProperty("tokens").GetInt32()));
+        foreach (string[] source in new string[][] { [statistics], [Stories.Texts, "--calibration-tokens", "1024", "--context", "128", "--prefix", "dense"] })
+        {
+            string output = folder.File($"out{source.Length}");
+            JsonElement made = ToolProcess.Run(["compress", Stories.Name, "-o", output, "--method", "lowrank", "--share", "0.5", "--calibration", .. source, "--json"]).Json();
+            Assert.All(made.GetProperty("layers").EnumerateArray(), layer => Assert.InRange(layer.GetProperty("outputError").GetDouble(), 0.001, 1));
+            ToolProcess.Run("verify", output).Succeeds();
+        }
+
+        ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--prefix", "dense").Fails(2);
+        ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--calibration", Stories.Texts, "--prefix", "sparse").Fails(2);
+        ToolProcess.Run("calibrate", Stories.Name, "--text", Stories.Texts, "-o", folder.File("no.txt")).Fails(2);
+        Assert.False(Directory.Exists(folder.File("no")));
+    }
+
+    [Fact]
     public void Recipe_gives_each_layer_its_method()
     {
         using var folder = new TemporaryFolder();
@@ -59,6 +80,25 @@ public sealed class RoundTripTests
         double converted = ToolProcess.Run(["eval", folder.File("out"), .. Stories.Evaluation]).Json().GetProperty("loss").GetDouble();
         Assert.Equal(source, converted, tolerance);
         Assert.True(File.Exists(Path.Combine(folder.File("out"), "config.json")));
+    }
+
+    [Fact]
+    public void Gguf_file_predicts_like_its_source_and_a_compressed_model_becomes_one()
+    {
+        using var folder = new TemporaryFolder();
+        JsonElement made = ToolProcess.Run("convert", Stories.Name, "-o", folder.File("f32.gguf"), "--to", "gguf", "--type", "f32", "--json").Json();
+        Assert.Equal("f32", made.GetProperty("type").GetString());
+        Assert.Equal(new FileInfo(folder.File("f32.gguf")).Length, made.GetProperty("storedBytes").GetInt64());
+        ToolProcess.Run("convert", Stories.Scalar, "-o", folder.File("q8_0.gguf"), "--to", "gguf", "--type", "q8_0").Succeeds();
+        JsonElement inspected = ToolProcess.Run("inspect", folder.File("q8_0.gguf"), "--json").Json();
+        Assert.Equal("Q8_0", inspected.GetProperty("tensorTypes")[0].GetProperty("type").GetString());
+        Assert.Contains("quantised", inspected.GetProperty("warnings").GetRawText(), StringComparison.Ordinal);
+        ToolProcess.Run("convert", Stories.Name, "-o", folder.File("f32.gguf"), "--to", "gguf").Fails(2);
+
+        ToolProcess.Run("convert", folder.File("f32.gguf"), "-o", folder.File("back"), "--type", "f32").Succeeds();
+        string[] ids = [.. new[] { Stories.Name, folder.File("back") }.Select(model =>
+            ToolProcess.Run("generate", model, "--prompt-ids", "1,403,407,261,378", "--max-tokens", "24", "--temperature", "0", "--json").Json().GetProperty("ids").GetRawText())];
+        Assert.Equal(ids[0], ids[1]);
     }
 
     [Fact]

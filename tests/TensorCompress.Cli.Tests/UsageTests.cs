@@ -32,8 +32,6 @@ public sealed class UsageTests
         { "--save-plot", "eval stories260K --text a.txt --save-plot p.svg" },
         { "--kv", "generate stories260K --prompt a --kv q8/q8" },
         { "--chat", "generate stories260K --prompt a --chat" },
-        { "--layer", "inspect stories260K --layer model.layers.0.mlp.up_proj" },
-        { "gguf", "convert stories260K -o out --to gguf" },
     };
 
     public static TheoryData<string, string> WrongUsage => new()
@@ -69,6 +67,7 @@ public sealed class UsageTests
         { "--to", "convert stories260K -o out --to onnx" },
         { "--cpu", "inspect" },
         { "--detail", "inspect --detail" },
+        { "nowhere", "inspect stories260K --layer nowhere" },
         { "b", "verify a b" },
     };
 

@@ -14,6 +14,7 @@ internal sealed class CompressCommand : ToolCommand
     private readonly Argument<string> _model = ToolOptions.Model();
     private readonly Option<string> _output = ToolOptions.Output("Folder to make; must not exist, or be empty.");
     private readonly MethodChoice _choice = new();
+    private readonly CalibrationChoice _calibration = new();
     private readonly Option<ulong?> _seed = ToolOptions.Seed();
     private readonly Option<int?> _threads = ToolOptions.Threads();
 
@@ -22,7 +23,7 @@ internal sealed class CompressCommand : ToolCommand
     {
         Add(_model);
         Add(_output);
-        foreach (Option option in _choice.Options) Add(option);
+        foreach (Option option in _choice.Options.Concat(_calibration.Options)) Add(option);
         Add(_seed);
         Add(_threads);
     }
@@ -31,9 +32,17 @@ internal sealed class CompressCommand : ToolCommand
     {
         Func<ModelDefinition, CompressionRecipe> choice = _choice.Parse(arguments);
         string model = BundledModels.Resolve(arguments.GetRequiredValue(_model)), output = arguments.GetRequiredValue(_output);
-        CompressionRecipe recipe;
-        using (ModelCheckpoint checkpoint = ModelCheckpoint.Open(model)) recipe = choice(checkpoint.Definition);
-        var options = new CompressionJobOptions { Recipe = recipe, Seed = arguments.GetValue(_seed) ?? 0, Pool = ToolOptions.Pool(arguments.GetValue(_threads)) };
+        CompressionJobOptions options;
+        using (ModelCheckpoint checkpoint = ModelCheckpoint.Open(model))
+        {
+            options = new CompressionJobOptions
+            {
+                Recipe = choice(checkpoint.Definition),
+                Calibration = _calibration.Parse(arguments, checkpoint),
+                Seed = arguments.GetValue(_seed) ?? 0,
+                Pool = ToolOptions.Pool(arguments.GetValue(_threads)),
+            };
+        }
 
         CompressionReport report;
         using (var progress = new ProgressLine("compress")) report = ModelCompressor.Compress(model, output, options, progress, cancellationToken);
@@ -49,12 +58,13 @@ internal sealed class CompressCommand : ToolCommand
     private static Table Describe(CompressionReport report)
     {
         Table table = new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("layer").NoWrap()).AddColumn("method");
-        foreach (string name in new[] { "bytes", "bits per weight", "relative error", "time" }) table.AddColumn(new TableColumn(name).RightAligned());
+        foreach (string name in new[] { "bytes", "bits per weight", "relative error", "output error", "time" }) table.AddColumn(new TableColumn(name).RightAligned());
         foreach (LayerReport layer in report.Layers)
         {
             table.AddRow(
                 new Text(layer.Name), new Text(layer.Method), new Text(Figures.Count(layer.StoredBytes)),
-                new Text(Figures.Bits(layer.BitsPerWeight)), new Text(Figures.Significant(layer.RelativeError)), new Text(Figures.Seconds(layer.Elapsed)));
+                new Text(Figures.Bits(layer.BitsPerWeight)), new Text(Figures.Significant(layer.RelativeError)),
+                new Text(layer.OutputError is { } error ? Figures.Significant(error) : "-"), new Text(Figures.Seconds(layer.Elapsed)));
         }
 
         return table;
@@ -63,7 +73,7 @@ internal sealed class CompressCommand : ToolCommand
     private static CompressionJson ToJson(CompressionReport report) => new(
         [
             .. report.Layers.Select(layer => new LayerJson(
-                layer.Name, layer.Method, layer.StoredBytes, layer.BitsPerWeight, layer.RelativeError, OutputError: null, layer.Elapsed.TotalSeconds)),
+                layer.Name, layer.Method, layer.StoredBytes, layer.BitsPerWeight, layer.RelativeError, layer.OutputError, layer.Elapsed.TotalSeconds)),
         ],
         report.Size.StoredBytes, report.Elapsed.TotalSeconds, report.PeakBytes);
 }

@@ -24,9 +24,6 @@ internal static class MissingParts
         new("plan"),
         new("work"),
         new("merge"),
-        new("compress", "--calibration"),
-        new("compress", "--calibration-tokens"),
-        new("compress", "--context"),
         new("compress", "--target-bits"),
         new("compress", "--target-size"),
         new("compress", "--preset"),
@@ -36,8 +33,6 @@ internal static class MissingParts
         new("eval", "--save-plot"),
         new("generate", "--kv"),
         new("generate", "--chat", TakesValue: false),
-        new("inspect", "--layer"),
-        new("convert", "--to", Value: "gguf"),
     ];
 
     /// <summary>Makes the missing verbs and options known to the parser, hidden from help.</summary>

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
 using TensorCompress.Models;
+using TensorCompress.Models.Gguf;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Cli.Commands;
@@ -42,6 +43,7 @@ internal sealed class TokenizeCommand : ToolCommand
     {
         string path = BundledModels.Resolve(source);
         if (File.Exists(path) && !IsModelFile(path)) return TokenizerLoader.Load(path);
+        if (File.Exists(path) && Path.GetExtension(path).Equals(".gguf", StringComparison.OrdinalIgnoreCase)) return GgufTokenizer.Load(path) ?? throw new UsageException($"there is no tokenizer in {source}");
         if (Directory.Exists(path)) return TokenizerLoader.TryLoad(path) ?? throw new UsageException($"there is no tokenizer in {source}");
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(path);
         return checkpoint.LoadTokenizer() ?? throw new UsageException($"no tokenizer lies beside {source}");

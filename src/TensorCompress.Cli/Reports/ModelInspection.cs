@@ -11,7 +11,7 @@ internal static class ModelInspection
 {
     private const string DenseMethod = "dense";
 
-    public static InspectionJson Of(ModelCheckpoint checkpoint, Tokenizer? tokenizer, CpuJson? cpu)
+    public static InspectionJson Of(ModelCheckpoint checkpoint, Tokenizer? tokenizer, string? tokenizerFault, CpuJson? cpu)
     {
         ModelDefinition definition = checkpoint.Definition;
         ModelSize size = ModelSize.Of(checkpoint);
@@ -29,9 +29,16 @@ internal static class ModelInspection
             BitsPerWeight = size.BitsPerWeight,
             LinearBitsPerWeight = size.LinearBitsPerWeight,
             Tokenizer = tokenizer?.Kind,
+            ChatTemplate = checkpoint.ChatTemplate is { } template ? ChatTemplateFamily.Of(template) : null,
+            TensorTypes =
+            [
+                .. checkpoint.Tensors.Tensors.Keys.GroupBy(checkpoint.StoredTensorType)
+                    .Select(type => new TensorTypeJson(type.Key, type.Count(), type.Sum(checkpoint.StoredTensorBytes)))
+                    .OrderByDescending(type => type.StoredBytes),
+            ],
             Layers = [.. definition.Linears.Select(linear => Summarize(checkpoint, linear))],
-            Tensors = [.. checkpoint.Tensors.Tensors.Values.Select(tensor => new TensorJson(tensor.Name, tensor.ElementType.ToString(), tensor.Shape))],
-            Warnings = [.. checkpoint.Warnings, .. UnusualThings(checkpoint, tokenizer)],
+            Tensors = [.. checkpoint.Tensors.Tensors.Values.Select(tensor => new TensorJson(tensor.Name, checkpoint.StoredTensorType(tensor.Name), tensor.Shape))],
+            Warnings = [.. checkpoint.Warnings, .. UnusualThings(checkpoint, tokenizer), .. tokenizerFault is null ? [] : new[] { $"the tokenizer cannot be used: {tokenizerFault}" }],
             Cpu = cpu,
         };
     }

@@ -6,7 +6,7 @@ using TensorCompress.Pipeline;
 namespace TensorCompress.Cli.Terminal;
 
 /// <summary>Progress on standard error: a bar that redraws itself on a terminal, now and then a plain line elsewhere. Plain characters only, no colours.</summary>
-internal sealed class ProgressLine(string task) : IProgress<JobProgress>, IProgress<EvaluationProgress>, IDisposable
+internal sealed class ProgressLine(string task) : IProgress<JobProgress>, IProgress<EvaluationProgress>, IProgress<double>, IDisposable
 {
     private const int BarCells = 24;
     private static readonly TimeSpan BarInterval = TimeSpan.FromMilliseconds(100);
@@ -27,6 +27,8 @@ internal sealed class ProgressLine(string task) : IProgress<JobProgress>, IProgr
         string what = string.Create(CultureInfo.InvariantCulture, $"window {value.WindowsDone} of {value.WindowCount}, perplexity {value.PerplexitySoFar:g5}");
         Report(share, what, value.Elapsed * ((1 - share) / share));
     }
+
+    public void Report(double value) => Report(value, "", value < 0.02 ? null : _clock.Elapsed * ((1 - value) / value));
 
     /// <summary>Shows how far the task is.</summary>
     /// <param name="share">Share done, 0 to 1.</param>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
@@ -59,6 +60,23 @@ public abstract class CompressedWeight : IDisposable
     /// <remarks>The layer keeps at most 1.25 x <see cref="StoredBytes"/> + 64 KiB.</remarks>
     public abstract LinearLayer CreateLayer();
 
+    /// <summary>What the weight has to say about itself, for people.</summary>
+    public WeightExplanation Explain()
+    {
+        WeightExplanation own = ExplainMethod();
+        return own with
+        {
+            Facts =
+            [
+                new("method", Method.Name),
+                new("shape", $"{OutputDimension} x {InputDimension}"),
+                new("stored", string.Create(CultureInfo.InvariantCulture, $"{StoredBytes:N0} bytes, {BitsPerWeight:F3} bits per weight")),
+                new("parts", string.Join(", ", Parts.Select(part => $"{part.Name} {part.ElementType.Name()} [{string.Join(", ", part.Shape)}]"))),
+                .. own.Facts,
+            ],
+        };
+    }
+
     /// <summary>Frees what the weight holds.</summary>
     public void Dispose()
     {
@@ -68,6 +86,9 @@ public abstract class CompressedWeight : IDisposable
 
     /// <summary><see cref="ToDense(MatrixView{float})"/> after its checks.</summary>
     protected abstract void WriteDense(MatrixView<float> destination);
+
+    /// <summary>What only the method knows: added to <see cref="Explain"/>.</summary>
+    protected virtual WeightExplanation ExplainMethod() => new([], []);
 
     /// <summary>Frees what the weight holds.</summary>
     protected virtual void Dispose(bool disposing)

@@ -1,4 +1,6 @@
+using TensorCompress.Compression.BlockTensorTrain;
 using TensorCompress.Compression.Dense;
+using TensorCompress.Compression.LowRank;
 using TensorCompress.Compression.Mpo;
 using TensorCompress.Compression.Scalar;
 
@@ -12,6 +14,8 @@ public static class CompressionMethods
     [
         DenseMethod.Instance,
         ScalarMethod.Instance,
+        LowRankMethod.Instance,
+        BlockTensorTrainMethod.Instance,
         MpoMethod.Instance,
     ];
 

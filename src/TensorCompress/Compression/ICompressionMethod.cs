@@ -31,7 +31,7 @@ public interface ICompressionMethod
     /// <summary>Compresses a matrix.</summary>
     /// <param name="weights">W, [output, input]; only read.</param>
     /// <param name="options">Options of this method.</param>
-    /// <param name="context">Threads and seed. The result does not depend on the number of threads.</param>
+    /// <param name="context">Threads, seed and statistics. The result does not depend on the number of threads.</param>
     /// <param name="progress">Told the share done, 0 to 1; may be null.</param>
     /// <param name="cancellationToken">Looked at often.</param>
     /// <exception cref="ArgumentException">The options do not fit the shape, or a weight is NaN or infinite (the message names count and first place).</exception>
@@ -70,6 +70,9 @@ public sealed record CompressionContext
 
     /// <summary>Seed of whatever is random; the same seed gives the same bytes.</summary>
     public ulong Seed { get; init; }
+
+    /// <summary>What calibration knows of the layer's inputs; null where there was none. Methods that cannot use it leave it alone.</summary>
+    public LayerStatistics? Statistics { get; init; }
 }
 
 /// <summary>A compressed weight in a file, not yet read.</summary>

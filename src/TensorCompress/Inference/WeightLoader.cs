@@ -17,27 +17,7 @@ internal static class WeightLoader
     {
         ModelDefinition definition = checkpoint.Definition;
         CheckTensors(checkpoint);
-        // Layers are independent: read and unpack them side by side.
-        LinearDefinition[] linears = [.. definition.Linears];
-        var layers = new LinearLayer?[linears.Length];
-        try
-        {
-            pool.For(linears.Length, 1, (start, end) =>
-            {
-                for (nint i = start; i < end; i++)
-                {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    layers[i] = LoadLinear(checkpoint, linears[i]);
-                }
-            });
-        }
-        catch
-        {
-            foreach (LinearLayer? layer in layers) layer?.Dispose();
-            throw;
-        }
-
-        Dictionary<LinearDefinition, LinearLayer> byDefinition = linears.Zip(layers).ToDictionary(pair => pair.First, pair => pair.Second!);
+        Dictionary<LinearDefinition, LinearLayer> byDefinition = LoadLinears(checkpoint, [.. definition.Linears], pool, cancellationToken);
         BiasedLinear Biased(LinearDefinition linear) => new(byDefinition[linear], linear.HasBias ? ReadVector(checkpoint, linear.BiasName) : []);
         NormLayer? Norm(NormDefinition? norm) => norm is null ? null : CreateNorm(checkpoint, norm);
         LinearLayer embedding = byDefinition[definition.TokenEmbedding];
@@ -62,6 +42,33 @@ internal static class WeightLoader
             CreateNorm(checkpoint, definition.FinalNorm),
             definition.Head is null ? embedding : byDefinition[definition.Head],
             definition.HeadBias is null ? [] : ReadVector(checkpoint, definition.HeadBias));
+    }
+
+    private static Dictionary<LinearDefinition, LinearLayer> LoadLinears(ModelCheckpoint checkpoint, LinearDefinition[] linears, ComputePool pool, CancellationToken cancellationToken)
+    {
+        LinearDefinition[] dense = [.. linears.Where(linear => !IsCompressed(checkpoint, linear) && DenseLayerReader.Reads(checkpoint, linear))];
+        LinearLayer[] layers = DenseLayerReader.Read(checkpoint, dense, pool, cancellationToken);
+        LinearDefinition[] others = [.. linears.Except(dense)];
+        var packed = new LinearLayer?[others.Length];
+        try
+        {
+            // Layers are independent: read and unpack them side by side.
+            pool.For(others.Length, 1, (start, end) =>
+            {
+                for (nint i = start; i < end; i++)
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    packed[i] = LoadLinear(checkpoint, others[i]);
+                }
+            });
+        }
+        catch
+        {
+            foreach (LinearLayer? layer in layers.Concat(packed)) layer?.Dispose();
+            throw;
+        }
+
+        return dense.Zip(layers).Concat(others.Zip(packed.Select(layer => layer!))).ToDictionary(pair => pair.First, pair => pair.Second);
     }
 
     /// <summary>Reads a layer's weight as the checkpoint holds it, compressed or dense.</summary>

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using TensorCompress.Kernels.Simd;
 
 namespace TensorCompress.Kernels;
@@ -50,45 +49,28 @@ internal static class Elementwise
     /// <summary>destination = left + right.</summary>
     public static void Add(ReadOnlySpan<float> left, ReadOnlySpan<float> right, Span<float> destination) => Combine<AddOperation>(left, right, destination);
 
-    [SkipLocalsInit]
     internal static unsafe void MapCore<TSimd, TOperation>(ReadOnlySpan<float> source, Span<float> destination)
         where TSimd : struct, ISimd<TSimd>
         where TOperation : struct, IUnaryOperation
     {
-        float* padded = stackalloc float[16];
         fixed (float* from = source, to = destination)
         {
             int i = 0;
             for (; i <= source.Length - 16; i += 16) TSimd.Store(TOperation.Apply(TSimd.Load(from + i)), to + i);
-            if (i == source.Length) return;
-            CopyPadded(source[i..], padded);
-            TSimd.Store(TOperation.Apply(TSimd.Load(padded)), padded);
-            new ReadOnlySpan<float>(padded, source.Length - i).CopyTo(destination[i..]);
+            if (i < source.Length) Lanes.Store(TOperation.Apply(Lanes.Load<TSimd>(from + i, source.Length - i)), to + i, source.Length - i);
         }
     }
 
-    [SkipLocalsInit]
     internal static unsafe void CombineCore<TSimd, TOperation>(ReadOnlySpan<float> left, ReadOnlySpan<float> right, Span<float> destination)
         where TSimd : struct, ISimd<TSimd>
         where TOperation : struct, IBinaryOperation
     {
-        float* padded = stackalloc float[32];
         fixed (float* a = left, b = right, to = destination)
         {
             int i = 0;
             for (; i <= left.Length - 16; i += 16) TSimd.Store(TOperation.Apply(TSimd.Load(a + i), TSimd.Load(b + i)), to + i);
-            if (i == left.Length) return;
-            CopyPadded(left[i..], padded);
-            CopyPadded(right[i..], padded + 16);
-            TSimd.Store(TOperation.Apply(TSimd.Load(padded), TSimd.Load(padded + 16)), padded);
-            new ReadOnlySpan<float>(padded, left.Length - i).CopyTo(destination[i..]);
+            if (i < left.Length) Lanes.Store(TOperation.Apply(Lanes.Load<TSimd>(a + i, left.Length - i), Lanes.Load<TSimd>(b + i, left.Length - i)), to + i, left.Length - i);
         }
-    }
-
-    /// <summary>Copies up to sixteen floats and fills the rest with zeros.</summary>
-    internal static unsafe void CopyPadded(ReadOnlySpan<float> source, float* padded)
-    {
-        for (int i = 0; i < 16; i++) padded[i] = i < source.Length ? source[i] : 0;
     }
 
     private readonly struct AddOperation : IBinaryOperation

@@ -21,18 +21,14 @@ internal readonly struct HalfFormat : IHalfFormat
 {
     private const uint LeastNormal = 113u << 23; // 2^-14 as a float
 
-    // The bits shifted to a float's places lack 112 in the exponent; a subnormal is what remains above 2^-14, subtracted exactly.
+    // The bits shifted to a float's places lack 112 in the exponent: an exact product with 2^112, also for subnormals. What reaches 65536 is infinite or NaN.
     public static TSimd Widen<TSimd>(TSimd words)
         where TSimd : struct, ISimd<TSimd>
     {
-        TSimd magnitude = TSimd.ShiftLeft(words & Lanes.Bits<TSimd>(0x7FFF), 13);
-        TSimd isSubnormal = TSimd.LessThan(magnitude, Lanes.Bits<TSimd>(0x0400u << 13));
-        TSimd isFinite = TSimd.LessThan(magnitude, Lanes.Bits<TSimd>(0x7C00u << 13));
-        TSimd value = TSimd.AddBits(magnitude, Lanes.Bits<TSimd>(112u << 23));
-        TSimd subnormal = TSimd.AddBits(value, Lanes.Bits<TSimd>(1u << 23)) - Lanes.Bits<TSimd>(LeastNormal);
-        TSimd quiet = value | Lanes.Bits<TSimd>(0x7F800000) | TSimd.Select(TSimd.LessThan(Lanes.Bits<TSimd>(0x7C00u << 13), magnitude), Lanes.Bits<TSimd>(0x00400000), TSimd.Zero);
-        value = TSimd.Select(isSubnormal, subnormal, TSimd.Select(isFinite, value, quiet));
-        return value | TSimd.ShiftLeft(words & Lanes.Bits<TSimd>(0x8000), 16);
+        TSimd value = TSimd.ShiftLeft(words & Lanes.Bits<TSimd>(0x7FFF), 13) * Lanes.Bits<TSimd>((127u + 112) << 23);
+        TSimd notFinite = TSimd.LessThan(TSimd.Broadcast(65504), value) & Lanes.Bits<TSimd>(0x7F800000);
+        TSimd quiet = TSimd.LessThan(TSimd.Broadcast(65536), value) & Lanes.Bits<TSimd>(0x00400000);
+        return value | notFinite | quiet | TSimd.ShiftLeft(words & Lanes.Bits<TSimd>(0x8000), 16);
     }
 
     // Normal: half of the last place is added, less one where it is even. Subnormal: a float addition rounds at the right place. NaN keeps its upper fraction bits.

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using TensorCompress.Kernels.Simd;
 
 namespace TensorCompress.Kernels;
@@ -44,31 +43,22 @@ internal static class Normalization
         _ => SumOfSquaresCore<SimdScalar>(x, center),
     };
 
-    [SkipLocalsInit]
     internal static unsafe float SumCore<TSimd>(ReadOnlySpan<float> x)
         where TSimd : struct, ISimd<TSimd>
     {
-        float* padded = stackalloc float[16];
         fixed (float* source = x)
         {
             TSimd sum = TSimd.Zero;
             int i = 0;
             for (; i <= x.Length - 16; i += 16) sum += TSimd.Load(source + i);
-            if (i < x.Length)
-            {
-                Elementwise.CopyPadded(x[i..], padded);
-                sum += TSimd.Load(padded);
-            }
-
+            if (i < x.Length) sum += Lanes.Load<TSimd>(source + i, x.Length - i);
             return Reduction.Sum(sum);
         }
     }
 
-    [SkipLocalsInit]
     internal static unsafe float SumOfSquaresCore<TSimd>(ReadOnlySpan<float> x, float center)
         where TSimd : struct, ISimd<TSimd>
     {
-        float* padded = stackalloc float[16];
         fixed (float* source = x)
         {
             TSimd sum = TSimd.Zero, middle = TSimd.Broadcast(center);
@@ -81,8 +71,7 @@ internal static class Normalization
 
             if (i < x.Length)
             {
-                for (int j = 0; j < 16; j++) padded[j] = i + j < x.Length ? x[i + j] - center : 0;
-                TSimd difference = TSimd.Load(padded);
+                TSimd difference = Lanes.Load<TSimd>(source + i, x.Length - i, center) - middle; // nothing in the lanes behind the end
                 sum = TSimd.MultiplyAdd(difference, difference, sum);
             }
 
@@ -102,11 +91,9 @@ internal static class Normalization
     }
 
     /// <summary>y = ((x - mean) * scale) * gain + bias, rounded after each operation at every width.</summary>
-    [SkipLocalsInit]
     internal static unsafe void ScaleAndShiftCore<TSimd>(ReadOnlySpan<float> x, float mean, float scale, ReadOnlySpan<float> gain, ReadOnlySpan<float> bias, Span<float> y)
         where TSimd : struct, ISimd<TSimd>
     {
-        float* padded = stackalloc float[48];
         TSimd middle = TSimd.Broadcast(mean), factor = TSimd.Broadcast(scale);
         fixed (float* from = x, g = gain, b = bias, to = y)
         {
@@ -118,12 +105,9 @@ internal static class Normalization
             }
 
             if (i == x.Length) return;
-            Elementwise.CopyPadded(x[i..], padded);
-            Elementwise.CopyPadded(gain[i..], padded + 16);
-            Elementwise.CopyPadded(bias.IsEmpty ? default : bias[i..], padded + 32);
-            TSimd last = (TSimd.Load(padded) - middle) * factor * TSimd.Load(padded + 16);
-            TSimd.Store(bias.IsEmpty ? last : last + TSimd.Load(padded + 32), padded);
-            new ReadOnlySpan<float>(padded, x.Length - i).CopyTo(y[i..]);
+            int left = x.Length - i;
+            TSimd last = (Lanes.Load<TSimd>(from + i, left) - middle) * factor * Lanes.Load<TSimd>(g + i, left);
+            Lanes.Store(bias.IsEmpty ? last : last + Lanes.Load<TSimd>(b + i, left), to + i, left);
         }
     }
 }

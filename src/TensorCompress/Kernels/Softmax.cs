@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using TensorCompress.Kernels.Simd;
 
 namespace TensorCompress.Kernels;
@@ -33,11 +32,9 @@ internal static class Softmax
         return maximum + Math.Log(sum);
     }
 
-    [SkipLocalsInit]
     internal static unsafe float ExponentiateCore<TSimd>(Span<float> x, float scale, float maximum)
         where TSimd : struct, ISimd<TSimd>
     {
-        float* padded = stackalloc float[16];
         fixed (float* values = x)
         {
             TSimd sum = TSimd.Zero, factor = TSimd.Broadcast(scale), offset = TSimd.Broadcast(-maximum);
@@ -51,15 +48,8 @@ internal static class Softmax
 
             if (i < x.Length)
             {
-                Elementwise.CopyPadded(x[i..], padded);
-                TSimd.Store(Exponential.Exp(TSimd.MultiplyAdd(TSimd.Load(padded), factor, offset)), padded);
-                for (int j = 0; j < 16; j++)
-                {
-                    if (i + j < x.Length) x[i + j] = padded[j];
-                    else padded[j] = 0;
-                }
-
-                sum += TSimd.Load(padded);
+                Lanes.Store(Exponential.Exp(TSimd.MultiplyAdd(Lanes.Load<TSimd>(values + i, x.Length - i), factor, offset)), values + i, x.Length - i);
+                sum += Lanes.Load<TSimd>(values + i, x.Length - i);
             }
 
             return Reduction.Sum(sum);

@@ -19,15 +19,6 @@ internal static class LinearProduct
         pool.For(weights.Rows, RowGrain(weights.Columns, input.Rows), (start, end) =>
             DotProducts.Multiply(weights.RowRange(start, end - start), input, destination.ColumnRange(start, end - start)));
 
-    /// <summary>Sums of rows, <c>destination[t] = sum_k input[t, k] rows[k]</c>: the product for few k, tokens split over the threads.</summary>
-    /// <param name="rows">[k, width].</param>
-    /// <param name="input">[tokens, k].</param>
-    /// <param name="destination">[tokens, width], overwritten.</param>
-    /// <param name="pool">Threads; the result does not depend on their number.</param>
-    public static void Combine(MatrixView<float> rows, MatrixView<float> input, MatrixView<float> destination, ComputePool pool) =>
-        pool.For(input.Rows, RowGrain(rows.Rows, rows.Columns), (start, end) =>
-            WeightedRowSum.Multiply(input.RowRange(start, end - start), rows, destination.RowRange(start, end - start)));
-
     /// <summary>Rows per range, a multiple of the kernel's tile, so that a range is worth handing to a thread.</summary>
     public static nint RowGrain(nint k, nint tokens) => (nint)(MinimumWorkPerRange / Math.Max(1, (long)k * tokens) / 4 + 1) * 4;
 }

@@ -1,11 +1,7 @@
 using System.Diagnostics;
-using System.Reflection;
-using System.Text.Json.Nodes;
 using TensorCompress.Compression;
-using TensorCompress.Inference;
 using TensorCompress.Models;
 using TensorCompress.Storage;
-using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
 namespace TensorCompress.Pipeline;
@@ -21,9 +17,15 @@ public sealed record CompressionJobOptions
 
     /// <summary>Threads; the result does not depend on their number.</summary>
     public ComputePool Pool { get; init; } = ComputePool.Shared;
+
+    /// <summary>Statistics of the layers' inputs for the methods that use them; null for none.</summary>
+    public CalibrationOptions? Calibration { get; init; }
 }
 
-/// <summary>Compresses a checkpoint into a checkpoint folder, tensor by tensor: one dense matrix is in memory at a time.</summary>
+/// <summary>
+/// Compresses a checkpoint into a checkpoint folder, tensor by tensor: one dense matrix is in memory at a time. With calibration texts the dense model is in memory, and the
+/// compressed layers until they are written.
+/// </summary>
 public static class ModelCompressor
 {
     /// <inheritdoc cref="Compress"/>
@@ -44,13 +46,14 @@ public static class ModelCompressor
         string model, string output, CompressionJobOptions options, IProgress<JobProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
+        options.Calibration?.ThrowIfUnfit();
         var clock = Stopwatch.StartNew();
         using ModelCheckpoint source = ModelCheckpoint.Open(model);
         if (source.Manifest is not null)
             throw new TensorFormatException(TensorFormatError.Unsupported, "the checkpoint is compressed already; compress its dense source, or convert it to dense first", model);
         IReadOnlyDictionary<string, MethodOptions> recipe = options.Recipe.Resolve(source.Definition.Linears.Select(linear => linear.Name));
         using CheckpointWriter writer = CheckpointWriter.Create(output);
-        var job = new Job(source, recipe, options, writer, clock, progress, cancellationToken);
+        using var job = new LayerCompression(source, recipe, options, writer, clock, progress, cancellationToken);
         job.WriteTensors();
         writer.CompleteTensors();
         writer.WriteCompanionFiles(source);
@@ -70,110 +73,5 @@ public static class ModelCompressor
             PeakBytes = Process.GetCurrentProcess().PeakWorkingSet64,
             Warnings = source.Warnings,
         };
-    }
-
-    private sealed class Job(
-        ModelCheckpoint source, IReadOnlyDictionary<string, MethodOptions> recipe, CompressionJobOptions options, CheckpointWriter writer,
-        Stopwatch clock, IProgress<JobProgress>? progress, CancellationToken cancellationToken)
-    {
-        private readonly Dictionary<string, ManifestLayer> _layers = [];
-        private readonly List<LayerReport> _reports = [];
-
-        public IReadOnlyList<LayerReport> Reports => _reports;
-
-        public void WriteTensors()
-        {
-            // Compressed layers are looked up by the name of their dense tensor; everything else is copied bit for bit.
-            Dictionary<string, LinearDefinition> byTensor = source.Definition.Linears
-                .Where(linear => recipe.TryGetValue(linear.Name, out MethodOptions? chosen) && !chosen.KeepsSource)
-                .ToDictionary(linear => linear.WeightName);
-            long total = byTensor.Values.Sum(linear => (long)linear.OutputDimension * linear.InputDimension);
-            long done = 0;
-            foreach (TensorInfo tensor in source.Tensors.Tensors.Values.Where(tensor => !source.IsRedundant(tensor.Name)))
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                if (!byTensor.TryGetValue(tensor.Name, out LinearDefinition? linear))
-                {
-                    writer.Tensors.Add(tensor, stream => source.Tensors.CopyTo(tensor, stream, cancellationToken));
-                    continue;
-                }
-
-                CompressLayer(linear, recipe[linear.Name], done, total);
-                done += (long)linear.OutputDimension * linear.InputDimension;
-                progress?.Report(new JobProgress(_reports.Count, byTensor.Count, linear.Name, (double)done / total, clock.Elapsed));
-            }
-        }
-
-        public CompressionManifest CreateManifest()
-        {
-            using SafetensorsFile written = SafetensorsFile.Open(Path.Combine(writer.Staging, CheckpointWriter.WeightsFile));
-            return new CompressionManifest
-            {
-                Layers = _layers,
-                Hashes = written.Tensors.Keys.ToDictionary(name => name, name => TensorHash.Compute(written, name, cancellationToken)),
-                Provenance = new JsonObject
-                {
-                    ["tool"] = "TensorCompress " + typeof(ModelCompressor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0],
-                    ["source_format"] = source.Format,
-                    ["source_sha256"] = source.ComputeHash(cancellationToken),
-                    ["seed"] = options.Seed,
-                },
-            };
-        }
-
-        private void CompressLayer(LinearDefinition linear, MethodOptions method, long done, long total)
-        {
-            var layerClock = Stopwatch.StartNew();
-            long weights = (long)linear.OutputDimension * linear.InputDimension;
-            using Matrix<float> dense = WeightLoader.ReadFinite(source, linear);
-            IProgress<double>? within = progress is null ? null : new RelayedProgress(share =>
-                progress.Report(new JobProgress(_reports.Count, 0, linear.Name, (done + share * weights) / total, clock.Elapsed)));
-            CompressedWeight compressed;
-            try
-            {
-                compressed = method.Method.Compress(dense.View, method, new CompressionContext { Pool = options.Pool, Seed = options.Seed }, within, cancellationToken);
-            }
-            catch (ArgumentException fault)
-            {
-                throw new ArgumentException($"{linear.Name} ({linear.OutputDimension} x {linear.InputDimension}): {fault.Message}", fault);
-            }
-
-            using (compressed)
-            {
-                foreach (WeightPart part in compressed.Parts)
-                    writer.Tensors.Add(new TensorInfo($"{linear.Name}.{compressed.Method.Name}.{part.Name}", part.ElementType, part.Shape), part.Write);
-                var recorded = new JsonObject();
-                foreach ((string name, string value) in method.ToValues()) recorded.Add(name, value);
-                _layers.Add(linear.Name, new ManifestLayer(
-                    compressed.Method.Name, compressed.Method.FormatVersion, linear.OutputDimension, linear.InputDimension, recorded, compressed.Parameters));
-                _reports.Add(new LayerReport(
-                    linear.Name, compressed.Method.Name, linear.OutputDimension, linear.InputDimension, compressed.StoredBytes, compressed.BitsPerWeight,
-                    RelativeError(dense, compressed), layerClock.Elapsed));
-            }
-        }
-
-        private static double RelativeError(Matrix<float> dense, CompressedWeight compressed)
-        {
-            using Matrix<float> decoded = compressed.ToDense();
-            double error = 0, norm = 0;
-            for (nint row = 0; row < dense.Rows; row++)
-            {
-                Span<float> expected = dense.Row(row), actual = decoded.Row(row);
-                for (int i = 0; i < expected.Length; i++)
-                {
-                    double difference = (double)expected[i] - actual[i];
-                    error += difference * difference;
-                    norm += (double)expected[i] * expected[i];
-                }
-            }
-
-            return norm == 0 ? (error == 0 ? 0 : double.PositiveInfinity) : Math.Sqrt(error / norm);
-        }
-    }
-
-    // Progress<T> would post to another thread; jobs report in order on their own.
-    private sealed class RelayedProgress(Action<double> report) : IProgress<double>
-    {
-        public void Report(double value) => report(value);
     }
 }

@@ -138,13 +138,16 @@ public sealed class CharacterTokenizer : Tokenizer
         return new CharacterTokenizer(symbols, settings.Resolve([.. symbols.Select(symbol => symbol.ToString())]));
     }
 
-    /// <inheritdoc/>
-    protected internal override void AppendBytes(int id, bool isFirst, List<byte> bytes)
-    {
-        ThrowIfNotInVocabulary(id);
-        Span<byte> utf8 = stackalloc byte[4];
-        bytes.AddRange(utf8[.._symbols[id].EncodeToUtf8(utf8)]);
-    }
+    internal override TokenText OpenText(List<byte> bytes, bool isLive) => new SymbolText(_symbols, bytes);
 
     private static string Describe(Rune rune) => Rune.IsControl(rune) ? $"U+{rune.Value:X4}" : $"'{rune}' (U+{rune.Value:X4})";
+
+    private sealed class SymbolText(Rune[] symbols, List<byte> bytes) : TokenText
+    {
+        public override void Append(int id)
+        {
+            Span<byte> utf8 = stackalloc byte[4];
+            bytes.AddRange(utf8[..symbols[id].EncodeToUtf8(utf8)]);
+        }
+    }
 }

@@ -3,7 +3,7 @@ namespace TensorCompress.Tokenization;
 /// <summary>The tokenizer of a GGUF file: its metadata as plain data, named like the keys under <c>tokenizer.ggml</c>. What a file lacks is null.</summary>
 public sealed record GgufVocabulary
 {
-    /// <summary><c>model</c>: <c>gpt2</c> is byte-level BPE, <c>llama</c> is SentencePiece.</summary>
+    /// <summary><c>model</c>: <c>gpt2</c> is byte-level BPE, <c>llama</c> is SentencePiece's BPE, <c>t5</c> its Unigram.</summary>
     public required string Model { get; init; }
 
     /// <summary><c>pre</c>: name of the pre-tokenizer, one of <see cref="PreTokenizers.Names"/>.</summary>
@@ -36,14 +36,20 @@ public sealed record GgufVocabulary
     /// <summary><c>padding_token_id</c>.</summary>
     public int? PaddingTokenId { get; init; }
 
-    /// <summary><c>add_bos_token</c>; null means no for <c>gpt2</c>.</summary>
+    /// <summary><c>add_bos_token</c>; null means yes for <c>llama</c> and for the pre-tokenizers of Llama 3 and Tekken, no for the others.</summary>
     public bool? AddBosToken { get; init; }
 
-    /// <summary><c>add_eos_token</c>; null means no.</summary>
+    /// <summary><c>add_eos_token</c>; null means yes for <c>t5</c>, no for the others.</summary>
     public bool? AddEosToken { get; init; }
 
-    /// <summary><c>add_space_prefix</c>.</summary>
+    /// <summary><c>add_space_prefix</c>; null means yes for SentencePiece, no for <c>gpt2</c>.</summary>
     public bool? AddSpacePrefix { get; init; }
+
+    /// <summary><c>remove_extra_whitespaces</c>; null means no.</summary>
+    public bool? RemoveExtraWhitespaces { get; init; }
+
+    /// <summary><c>precompiled_charsmap</c>: SentencePiece's map for <c>t5</c>.</summary>
+    public IReadOnlyList<byte>? CharacterMap { get; init; }
 
     /// <summary><c>tokenizer.chat_template</c>.</summary>
     public string? ChatTemplate { get; init; }

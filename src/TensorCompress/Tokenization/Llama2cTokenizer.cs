@@ -27,14 +27,14 @@ public sealed class Llama2cTokenizer : Tokenizer
 
     private readonly TokenBytes _bytes;
     private readonly float[] _scores;
-    private readonly Rules _rules;
+    private readonly ScoredMerges _rules;
     private readonly int[] _idOfAscii = new int[128];
 
     private Llama2cTokenizer(TokenBytes bytes, float[] scores, SpecialTokenIds specialIds)
     {
         _bytes = bytes;
         _scores = scores;
-        _rules = new Rules(bytes, PrioritiesOf(scores));
+        _rules = new ScoredMerges(bytes, ScoredMerges.PrioritiesOf(scores, id => scores[id] > NeverMergedScore));
         BeginOfTextId = specialIds.BeginOfText;
         EndOfTextIds = specialIds.EndOfText;
         for (int c = 0; c < _idOfAscii.Length; c++) _idOfAscii[c] = bytes.Find([(byte)c]) is int id and >= 0 ? id : c + FirstByteId;
@@ -51,6 +51,9 @@ public sealed class Llama2cTokenizer : Tokenizer
 
     /// <inheritdoc/>
     public override IReadOnlyList<int> EndOfTextIds { get; }
+
+    /// <summary>Score of each id: of two possible merges the better one comes first.</summary>
+    internal ReadOnlySpan<float> Scores => _scores;
 
     /// <summary>Reads a vocabulary file.</summary>
     /// <param name="file">The whole file.</param>
@@ -129,16 +132,7 @@ public sealed class Llama2cTokenizer : Tokenizer
         return id <= EndId;
     }
 
-    /// <inheritdoc/>
-    protected internal override void AppendBytes(int id, bool isFirst, List<byte> bytes)
-    {
-        ThrowIfNotInVocabulary(id);
-        ReadOnlySpan<byte> token = _bytes[id];
-        if (isFirst && token.StartsWith((byte)' ')) token = token[1..];
-        if (token is [(byte)'<', (byte)'0', (byte)'x', _, _, (byte)'>'] && byte.TryParse(token[3..5], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
-            bytes.Add(value);
-        else bytes.AddRange(token);
-    }
+    internal override TokenText OpenText(List<byte> bytes, bool isLive) => new PieceText(_bytes, bytes);
 
     private static int ReadToken(ReadOnlySpan<byte> file, int offset, int longest, string? fileName, out float score, out ReadOnlySpan<byte> token)
     {
@@ -185,21 +179,19 @@ public sealed class Llama2cTokenizer : Tokenizer
         return count;
     }
 
-    // Place of each token's score among the different scores, the highest first.
-    private static uint[] PrioritiesOf(float[] scores)
+    // The first token loses a blank at its beginning.
+    private sealed class PieceText(TokenBytes tokens, List<byte> bytes) : TokenText
     {
-        var places = new Dictionary<float, uint>();
-        foreach (float score in scores.Distinct().OrderDescending()) places.Add(score, (uint)places.Count);
-        return [.. scores.Select(score => score > NeverMergedScore ? places[score] : uint.MaxValue)];
-    }
+        private bool _isLater;
 
-    private readonly struct Rules(TokenBytes bytes, uint[] priorities) : IMergeRules
-    {
-        public bool TryMerge(int left, int right, out uint priority, out int merged)
+        public override void Append(int id)
         {
-            merged = bytes.Find(bytes[left], bytes[right]);
-            priority = merged < 0 ? uint.MaxValue : priorities[merged];
-            return priority != uint.MaxValue;
+            ReadOnlySpan<byte> token = tokens[id];
+            if (!_isLater && token.StartsWith((byte)' ')) token = token[1..];
+            _isLater = true;
+            if (token is [(byte)'<', (byte)'0', (byte)'x', _, _, (byte)'>'] && byte.TryParse(token[3..5], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
+                bytes.Add(value);
+            else bytes.AddRange(token);
         }
     }
 }

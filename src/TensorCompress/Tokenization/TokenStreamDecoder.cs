@@ -9,12 +9,13 @@ public sealed class TokenStreamDecoder
     private readonly Tokenizer _tokenizer;
     private readonly bool _skipSpecialTokens;
     private readonly List<byte> _pending = [];
-    private bool _isFirst = true;
+    private readonly TokenText _text;
 
     internal TokenStreamDecoder(Tokenizer tokenizer, bool skipSpecialTokens)
     {
         _tokenizer = tokenizer;
         _skipSpecialTokens = skipSpecialTokens;
+        _text = tokenizer.OpenText(_pending, isLive: true);
     }
 
     /// <summary>Takes the next id.</summary>
@@ -25,14 +26,17 @@ public sealed class TokenStreamDecoder
         if ((uint)id >= (uint)_tokenizer.VocabularySize)
             throw new ArgumentOutOfRangeException(nameof(id), id, $"The vocabulary has {_tokenizer.VocabularySize} tokens.");
         if (_skipSpecialTokens && _tokenizer.IsSpecial(id)) return "";
-        _tokenizer.AppendBytes(id, _isFirst, _pending);
-        _isFirst = false;
+        _text.Append(id);
         return TakeText(CompleteLength(CollectionsMarshal.AsSpan(_pending)));
     }
 
     /// <summary>Ends the stream.</summary>
     /// <returns>What is left; an unfinished character becomes U+FFFD.</returns>
-    public string Flush() => TakeText(_pending.Count);
+    public string Flush()
+    {
+        _text.Flush();
+        return TakeText(_pending.Count);
+    }
 
     private string TakeText(int count)
     {

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using System.Text;
+using TensorCompress.Tokenization.Unicode;
 
 namespace TensorCompress.Tokenization;
 
@@ -33,10 +35,14 @@ public readonly record struct EncodeOptions
     }
 }
 
-/// <summary>Texts to token ids and back. Immutable and safe for concurrent callers.</summary>
+/// <summary>Texts to token ids and back. Immutable and safe for concurrent callers. Made by <see cref="TokenizerLoader"/> and its kin.</summary>
 public abstract class Tokenizer
 {
-    private const int MaxTextLength = 1 << 28;
+    private const int MaxTextLength = 1 << 27;
+
+    private protected Tokenizer()
+    {
+    }
 
     /// <summary>What kind of tokenizer it is, for people: for instance <c>byte-level BPE</c>.</summary>
     public abstract string Kind { get; }
@@ -54,7 +60,8 @@ public abstract class Tokenizer
     /// <param name="text">Any text; a lone surrogate is read as U+FFFD.</param>
     /// <param name="ids">The list that the ids are appended to.</param>
     /// <param name="options">Handling of special tokens.</param>
-    /// <exception cref="ArgumentException">The text has more than 2^28 UTF-16 units.</exception>
+    /// <exception cref="ArgumentException">The text has more than 2^27 UTF-16 units, before or after it is normalised.</exception>
+    /// <exception cref="TimeoutException">An expression of the tokenizer's file takes too many steps.</exception>
     public abstract void Encode(ReadOnlySpan<char> text, List<int> ids, EncodeOptions options);
 
     /// <summary>The ids of a text.</summary>
@@ -63,6 +70,20 @@ public abstract class Tokenizer
         var ids = new List<int>(text.Length / 3 + 8);
         Encode(text, ids, options);
         return [.. ids];
+    }
+
+    /// <summary>Writes the ids of a text into a buffer.</summary>
+    /// <param name="text">Any text; a lone surrogate is read as U+FFFD.</param>
+    /// <param name="ids">The buffer. Where it is too small, nothing is written.</param>
+    /// <param name="options">Handling of special tokens.</param>
+    /// <returns>How many ids the text has, also where they do not fit.</returns>
+    /// <inheritdoc cref="Encode(ReadOnlySpan{char}, List{int}, EncodeOptions)"/>
+    public int Encode(ReadOnlySpan<char> text, Span<int> ids, EncodeOptions options)
+    {
+        var list = new List<int>(Math.Min(ids.Length, text.Length + 8));
+        Encode(text, list, options);
+        if (list.Count <= ids.Length) CollectionsMarshal.AsSpan(list).CopyTo(ids);
+        return list.Count;
     }
 
     /// <summary>The token as it stands in the vocabulary (for people and listings).</summary>
@@ -82,23 +103,37 @@ public abstract class Tokenizer
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)
     {
-        TokenStreamDecoder decoder = CreateDecoder(skipSpecialTokens);
-        var text = new StringBuilder();
-        foreach (int id in ids) text.Append(decoder.Append(id));
-        return text.Append(decoder.Flush()).ToString();
+        var bytes = new List<byte>(4 * ids.Length);
+        TokenText text = OpenText(bytes, isLive: false);
+        foreach (int id in ids)
+        {
+            ThrowIfNotInVocabulary(id);
+            if (!skipSpecialTokens || !IsSpecial(id)) text.Append(id);
+        }
+
+        text.Flush();
+        return Encoding.UTF8.GetString(CollectionsMarshal.AsSpan(bytes));
     }
 
-    /// <summary>Appends the UTF-8 bytes that a token contributes to the text.</summary>
-    /// <param name="id">An id of the vocabulary.</param>
-    /// <param name="isFirst">Whether no token that contributes text came before (some tokenizers drop a leading blank there).</param>
-    /// <param name="bytes">The list that the bytes are appended to; they may be part of a character.</param>
-    protected internal abstract void AppendBytes(int id, bool isFirst, List<byte> bytes);
+    /// <summary>Begins a text of tokens.</summary>
+    /// <param name="bytes">The list that the UTF-8 bytes of the text are appended to; they may end within a character.</param>
+    /// <param name="isLive">Whether the bytes are wanted as the tokens come.</param>
+    internal abstract TokenText OpenText(List<byte> bytes, bool isLive);
 
     // Three UTF-8 bytes for each UTF-16 unit, and two queue entries for each byte, must stay countable.
     private protected static void ThrowIfTooLong(ReadOnlySpan<char> text)
     {
         if (text.Length > MaxTextLength)
             throw new ArgumentException($"The text has {text.Length} UTF-16 units; at most {MaxTextLength} can be encoded at once.", nameof(text));
+    }
+
+    // Lone surrogates become U+FFFD; a text without any is given back.
+    private protected static ReadOnlySpan<char> WellFormed(ReadOnlySpan<char> text)
+    {
+        if (!CodePoints.HasLoneSurrogate(text)) return text;
+        var buffer = new TextBuffer();
+        foreach (Rune rune in text.EnumerateRunes()) buffer.AppendCodePoint(rune.Value);
+        return buffer.Text;
     }
 
     private protected void ThrowIfNotInVocabulary(int id)

@@ -21,6 +21,8 @@ public static class TokenizerConfigJson
         using (var json = new Utf8JsonWriter(buffer, TokenizerJson.WriterOptions))
         {
             json.WriteStartObject();
+            if (vocabulary.AddBosToken is bool addsBegin) json.WriteBoolean("add_bos_token", addsBegin);
+            if (vocabulary.AddEosToken is bool addsEnd) json.WriteBoolean("add_eos_token", addsEnd);
             json.WriteStartObject("added_tokens_decoder");
             foreach (AddedToken token in TokenizerFactory.AddedTokens(vocabulary, null)) WriteAddedToken(json, token);
             json.WriteEndObject();
@@ -30,7 +32,12 @@ public static class TokenizerConfigJson
             WriteToken(json, "eos_token", vocabulary, vocabulary.EosTokenId);
             if (maxLength is int length) json.WriteNumber("model_max_length", length);
             WriteToken(json, "pad_token", vocabulary, vocabulary.PaddingTokenId);
-            json.WriteString("tokenizer_class", "PreTrainedTokenizerFast");
+            json.WriteString("tokenizer_class", vocabulary.Model switch
+            {
+                "llama" => "LlamaTokenizer",
+                "t5" => "T5Tokenizer",
+                _ => "PreTrainedTokenizerFast",
+            });
             WriteToken(json, "unk_token", vocabulary, vocabulary.UnknownTokenId);
             json.WriteEndObject();
         }

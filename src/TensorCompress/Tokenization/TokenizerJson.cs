@@ -2,19 +2,19 @@ using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using TensorCompress.Storage;
+using TensorCompress.Tokenization.Decoders;
 using TensorCompress.Tokenization.Json;
+using TensorCompress.Tokenization.Splitting;
+using TensorCompress.Tokenization.Words;
 
 namespace TensorCompress.Tokenization;
 
-/// <summary>Hugging Face's <c>tokenizer.json</c>. Components that are not supported are refused by name. Truncation and padding are not part of the tokenizer and are passed over.</summary>
+/// <summary>
+/// Hugging Face's <c>tokenizer.json</c>. Components that are not supported are refused by name. Truncation and padding are the business of who calls a tokenizer, as in
+/// Hugging Face's own use of the file, and are passed over.
+/// </summary>
 public static class TokenizerJson
 {
-    // The kinds of model; a new one is a file in Json and a line here.
-    private static readonly Dictionary<string, Func<JsonProperties, JsonProperties, SpecialTokenSettings, Tokenizer>> Models = new(StringComparer.Ordinal)
-    {
-        ["BPE"] = ReadByteLevelBpe,
-    };
-
     /// <summary>Reads a tokenizer.</summary>
     /// <param name="utf8">The whole file; not needed after the call.</param>
     /// <param name="fileName">Name for messages, or null.</param>
@@ -24,13 +24,12 @@ public static class TokenizerJson
     public static Tokenizer Read(ReadOnlyMemory<byte> utf8, string? fileName = null, SpecialTokenIds? specialIds = null) =>
         Read(JsonSource.Parse(utf8, fileName).Properties(), SpecialTokenSettings.Of(specialIds ?? SpecialTokenIds.None));
 
-    /// <summary>Writes a tokenizer, so that <see cref="Read(ReadOnlyMemory{byte}, string, SpecialTokenIds)"/> and Hugging Face's library give the same ids. The same tokenizer gives the same bytes.</summary>
-    /// <param name="tokenizer">The tokenizer.</param>
+    /// <summary>Writes a byte-level byte-pair tokenizer, so that <see cref="Read(ReadOnlyMemory{byte}, string, SpecialTokenIds)"/> and Hugging Face's library give the same ids. The same vocabulary gives the same bytes.</summary>
+    /// <param name="vocabulary">Its vocabulary.</param>
     /// <returns>The file as UTF-8.</returns>
-    public static byte[] Write(ByteLevelBpeTokenizer tokenizer)
+    public static byte[] Write(ByteLevelBpeVocabulary vocabulary)
     {
-        ArgumentNullException.ThrowIfNull(tokenizer);
-        ByteLevelBpeVocabulary vocabulary = tokenizer.ToVocabulary();
+        ArgumentNullException.ThrowIfNull(vocabulary);
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, WriterOptions))
         {
@@ -39,11 +38,14 @@ public static class TokenizerJson
             json.WriteNull("truncation");
             json.WriteNull("padding");
             WriteAddedTokens(json, vocabulary);
-            json.WriteNull("normalizer");
-            WritePreTokenizer(json, vocabulary.PreTokenizer);
+            json.WritePropertyName("normalizer");
+            json.WriteRawValue(vocabulary.PreTokenizer.NormalizerJson ?? "null");
+            json.WritePropertyName("pre_tokenizer");
+            json.WriteRawValue(vocabulary.PreTokenizer.Json);
             json.WritePropertyName("post_processor");
             PostProcessorJson.Write(json, vocabulary);
-            WriteByteLevel(json, "decoder", useRegex: true);
+            json.WritePropertyName("decoder");
+            json.WriteRawValue("""{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}""");
             WriteModel(json, vocabulary);
             json.WriteEndObject();
         }
@@ -54,29 +56,35 @@ public static class TokenizerJson
     /// <summary>Writes the tokenizer of a GGUF file.</summary>
     /// <param name="vocabulary">The file's metadata.</param>
     /// <returns>The file as UTF-8.</returns>
+    /// <exception cref="NotSupportedException">It is no byte-level byte-pair vocabulary.</exception>
     /// <exception cref="TensorFormatException">The vocabulary is damaged, or of a kind that is not supported.</exception>
-    public static byte[] Write(GgufVocabulary vocabulary) => TokenizerFactory.FromGguf(vocabulary) switch
-    {
-        ByteLevelBpeTokenizer tokenizer => Write(tokenizer),
-        Tokenizer other => throw new NotSupportedException($"A {other.Kind} tokenizer cannot be written as tokenizer.json; byte-level BPE can."),
-    };
+    public static byte[] Write(GgufVocabulary vocabulary) => Write(TokenizerFactory.ByteLevelBpeOf(vocabulary, null));
 
     internal static JsonWriterOptions WriterOptions { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = true, NewLine = "\n" };
 
-    internal static Tokenizer Read(JsonProperties file, SpecialTokenSettings settings)
+    internal static SubwordTokenizer Read(JsonProperties file, SpecialTokenSettings settings)
     {
-        JsonProperties model = file.Require("model").Properties();
-        // Very old files have no type; their model is BPE when it has merges.
-        string type = model.Find("type")?.String() ?? (model.Find("merges") is null ? "without type" : "BPE");
-        return Models.TryGetValue(type, out Func<JsonProperties, JsonProperties, SpecialTokenSettings, Tokenizer>? read)
-            ? read(file, model, settings)
-            : throw model.Unsupported($"The tokenizer model '{type}'", Models.Keys);
-    }
-
-    private static ByteLevelBpeTokenizer ReadByteLevelBpe(JsonProperties file, JsonProperties model, SpecialTokenSettings settings)
-    {
-        ByteLevelBpeVocabulary vocabulary = ByteLevelBpeJson.Read(file, model);
-        return new ByteLevelBpeTokenizer(vocabulary, settings.Resolve(vocabulary.Tokens));
+        var vocabulary = new VocabularyReader(file.Source.FileName);
+        Func<TokenTable, ModelJson.ModelContext, WordModel> makeModel = ModelJson.Read(file.Require("model").Properties(), vocabulary);
+        AddedToken[] addedTokens = file.Find("added_tokens") is JsonSource list ? [.. AddedTokenJson.ReadAll(list, vocabulary)] : [];
+        string?[] tokens = vocabulary.TokensById();
+        PreTokenizerStage[] stages = file.Find("pre_tokenizer") is JsonSource preTokenizer ? [.. PreTokenizerJson.Read(preTokenizer)] : [];
+        (int[] prefix, int[] suffix) = PostProcessorJson.Read(file.Find("post_processor"), tokens);
+        HashSet<int> special = [.. addedTokens.Where(token => token.IsSpecial).Select(token => token.Id)];
+        var context = new ModelJson.ModelContext(stages is [.., ByteAlphabetStage], special.Contains);
+        WordModel model = makeModel(new TokenTable(tokens), context);
+        return new SubwordTokenizer(new SubwordParts
+        {
+            Tokens = tokens,
+            Model = model,
+            Normalizers = file.Find("normalizer") is JsonSource normalizer ? [.. NormalizerJson.Read(normalizer)] : [],
+            Stages = context.TakesBytes ? stages[..^1] : stages,
+            Decoders = file.Find("decoder") is JsonSource decoder ? [.. DecoderJson.Read(decoder)] : [new BlankDecoder()],
+            AddedTokens = addedTokens,
+            PrefixIds = prefix,
+            SuffixIds = suffix,
+            SpecialIds = settings.Resolve(tokens),
+        });
     }
 
     private static void WriteAddedTokens(Utf8JsonWriter json, ByteLevelBpeVocabulary vocabulary)
@@ -96,35 +104,6 @@ public static class TokenizerJson
         }
 
         json.WriteEndArray();
-    }
-
-    private static void WritePreTokenizer(Utf8JsonWriter json, PreTokenizer preTokenizer)
-    {
-        if (preTokenizer.Stages is [Splitting.Gpt2Split only])
-        {
-            json.WritePropertyName("pre_tokenizer");
-            only.WriteJson(json);
-            return;
-        }
-
-        json.WriteStartObject("pre_tokenizer");
-        json.WriteString("type", "Sequence");
-        json.WriteStartArray("pretokenizers");
-        foreach (Splitting.SplitRule stage in preTokenizer.Stages) stage.WriteJson(json);
-        if (preTokenizer.Stages is not [.., Splitting.Gpt2Split]) WriteByteLevel(json, null, useRegex: false);
-        json.WriteEndArray();
-        json.WriteEndObject();
-    }
-
-    private static void WriteByteLevel(Utf8JsonWriter json, string? property, bool useRegex)
-    {
-        if (property is null) json.WriteStartObject();
-        else json.WriteStartObject(property);
-        json.WriteString("type", "ByteLevel");
-        json.WriteBoolean("add_prefix_space", false);
-        json.WriteBoolean("trim_offsets", true);
-        json.WriteBoolean("use_regex", useRegex);
-        json.WriteEndObject();
     }
 
     private static void WriteModel(Utf8JsonWriter json, ByteLevelBpeVocabulary vocabulary)

@@ -1,5 +1,6 @@
 using TensorCompress.Storage;
 using TensorCompress.Tokenization.Json;
+using TensorCompress.Tokenization.SentencePiece;
 
 namespace TensorCompress.Tokenization;
 
@@ -14,7 +15,7 @@ public static class TokenizerLoader
     private const string Llama2cPattern = "tok*.bin";
 
     private static readonly string Supported =
-        $"{TokenizerJsonName}, {VocabName} with {MergesName}, {CharactersName}, {Llama2cPattern} of llama2.c";
+        $"{TokenizerJsonName}, {SentencePieceName} of SentencePiece, {VocabName} with {MergesName}, {CharactersName}, {Llama2cPattern} of llama2.c";
 
     /// <summary>Reads the tokenizer at a path.</summary>
     /// <param name="path">A tokenizer file, or a model's folder, where the first of tokenizer.json, tokenizer.model, vocab.json with merges.txt, characters.json and a single tok*.bin counts.
@@ -67,6 +68,8 @@ public static class TokenizerLoader
             case ".json":
                 JsonProperties json = JsonSource.Parse(TokenizerFile.ReadAllBytes(path, TokenizerFile.MaxTokenizerBytes), path).Properties();
                 return json.Find("symbols") is null ? TokenizerJson.Read(json, settings) : CharacterTokenizer.Read(json, settings);
+            case ".model":
+                return LoadSentencePiece(path, settings);
             case ".bin":
                 byte[] file = TokenizerFile.ReadAllBytes(path, TokenizerFile.MaxTokenizerBytes);
                 return Llama2cTokenizer.Read(file, vocabularySize, path);
@@ -75,7 +78,13 @@ public static class TokenizerLoader
         }
     }
 
-    private static ByteLevelBpeTokenizer LoadGpt2(string folder, int? vocabularySize, SpecialTokenSettings settings)
+    private static SentencePieceTokenizer LoadSentencePiece(string path, SpecialTokenSettings settings)
+    {
+        SentencePieceVocabulary vocabulary = SentencePieceFile.Read(TokenizerFile.ReadAllBytes(path, TokenizerFile.MaxTokenizerBytes), path);
+        return new SentencePieceTokenizer(SentencePieceSettings.Apply(vocabulary, settings, Path.GetDirectoryName(Path.GetFullPath(path)) ?? ""), path);
+    }
+
+    private static SubwordTokenizer LoadGpt2(string folder, int? vocabularySize, SpecialTokenSettings settings)
     {
         string vocab = Path.Combine(folder, VocabName);
         string merges = Path.Combine(folder, MergesName);

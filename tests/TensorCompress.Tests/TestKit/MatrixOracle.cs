@@ -55,4 +55,29 @@ internal static class MatrixOracle
 
         return largest == 0 ? error : error / largest;
     }
+
+    /// <summary>x of A x = b, by elimination with row pivots; A and b are used up.</summary>
+    public static double[] Solve(double[][] matrix, double[] right)
+    {
+        int n = right.Length;
+        for (int k = 0; k < n; k++)
+        {
+            int pivot = Enumerable.Range(k, n - k).MaxBy(i => Math.Abs(matrix[i][k]));
+            (matrix[k], matrix[pivot], right[k], right[pivot]) = (matrix[pivot], matrix[k], right[pivot], right[k]);
+            for (int i = k + 1; i < n; i++)
+            {
+                double factor = matrix[i][k] / matrix[k][k];
+                for (int j = k; j < n; j++) matrix[i][j] -= factor * matrix[k][j];
+                right[i] -= factor * right[k];
+            }
+        }
+
+        for (int i = n - 1; i >= 0; i--)
+        {
+            for (int j = i + 1; j < n; j++) right[i] -= matrix[i][j] * right[j];
+            right[i] /= matrix[i][i];
+        }
+
+        return right;
+    }
 }

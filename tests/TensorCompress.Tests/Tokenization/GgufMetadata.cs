@@ -33,7 +33,9 @@ internal static class GgufMetadata
             EosTokenId = Id("eos_token_id"),
             UnknownTokenId = Id("unknown_token_id"),
             PaddingTokenId = Id("padding_token_id"),
+            Scores = Get<object[]>("ggml.scores")?.Cast<float>().ToArray(),
             AddBosToken = Get<object>("ggml.add_bos_token") as bool?,
+            AddEosToken = Get<object>("ggml.add_eos_token") as bool?,
             AddSpacePrefix = Get<object>("ggml.add_space_prefix") as bool?,
             ChatTemplate = Get<string>("chat_template"),
         };

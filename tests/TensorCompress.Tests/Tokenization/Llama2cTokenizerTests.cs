@@ -99,7 +99,7 @@ public sealed class Llama2cTokenizerTests
         for (int value = 0; value < 256; value++)
         {
             var bytes = new List<byte>();
-            Tokenizer.AppendBytes(value + 3, false, bytes);
+            Tokenizer.OpenText(bytes, isLive: true).Append(value + 3);
             Assert.Equal([(byte)value], bytes);
         }
     }

@@ -15,7 +15,7 @@ internal sealed class NaiveByteLevelBpe(ByteLevelBpeVocabulary vocabulary)
     public List<int> Encode(string text)
     {
         var ids = new List<int>();
-        foreach (string word in Split([text], 0))
+        foreach (string word in SubwordTokenizer.Words(vocabulary.PreTokenizer.Stages, Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text))))
         {
             List<string> symbols = [.. Encoding.UTF8.GetBytes(word).Select(value => ByteAlphabet.Character(value).ToString())];
             while (symbols.Count > 1)
@@ -30,20 +30,5 @@ internal sealed class NaiveByteLevelBpe(ByteLevelBpeVocabulary vocabulary)
         }
 
         return ids;
-    }
-
-    private IEnumerable<string> Split(IEnumerable<string> parts, int stage)
-    {
-        if (stage == vocabulary.PreTokenizer.Stages.Length) return parts;
-        return Split(parts.SelectMany(part => Pieces(part, stage)), stage + 1);
-    }
-
-    private IEnumerable<string> Pieces(string part, int stage)
-    {
-        for (int start = 0, end; start < part.Length; start = end)
-        {
-            end = vocabulary.PreTokenizer.Stages[stage].NextEnd(part, start);
-            yield return part[start..end];
-        }
     }
 }

@@ -43,8 +43,8 @@ public sealed class TokenizerFactoryTests
     [Fact]
     public void TokenizerFactory_says_how_metadata_are_wrong()
     {
-        AssertFault(TensorFormatError.Unsupported, Small with { Model = "llama" }, "'llama'");
-        AssertFault(TensorFormatError.Unsupported, Small with { Pre = "llama-bpe" }, "'llama-bpe'");
+        AssertFault(TensorFormatError.Unsupported, Small with { Model = "bert" }, "'bert'");
+        AssertFault(TensorFormatError.Unsupported, Small with { Pre = "no-such-bpe" }, "'no-such-bpe'");
         AssertFault(TensorFormatError.Unsupported, Small with { Pre = null }, "smollm");
         AssertFault(TensorFormatError.Unsupported, Small with { AddSpacePrefix = true }, "add_space_prefix");
         AssertFault(TensorFormatError.Structure, Small with { Merges = null }, "merges");

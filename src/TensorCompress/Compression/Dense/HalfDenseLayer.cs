@@ -12,12 +12,12 @@ public sealed class HalfDenseLayer : RowDecodedLayer
     // [output, input * 2]
     private readonly Matrix<byte> _values;
 
+    /// <summary>Takes the bytes over.</summary>
     internal HalfDenseLayer(ElementType type, Matrix<byte> values, int inputDimension)
         : base(checked((int)values.Rows), inputDimension)
     {
         _type = type;
-        _values = new Matrix<byte>(values.Rows, values.Columns);
-        values.View.CopyTo(_values.View);
+        _values = values;
     }
 
     /// <inheritdoc/>

@@ -34,12 +34,31 @@ internal sealed class QuantizedRows(ScalarOptions options, int columns, Matrix<b
     /// <summary>A bound of the magnitude of any weight with a scale.</summary>
     public static float LargestWeight(float scale, int bits) => scale * ((1 << bits) - 1);
 
+    /// <summary>Codes, scales and zeros that are all 0.</summary>
+    public static QuantizedRows Create(ScalarOptions options, int rows, int columns)
+    {
+        int groups = GroupCount(columns, options.Group);
+        return new QuantizedRows(
+            options,
+            columns,
+            new Matrix<byte>(rows, PackedCodes.RowBytes(columns, options.Bits)),
+            new Matrix<byte>(rows, checked(groups * (nint)options.Scales.BitWidth() / 8)),
+            options.Symmetric ? null : new Matrix<byte>(rows, PackedCodes.RowBytes(groups, options.Bits)));
+    }
+
     public QuantizedRows Clone() => new(Options, Columns, Copy(Codes), Copy(Scales), Zeros is null ? null : Copy(Zeros));
 
     /// <summary>The scale of a group.</summary>
     public float Scale(int row, int group) => Options.Scales == ElementType.F16
         ? (float)BinaryPrimitives.ReadHalfLittleEndian(Scales.Row(row)[(2 * group)..])
         : BinaryPrimitives.ReadSingleLittleEndian(Scales.Row(row)[(4 * group)..]);
+
+    /// <summary>Sets the scale of a group; it is rounded to its stored type already.</summary>
+    public void WriteScale(int row, int group, float scale)
+    {
+        if (Options.Scales == ElementType.F16) BinaryPrimitives.WriteHalfLittleEndian(Scales.Row(row)[(2 * group)..], (Half)scale);
+        else BinaryPrimitives.WriteSingleLittleEndian(Scales.Row(row)[(4 * group)..], scale);
+    }
 
     /// <summary>The code that stands for 0 in a group.</summary>
     public int Zero(int row, int group) => Zeros is null ? 1 << (Options.Bits - 1) : PackedCodes.Read(Zeros.Row(row), group, Options.Bits);

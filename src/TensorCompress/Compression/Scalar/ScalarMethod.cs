@@ -3,7 +3,7 @@ using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Scalar;
 
-/// <summary>Round-to-nearest quantisation in groups: the honest baseline of every smarter method.</summary>
+/// <summary>Quantisation in groups: rounded to nearest, the honest baseline of every smarter method; with statistics of the inputs, by error feedback.</summary>
 public sealed class ScalarMethod : ICompressionMethod
 {
     internal const string BitsOption = "bits", GroupOption = "group", SymmetricOption = "symmetric", ScalesOption = "scales";
@@ -19,7 +19,7 @@ public sealed class ScalarMethod : ICompressionMethod
     public string Name => "scalar";
 
     /// <inheritdoc/>
-    public string Description => "integer codes with a scale per group, rounded to nearest";
+    public string Description => "integer codes with a scale per group, rounded to nearest or, with calibration, by error feedback";
 
     /// <inheritdoc/>
     public int FormatVersion => 1;
@@ -54,7 +54,9 @@ public sealed class ScalarMethod : ICompressionMethod
         var scalar = options as ScalarOptions ?? throw new ArgumentException($"Options of the scalar method are required, not {options.GetType().Name}.", nameof(options));
         FiniteWeights.ThrowIfNot(weights, nameof(weights));
         cancellationToken.ThrowIfCancellationRequested();
-        QuantizedRows rows = ScalarQuantizer.Quantize(weights, scalar, context.Pool);
+        QuantizedRows rows = context.Statistics is { } statistics
+            ? FeedbackQuantizer.Quantize(weights, scalar, statistics, context.Pool, cancellationToken)
+            : ScalarQuantizer.Quantize(weights, scalar, context.Pool);
         progress?.Report(1);
         return new ScalarWeight(rows);
     }

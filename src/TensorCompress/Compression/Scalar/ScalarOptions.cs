@@ -37,6 +37,12 @@ public sealed record ScalarOptions : MethodOptions
     /// <summary>Type of the scales.</summary>
     public ElementType Scales { get; }
 
+    /// <summary>Levels of a group less one: codes 0 to 2^b - 1, or 1 to 2^b - 1 where they are symmetric.</summary>
+    internal int Steps => (1 << Bits) - (Symmetric ? 2 : 1);
+
+    /// <summary>The smallest level of a symmetric grid; of others it depends on the group, and this is the one with the zero in the middle.</summary>
+    internal int LeastLevel => Symmetric ? -((1 << (Bits - 1)) - 1) : -(1 << (Bits - 1));
+
     /// <inheritdoc/>
     public override ICompressionMethod Method => ScalarMethod.Instance;
 

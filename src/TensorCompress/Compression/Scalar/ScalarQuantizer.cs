@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Numerics.Tensors;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
@@ -37,13 +36,7 @@ internal sealed class ScalarQuantizer
     {
         int columns = checked((int)weights.Columns);
         if (options.Group > columns) options = new ScalarOptions(options.Bits, columns, options.Symmetric, options.Scales);
-        int groups = QuantizedRows.GroupCount(columns, options.Group);
-        var result = new QuantizedRows(
-            options,
-            columns,
-            new Matrix<byte>(weights.Rows, PackedCodes.RowBytes(columns, options.Bits)),
-            new Matrix<byte>(weights.Rows, checked(groups * (nint)options.Scales.BitWidth() / 8)),
-            options.Symmetric ? null : new Matrix<byte>(weights.Rows, PackedCodes.RowBytes(groups, options.Bits)));
+        QuantizedRows result = QuantizedRows.Create(options, (int)weights.Rows, columns);
         var quantizer = new ScalarQuantizer(weights, result);
         pool.For(weights.Rows, 16, (start, end) =>
         {
@@ -69,7 +62,7 @@ internal sealed class ScalarQuantizer
         int offset = 1 << (_options.Bits - 1), top = offset - 1;
         float largest = Math.Abs(TensorPrimitives.MaxMagnitude(weights));
         float scale = FitScale(largest, top, candidate => Math.Min(Level(largest, candidate), top), row, group);
-        WriteScale(row, group, scale);
+        _result.WriteScale(row, group, scale);
         Span<byte> codes = _result.Codes.Row(row);
         for (int i = 0; i < weights.Length; i++) PackedCodes.Write(codes, start + i, _options.Bits, Math.Clamp(Level(weights[i], scale), -top, top) + offset);
     }
@@ -80,7 +73,7 @@ internal sealed class ScalarQuantizer
         float minimum = Math.Min(0, TensorPrimitives.Min(weights)), maximum = Math.Max(0, TensorPrimitives.Max(weights));
         float scale = FitScale((double)maximum - minimum, top, candidate => TopCode(minimum, maximum, candidate, top), row, group);
         int zero = ZeroCode(minimum, scale, top);
-        WriteScale(row, group, scale);
+        _result.WriteScale(row, group, scale);
         PackedCodes.Write(_result.Zeros!.Row(row), group, _options.Bits, zero);
         Span<byte> codes = _result.Codes.Row(row);
         for (int i = 0; i < weights.Length; i++)
@@ -121,12 +114,18 @@ internal sealed class ScalarQuantizer
     /// <summary>Rounds to nearest in the stored type; below its normal range up, so that no weight lies beyond the top level.</summary>
     private float RoundScale(double scale, int row, int group)
     {
-        (double smallestNormal, double smallest) = _options.Scales == ElementType.F16 ? (Math.ScaleB(1, -14), Math.ScaleB(1, -24)) : (Math.ScaleB(1, -126), Math.ScaleB(1, -149));
-        if (scale < smallestNormal) return (float)(Math.Ceiling(scale / smallest) * smallest);
-        float rounded = _options.Scales == ElementType.F16 ? (float)(Half)scale : (float)RoundToBits(scale, F32ScaleBits);
+        float rounded = RoundScale(scale, _options);
         if (float.IsFinite(QuantizedRows.LargestWeight(rounded, _options.Bits))) return rounded;
         string advice = _options.Scales == ElementType.F16 ? "; use 32-bit scales (--scales f32)" : "";
         throw new ArgumentException($"Row {row}, group {group} needs a scale of {scale:G4}, beyond the range of {_options.Scales.Name()}{advice}.");
+    }
+
+    /// <summary>As above; a scale beyond the type's range becomes infinite.</summary>
+    internal static float RoundScale(double scale, ScalarOptions options)
+    {
+        (double smallestNormal, double smallest) = options.Scales == ElementType.F16 ? (Math.ScaleB(1, -14), Math.ScaleB(1, -24)) : (Math.ScaleB(1, -126), Math.ScaleB(1, -149));
+        if (scale < smallestNormal) return (float)(Math.Ceiling(scale / smallest) * smallest);
+        return options.Scales == ElementType.F16 ? (float)(Half)scale : (float)RoundToBits(scale, F32ScaleBits);
     }
 
     private static double RoundToBits(double value, int bits)
@@ -135,11 +134,5 @@ internal sealed class ScalarQuantizer
         long pattern = BitConverter.DoubleToInt64Bits(value);
         pattern += (1L << (drop - 1)) - 1 + ((pattern >> drop) & 1); // ties to even
         return BitConverter.Int64BitsToDouble(pattern >> drop << drop);
-    }
-
-    private void WriteScale(int row, int group, float scale)
-    {
-        if (_options.Scales == ElementType.F16) BinaryPrimitives.WriteHalfLittleEndian(_result.Scales.Row(row)[(2 * group)..], (Half)scale);
-        else BinaryPrimitives.WriteSingleLittleEndian(_result.Scales.Row(row)[(4 * group)..], scale);
     }
 }

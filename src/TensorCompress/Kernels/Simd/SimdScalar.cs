@@ -29,6 +29,13 @@ internal struct SimdScalar : ISimd<SimdScalar>
         for (int i = 0; i < 16; i++) destination[i] = value._lanes[i];
     }
 
+    public static SimdScalar FromSigned(Vector128<sbyte> values)
+    {
+        SimdScalar result = default;
+        for (int i = 0; i < 16; i++) result._lanes[i] = values[i];
+        return result;
+    }
+
     public static SimdScalar operator +(SimdScalar left, SimdScalar right)
     {
         for (int i = 0; i < 16; i++) left._lanes[i] += right._lanes[i];

@@ -12,11 +12,11 @@ internal static class Gpt2Files
 
     private static readonly string[] SupportedClasses = ["GPT2Tokenizer", "GPT2TokenizerFast"];
 
-    public static ByteLevelBpeTokenizer Read(string vocabPath, string mergesPath, int? vocabularySize, SpecialTokenSettings settings)
+    public static SubwordTokenizer Read(string vocabPath, string mergesPath, int? vocabularySize, SpecialTokenSettings settings)
     {
         JsonProperties? config = SpecialTokenSettings.ReadConfig(Path.GetDirectoryName(vocabPath) ?? "", "tokenizer_config.json");
         RefuseOtherClasses(config);
-        var reader = new BpeVocabularyReader(vocabPath);
+        var reader = new VocabularyReader(vocabPath);
         reader.ReadTokens(JsonSource.Parse(TokenizerFile.ReadAllBytes(vocabPath, TokenizerFile.MaxTokenizerBytes), vocabPath));
         AddedToken[] addedTokens = [.. ReadAddedTokens(config, reader, vocabularySize)];
         string?[] tokens = reader.TokensById();
@@ -24,7 +24,7 @@ internal static class Gpt2Files
         SpecialTokenIds ids = settings.Resolve(tokens);
         if (Array.IndexOf(tokens, EndOfText) is int end and >= 0 && ids.EndOfText.Count == 0) ids = new SpecialTokenIds(ids.BeginOfText ?? end, end);
         var vocabulary = new ByteLevelBpeVocabulary { Tokens = tokens, Merges = reader.Merges, PreTokenizer = PreTokenizers.Gpt2, AddedTokens = addedTokens };
-        return new ByteLevelBpeTokenizer(vocabulary, ids);
+        return SubwordTokenizer.FromByteLevelBpe(vocabulary, ids);
     }
 
     // Other tokenizers of the same two files cut or mark words in other ways.
@@ -35,14 +35,14 @@ internal static class Gpt2Files
         if (config?.Flag("add_prefix_space") == true) throw config.Value.Unsupported("add_prefix_space", ["add_prefix_space: false"]);
     }
 
-    private static IEnumerable<AddedToken> ReadAddedTokens(JsonProperties? config, BpeVocabularyReader reader, int? vocabularySize)
+    private static IEnumerable<AddedToken> ReadAddedTokens(JsonProperties? config, VocabularyReader reader, int? vocabularySize)
     {
         if (config?.Find("added_tokens_decoder") is JsonSource list)
         {
             foreach ((string key, JsonSource item) in list.Properties().All)
             {
                 if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int id)) throw item.Fault(TensorFormatError.Value, $"'{key}' is no id.");
-                yield return ByteLevelBpeJson.ReadAddedToken(item.Properties(), id, reader);
+                yield return AddedTokenJson.Read(item.Properties(), id, reader);
             }
         }
         else if (reader.Find(EndOfText) is int id)
@@ -57,7 +57,7 @@ internal static class Gpt2Files
         }
     }
 
-    private static void ReadMerges(byte[] utf8, string path, BpeVocabularyReader reader)
+    private static void ReadMerges(byte[] utf8, string path, VocabularyReader reader)
     {
         if (!Utf8.IsValid(utf8)) throw new TensorFormatException(TensorFormatError.Encoding, "The file is not valid UTF-8.", path);
         ReadOnlySpan<char> text = Encoding.UTF8.GetString(utf8);

@@ -96,6 +96,20 @@ internal readonly struct JsonSource
         return ReadId(ref reader);
     }
 
+    /// <summary>A finite number.</summary>
+    public double Number()
+    {
+        var reader = new Utf8JsonReader(Utf8.Span);
+        reader.Read();
+        return ReadNumber(ref reader);
+    }
+
+    public double ReadNumber(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.Number) throw At(ref reader, TensorFormatError.Structure, "A number is required here.");
+        return reader.TryGetDouble(out double value) && double.IsFinite(value) ? value : throw At(ref reader, TensorFormatError.Value, $"The number {Encoding.UTF8.GetString(reader.ValueSpan)} is not finite.");
+    }
+
     public string ReadString(ref Utf8JsonReader reader)
     {
         try

@@ -12,13 +12,30 @@ internal static class PostProcessorJson
     {
         ["ByteLevel"] = static (_, _, _) => { }, // changes offsets only
         ["TemplateProcessing"] = ReadTemplate,
+        ["BertProcessing"] = ReadPair,
+        ["RobertaProcessing"] = ReadPair,
         ["Sequence"] = static (properties, prefix, suffix) =>
         {
             foreach (JsonSource item in properties.Require("processors").Items()) Read(item, prefix, suffix);
         },
     };
 
-    public static void Read(JsonSource source, List<int> prefix, List<int> suffix)
+    /// <summary>Reads which ids stand before and behind a text; null is none.</summary>
+    public static (int[] Prefix, int[] Suffix) Read(JsonSource? source, IReadOnlyList<string?> tokens)
+    {
+        var prefix = new List<int>();
+        var suffix = new List<int>();
+        if (source is not JsonSource processor) return ([], []);
+        Read(processor, prefix, suffix);
+        foreach (int id in prefix.Concat(suffix))
+        {
+            if (id >= tokens.Count || tokens[id] is null) throw processor.Fault(TensorFormatError.Inconsistent, $"The post-processor's id {id} is no token.");
+        }
+
+        return ([.. prefix], [.. suffix]);
+    }
+
+    private static void Read(JsonSource source, List<int> prefix, List<int> suffix)
     {
         JsonProperties properties = source.Properties();
         string type = properties.Type();
@@ -26,7 +43,7 @@ internal static class PostProcessorJson
         read(properties, prefix, suffix);
     }
 
-    /// <summary>Writes what <see cref="Read"/> gives, or null where nothing stands around a text.</summary>
+    /// <summary>Writes what <see cref="Read(JsonSource?, IReadOnlyList{string?})"/> gives, or null where nothing stands around a text.</summary>
     public static void Write(Utf8JsonWriter json, ByteLevelBpeVocabulary vocabulary)
     {
         if (vocabulary.PrefixIds.Count + vocabulary.SuffixIds.Count == 0)
@@ -84,6 +101,15 @@ internal static class PostProcessorJson
         // A later processor of a sequence puts its ids around what the earlier ones gave.
         prefix.InsertRange(0, before);
         suffix.AddRange(after);
+    }
+
+    // Two tokens, each ["text", id]: one before the text, one behind it.
+    private static void ReadPair(JsonProperties properties, List<int> prefix, List<int> suffix)
+    {
+        prefix.Insert(0, IdOf(properties.Require("cls")));
+        suffix.Add(IdOf(properties.Require("sep")));
+
+        static int IdOf(JsonSource token) => token.Items().ToArray() is [_, JsonSource id] ? id.Id() : throw token.Fault(TensorFormatError.Structure, "A text and an id are required here.");
     }
 
     private static void WriteSequence(Utf8JsonWriter json, ByteLevelBpeVocabulary vocabulary, string name, int typeId)

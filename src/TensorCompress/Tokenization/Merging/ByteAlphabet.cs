@@ -1,4 +1,5 @@
 using System.Text;
+using TensorCompress.Tokenization.Unicode;
 
 namespace TensorCompress.Tokenization.Merging;
 
@@ -7,6 +8,9 @@ internal static class ByteAlphabet
 {
     private static readonly char[] Characters = BuildCharacters();
     private static readonly short[] Bytes = BuildBytes(); // of characters below U+0144, -1: stands for no byte
+
+    /// <summary>All bytes in the order of GPT-2's vocabulary: those that stand for themselves first.</summary>
+    public static IEnumerable<byte> InOrder => Enumerable.Range(0, 256).Select(value => (byte)value).OrderBy(value => Characters[value]);
 
     /// <summary>The character that stands for a byte.</summary>
     public static char Character(byte value) => Characters[value];
@@ -33,6 +37,18 @@ internal static class ByteAlphabet
         }
 
         return true;
+    }
+
+    /// <summary>Appends the characters that stand for the UTF-8 bytes of a well-formed text.</summary>
+    public static void AppendCharacters(ReadOnlySpan<char> text, TextBuffer characters)
+    {
+        Span<byte> utf8 = stackalloc byte[4];
+        for (int i = 0; i < text.Length;)
+        {
+            int count = CodePoints.EncodeUtf8(CodePoints.At(text, i, out int length), utf8);
+            foreach (byte value in utf8[..count]) characters.Append(Characters[value]);
+            i += length;
+        }
     }
 
     private static char[] BuildCharacters()

@@ -1,17 +1,27 @@
 namespace TensorCompress.Tokenization.Merging;
 
-/// <summary>A binary heap of (priority, position), the smallest first and the leftmost of equals, in storage that the caller provides.</summary>
+/// <summary>
+/// A queue of (priority, position), the smallest first and the leftmost of equals, in storage that the caller provides. What it begins with is sorted once and read from front to
+/// back, only what is added later goes through a heap. Every entry of the heap has four below it: fewer levels than two, and they lie together.
+/// </summary>
 internal ref struct MergeQueue(Span<ulong> storage)
 {
-    private readonly Span<ulong> _entries = storage;
+    private const int Arity = 4;
+
+    private readonly Span<ulong> _storage = storage;
+    private Span<ulong> _sorted = default;
+    private Span<ulong> _heap = storage;
     private int _count;
 
-    /// <summary>Adds an entry without keeping the order: <see cref="Order"/> must follow before anything is taken.</summary>
-    public void Append(uint priority, int position) => _entries[_count++] = Entry(priority, position);
+    /// <summary>Adds an entry before anything is taken: <see cref="Order"/> must follow.</summary>
+    public void Append(uint priority, int position) => _storage[_count++] = Entry(priority, position);
 
-    public readonly void Order()
+    public void Order()
     {
-        for (int i = _count / 2 - 1; i >= 0; i--) SiftDown(i, _entries[i]);
+        _sorted = _storage[.._count];
+        _sorted.Sort();
+        _heap = _storage[_count..];
+        _count = 0;
     }
 
     public void Add(uint priority, int position)
@@ -20,44 +30,60 @@ internal ref struct MergeQueue(Span<ulong> storage)
         int index = _count++;
         while (index > 0)
         {
-            int parent = (index - 1) / 2;
-            if (_entries[parent] <= entry) break;
-            _entries[index] = _entries[parent];
+            int parent = (index - 1) / Arity;
+            if (_heap[parent] <= entry) break;
+            _heap[index] = _heap[parent];
             index = parent;
         }
 
-        _entries[index] = entry;
+        _heap[index] = entry;
     }
 
     public bool TryTake(out uint priority, out int position)
     {
-        if (_count == 0)
+        ulong entry;
+        if (!_sorted.IsEmpty && (_count == 0 || _sorted[0] < _heap[0]))
+        {
+            entry = _sorted[0];
+            _sorted = _sorted[1..];
+        }
+        else if (_count == 0)
         {
             priority = 0;
             position = 0;
             return false;
         }
+        else
+        {
+            entry = _heap[0];
+            ulong last = _heap[--_count];
+            if (_count > 0) SiftDown(last);
+        }
 
-        ulong entry = _entries[0];
         priority = (uint)(entry >> 32);
         position = (int)(uint)entry;
-        ulong last = _entries[--_count];
-        if (_count > 0) SiftDown(0, last);
         return true;
     }
 
     private static ulong Entry(uint priority, int position) => (ulong)priority << 32 | (uint)position;
 
-    private readonly void SiftDown(int index, ulong entry)
+    private readonly void SiftDown(ulong entry)
     {
-        for (int child = 2 * index + 1; child < _count; child = 2 * index + 1)
+        int index = 0;
+        for (int child = 1; child < _count; child = Arity * index + 1)
         {
-            if (child + 1 < _count && _entries[child + 1] < _entries[child]) child++;
-            if (_entries[child] >= entry) break;
-            _entries[index] = _entries[child];
-            index = child;
+            int end = Math.Min(child + Arity, _count);
+            int smallest = child;
+            for (int other = child + 1; other < end; other++)
+            {
+                if (_heap[other] < _heap[smallest]) smallest = other;
+            }
+
+            if (_heap[smallest] >= entry) break;
+            _heap[index] = _heap[smallest];
+            index = smallest;
         }
 
-        _entries[index] = entry;
+        _heap[index] = entry;
     }
 }

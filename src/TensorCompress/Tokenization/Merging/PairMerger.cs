@@ -62,8 +62,8 @@ internal static class PairMerger
         int length = symbols.Length;
         int[] next = ArrayPool<int>.Shared.Rent(length);
         int[] previous = ArrayPool<int>.Shared.Rent(length);
-        // n - 1 pairs at first; a merge takes out one entry and puts in two at most.
-        ulong[] storage = ArrayPool<ulong>.Shared.Rent(2 * length);
+        // n - 1 pairs at first, and two at most for each of at most n - 1 merges.
+        ulong[] storage = ArrayPool<ulong>.Shared.Rent(3 * length);
         var queue = new MergeQueue(storage);
         for (int i = 0; i < length; i++)
         {

@@ -1,74 +1,51 @@
 using System.Buffers;
 using System.Text;
+using TensorCompress.Tokenization.Words;
 
 namespace TensorCompress.Tokenization.Splitting;
 
-/// <summary>Finds added tokens in a text, the leftmost first and of several there the longest: a trie over UTF-16 units.</summary>
+/// <summary>Finds added tokens in a text, the leftmost first and of several there the longest.</summary>
 internal sealed class AddedTokenMatcher
 {
-    private readonly Dictionary<(int Node, char Unit), int> _children = [];
-    private readonly List<AddedToken?> _tokenOfNode = [null];
+    private readonly AddedToken[] _tokens;
+    private readonly PrefixTree _tree = new();
+    private readonly int[] _lengths;
     private readonly SearchValues<char> _firstUnits;
 
-    public AddedTokenMatcher(IEnumerable<AddedToken> tokens)
+    /// <summary>Takes tokens and the texts that they are looked for by: their contents, or what a normaliser makes of these. One whose text is empty is never found.</summary>
+    public AddedTokenMatcher(IEnumerable<(AddedToken Token, string Text)> tokens)
     {
-        var firstUnits = new HashSet<char>();
-        foreach (AddedToken token in tokens)
-        {
-            firstUnits.Add(token.Content[0]);
-            int node = 0;
-            foreach (char unit in token.Content)
-            {
-                if (!_children.TryGetValue((node, unit), out int child))
-                {
-                    child = _tokenOfNode.Count;
-                    _children.Add((node, unit), child);
-                    _tokenOfNode.Add(null);
-                }
-
-                node = child;
-            }
-
-            _tokenOfNode[node] ??= token;
-        }
-
-        _firstUnits = SearchValues.Create([.. firstUnits]);
+        (AddedToken Token, string Text)[] found = [.. tokens.Where(entry => entry.Text.Length > 0)];
+        _tokens = [.. found.Select(entry => entry.Token)];
+        _lengths = [.. found.Select(entry => entry.Text.Length)];
+        for (int i = 0; i < found.Length; i++) _tree.Add(found[i].Text, i);
+        _firstUnits = SearchValues.Create([.. found.Select(entry => entry.Text[0]).Distinct()]);
     }
 
     /// <summary>Finds the next token from an index on.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="from">Where the search begins; white space before it is not swallowed.</param>
-    /// <param name="parseSpecial">Whether special tokens count; where not, their texts are passed over.</param>
+    /// <param name="done">Where the piece before ends: white space before that is not swallowed.</param>
+    /// <param name="from">Where the search begins; set to where the next one does.</param>
+    /// <param name="parsesSpecial">Whether special tokens count; where not, their texts are passed over.</param>
     /// <param name="start">Where the match begins, swallowed white space included.</param>
     /// <param name="end">Where it ends, swallowed white space included.</param>
-    public AddedToken? Find(ReadOnlySpan<char> text, int from, bool parseSpecial, out int start, out int end)
+    public AddedToken? Find(ReadOnlySpan<char> text, int done, ref int from, bool parsesSpecial, out int start, out int end)
     {
-        for (int at = from; ; at = end)
+        while (true)
         {
             start = end = text.Length;
-            int skipped = text[at..].IndexOfAny(_firstUnits);
+            int skipped = text[from..].IndexOfAny(_firstUnits);
             if (skipped < 0) return null;
-            start = at + skipped;
-            AddedToken? token = LongestAt(text[start..]);
-            end = start + (token?.Content.Length ?? 1);
-            if (token is null || (token.IsSpecial && !parseSpecial) || (token.IsSingleWord && TouchesWord(text, start, end))) continue;
-            if (token.StripsLeft) start = from + text[from..start].TrimEnd().Length;
+            start = from + skipped;
+            int index = _tree.LongestAt(text[start..], out _);
+            from = end = start + (index < 0 ? 1 : _lengths[index]);
+            if (index < 0) continue;
+            AddedToken token = _tokens[index];
+            if ((token.IsSpecial && !parsesSpecial) || (token.IsSingleWord && TouchesWord(text, start, end))) continue;
+            if (token.StripsLeft) start = Math.Max(text[..start].TrimEnd().Length, Math.Min(done, start));
             if (token.StripsRight) end = text.Length - text[end..].TrimStart().Length;
             return token;
         }
-    }
-
-    private AddedToken? LongestAt(ReadOnlySpan<char> text)
-    {
-        AddedToken? longest = null;
-        int node = 0;
-        foreach (char unit in text)
-        {
-            if (!_children.TryGetValue((node, unit), out node)) break;
-            longest = _tokenOfNode[node] ?? longest;
-        }
-
-        return longest;
     }
 
     private static bool TouchesWord(ReadOnlySpan<char> text, int start, int end)

@@ -1,16 +1,23 @@
-using System.Text.Json;
-
 namespace TensorCompress.Tokenization.Splitting;
 
 /// <summary>
 /// The split expression of GPT-2, by hand over code points:
 /// <c>'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</c>.
 /// </summary>
-internal sealed record Gpt2Split : SplitRule
+internal sealed class Gpt2Split : PreTokenizerStage
 {
-    public const string JsonType = "ByteLevel";
+    public override void Cut(ReadOnlySpan<char> part, bool isFirst, EncodingRun run, int depth)
+    {
+        for (int start = 0; start < part.Length;)
+        {
+            int end = NextEnd(part, start);
+            run.Pass(part[start..end], isFirst && start == 0, depth + 1);
+            start = end;
+        }
+    }
 
-    public override int NextEnd(ReadOnlySpan<char> part, int start)
+    /// <summary>Where the piece ends that begins at an index.</summary>
+    public static int NextEnd(ReadOnlySpan<char> part, int start)
     {
         int contraction = ContractionLength(part[start..]);
         if (contraction > 0) return start + contraction;
@@ -26,16 +33,6 @@ internal sealed record Gpt2Split : SplitRule
         end = CharacterClasses.EndOfRun(part, end, kind);
         // \s+(?!\S): before something visible the last white space (always one UTF-16 unit) is left for the next piece.
         return kind == CharacterClass.Space && end < part.Length && end - start > 1 ? end - 1 : end;
-    }
-
-    public override void WriteJson(Utf8JsonWriter json)
-    {
-        json.WriteStartObject();
-        json.WriteString("type", JsonType);
-        json.WriteBoolean("add_prefix_space", false);
-        json.WriteBoolean("trim_offsets", true);
-        json.WriteBoolean("use_regex", true);
-        json.WriteEndObject();
     }
 
     private static int ContractionLength(ReadOnlySpan<char> text)

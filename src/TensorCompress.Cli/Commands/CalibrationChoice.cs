@@ -1,0 +1,64 @@
+using System.CommandLine;
+using TensorCompress.Cli.Terminal;
+using TensorCompress.Evaluation;
+using TensorCompress.Models;
+using TensorCompress.Pipeline;
+using TensorCompress.Tokenization;
+
+namespace TensorCompress.Cli.Commands;
+
+/// <summary>The part of a command line that says what a model is calibrated on.</summary>
+internal sealed class CalibrationChoice
+{
+    private const int DefaultTokens = 16384;
+    private const string StatisticsExtension = ".safetensors", CompressedPrefix = "compressed", DensePrefix = "dense";
+
+    private readonly Option<string> _calibration = new("--calibration")
+    {
+        HelpName = "TEXT",
+        Description = $"Text, UTF-8, that shows the model's inputs to methods which can use them; or a {StatisticsExtension} file that calibrate has made of the same model.",
+    };
+
+    private readonly Option<int?> _tokens = ToolOptions.Number<int?>("--calibration-tokens", "N", $"Tokens of the text that are used, from its start; default {DefaultTokens}.", ToolOptions.Whole(2, int.MaxValue));
+    private readonly Option<int?> _context = ToolOptions.Number<int?>(
+        "--context", "N", $"Tokens of a calibration window; default: the model's context, at most {EvaluationWindows.DefaultContext}.", ToolOptions.Whole(2, int.MaxValue));
+
+    private readonly Option<string> _prefix = new("--prefix")
+    {
+        HelpName = $"{CompressedPrefix}|{DensePrefix}",
+        Description = "Whether a layer is calibrated on what the compressed layers before it give (default), or the dense ones.",
+    };
+
+    /// <summary>The options.</summary>
+    public IEnumerable<Option> Options => [_calibration, _tokens, _context, _prefix];
+
+    /// <summary>What the command line says; null where it asks for no calibration.</summary>
+    /// <exception cref="UsageException">An option has no text to go to, or there is no tokenizer.</exception>
+    public CalibrationOptions? Parse(ParseResult arguments, ModelCheckpoint checkpoint)
+    {
+        string? prefix = arguments.GetValue(_prefix);
+        if (prefix is not (null or CompressedPrefix or DensePrefix)) throw new UsageException($"--prefix is {CompressedPrefix} or {DensePrefix}, not \"{prefix}\"");
+        if (arguments.GetValue(_calibration) is not { } file)
+        {
+            if (prefix is not null || arguments.GetValue(_tokens) is not null || arguments.GetValue(_context) is not null)
+                throw new UsageException("--calibration-tokens, --context and --prefix need --calibration TEXT");
+            return null;
+        }
+
+        if (file.EndsWith(StatisticsExtension, StringComparison.OrdinalIgnoreCase)) return new CalibrationOptions { StatisticsFile = file };
+        return new CalibrationOptions
+        {
+            Windows = Windows(checkpoint, File.ReadAllText(file), arguments.GetValue(_tokens), arguments.GetValue(_context)),
+            CompressedPrefix = prefix is not DensePrefix,
+        };
+    }
+
+    /// <summary>Cuts a text into calibration windows.</summary>
+    public static IReadOnlyList<int[]> Windows(ModelCheckpoint checkpoint, string text, int? tokens, int? context)
+    {
+        Tokenizer tokenizer = checkpoint.LoadTokenizer(null) ?? throw new UsageException("no tokenizer lies beside the model, so a calibration text cannot be read");
+        int limit = checkpoint.Definition.ContextLength;
+        if (context > limit) throw new UsageException($"--context {context} is more than the {limit} positions of the model");
+        return EvaluationWindows.FromText(tokenizer, text, context ?? Math.Min(limit, EvaluationWindows.DefaultContext), tokens ?? DefaultTokens);
+    }
+}

@@ -1,0 +1,25 @@
+using TensorCompress.Calibration;
+
+namespace TensorCompress.Pipeline;
+
+/// <summary>Where a compression job takes the statistics of the layers' inputs from: texts, or a file of statistics.</summary>
+public sealed record CalibrationOptions
+{
+    /// <summary>Token ids of calibration texts; each window is a text of its own.</summary>
+    public IReadOnlyList<int[]>? Windows { get; init; }
+
+    /// <summary>A file that <see cref="CalibrationFile.Write"/> made of the same model, in place of texts.</summary>
+    public string? StatisticsFile { get; init; }
+
+    /// <summary>
+    /// Whether a layer sees the inputs that the compressed layers before it give (so it can make good some of their errors) or those of the dense model. Only with texts.
+    /// </summary>
+    public bool CompressedPrefix { get; init; } = true;
+
+    /// <summary>Refuses what contradicts itself.</summary>
+    /// <exception cref="ArgumentException">There are neither windows nor a file, or both.</exception>
+    internal void ThrowIfUnfit()
+    {
+        if (Windows is null == StatisticsFile is null) throw new ArgumentException("Calibration takes either windows of tokens or a file of statistics.");
+    }
+}

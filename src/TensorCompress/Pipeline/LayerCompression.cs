@@ -1,0 +1,196 @@
+using System.Diagnostics;
+using System.Reflection;
+using System.Text.Json.Nodes;
+using TensorCompress.Calibration;
+using TensorCompress.Compression;
+using TensorCompress.Inference;
+using TensorCompress.Models;
+using TensorCompress.Storage;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Pipeline;
+
+/// <summary>The layers of one compression job: each is compressed by its rule and written in its place among the other tensors, which are copied bit for bit.</summary>
+internal sealed class LayerCompression : IDisposable
+{
+    private readonly ModelCheckpoint _source;
+    private readonly IReadOnlyDictionary<string, MethodOptions> _recipe;
+    private readonly CompressionJobOptions _options;
+    private readonly CheckpointWriter _writer;
+    private readonly Stopwatch _clock;
+    private readonly IProgress<JobProgress>? _progress;
+    private readonly CancellationToken _cancellationToken;
+    private readonly Dictionary<string, LinearDefinition> _byTensor;
+    private readonly Dictionary<string, Outcome> _outcomes = [];
+    private readonly Dictionary<string, ManifestLayer> _layers = [];
+    private readonly List<LayerReport> _reports = [];
+    private readonly string _sourceHash;
+    private readonly long _totalWeights;
+    private long _weightsDone;
+
+    public LayerCompression(
+        ModelCheckpoint source, IReadOnlyDictionary<string, MethodOptions> recipe, CompressionJobOptions options, CheckpointWriter writer,
+        Stopwatch clock, IProgress<JobProgress>? progress, CancellationToken cancellationToken)
+    {
+        _source = source;
+        _recipe = recipe;
+        _options = options;
+        _writer = writer;
+        _clock = clock;
+        _progress = progress;
+        _cancellationToken = cancellationToken;
+        _sourceHash = source.ComputeHash(cancellationToken);
+        // Compressed layers are looked up by the name of their dense tensor.
+        _byTensor = source.Definition.Linears.Where(IsChosen).ToDictionary(linear => linear.WeightName);
+        _totalWeights = _byTensor.Values.Sum(Weights);
+    }
+
+    /// <summary>What became of the layers, in the order of the checkpoint.</summary>
+    public IReadOnlyList<LayerReport> Reports => _reports;
+
+    /// <summary>Compresses and writes everything.</summary>
+    public void WriteTensors()
+    {
+        using CalibrationFile? statistics = OpenStatistics();
+        if (_options.Calibration?.Windows is { } windows) CompressByCalibration(windows, _options.Calibration.CompressedPrefix);
+        foreach (TensorInfo tensor in _source.Tensors.Tensors.Values.Where(tensor => !_source.IsRedundant(tensor.Name)))
+        {
+            _cancellationToken.ThrowIfCancellationRequested();
+            if (!_byTensor.TryGetValue(tensor.Name, out LinearDefinition? linear))
+            {
+                _writer.Tensors.Add(tensor, stream => _source.Tensors.CopyTo(tensor, stream, _cancellationToken));
+                continue;
+            }
+
+            if (!_outcomes.Remove(linear.Name, out Outcome? outcome))
+            {
+                using LayerStatistics? known = statistics?.Read(linear.Name);
+                outcome = Compress(linear, known);
+            }
+
+            using (outcome.Weight) Write(linear, outcome);
+        }
+    }
+
+    /// <summary>The manifest of what was written; the tensors are complete.</summary>
+    public CompressionManifest CreateManifest()
+    {
+        using SafetensorsFile written = SafetensorsFile.Open(Path.Combine(_writer.Staging, CheckpointWriter.WeightsFile));
+        return new CompressionManifest
+        {
+            Layers = _layers,
+            Hashes = written.Tensors.Keys.ToDictionary(name => name, name => TensorHash.Compute(written, name, _cancellationToken)),
+            Provenance = new JsonObject
+            {
+                ["tool"] = "TensorCompress " + typeof(ModelCompressor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0],
+                ["source_format"] = _source.Format,
+                ["source_sha256"] = _sourceHash,
+                ["seed"] = _options.Seed,
+            },
+        };
+    }
+
+    /// <summary>Frees what was compressed and not written.</summary>
+    public void Dispose()
+    {
+        foreach (Outcome outcome in _outcomes.Values) outcome.Weight.Dispose();
+    }
+
+    private static long Weights(LinearDefinition linear) => (long)linear.OutputDimension * linear.InputDimension;
+
+    private bool IsChosen(LinearDefinition linear) => _recipe.TryGetValue(linear.Name, out MethodOptions? chosen) && !chosen.KeepsSource;
+
+    private CalibrationFile? OpenStatistics()
+    {
+        if (_options.Calibration?.StatisticsFile is not { } path) return null;
+        CalibrationFile file = CalibrationFile.Open(path);
+        try
+        {
+            file.ThrowIfOfAnother(_sourceHash);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private void CompressByCalibration(IReadOnlyList<int[]> windows, bool compressedPrefix)
+    {
+        using LanguageModel dense = LanguageModel.Load(_source, new LanguageModelOptions { Pool = _options.Pool, WithoutTokenizer = true }, _cancellationToken);
+        var pass = new CalibratedPass(dense, windows, IsChosen, (linear, statistics) =>
+        {
+            Outcome outcome = Compress(linear, statistics);
+            _outcomes.Add(linear.Name, outcome);
+            return outcome.Weight;
+        });
+        pass.Run(compressedPrefix, _cancellationToken);
+    }
+
+    private Outcome Compress(LinearDefinition linear, LayerStatistics? statistics)
+    {
+        var layerClock = Stopwatch.StartNew();
+        MethodOptions method = _recipe[linear.Name];
+        using Matrix<float> dense = WeightLoader.ReadFinite(_source, linear);
+        IProgress<double>? within = _progress is null ? null : new RelayedProgress(share => Report(linear, share * Weights(linear)));
+        CompressedWeight compressed;
+        try
+        {
+            var context = new CompressionContext { Pool = _options.Pool, Seed = _options.Seed, Statistics = statistics };
+            compressed = method.Method.Compress(dense.View, method, context, within, _cancellationToken);
+        }
+        catch (ArgumentException fault)
+        {
+            throw new ArgumentException($"{linear.Name} ({linear.OutputDimension} x {linear.InputDimension}): {fault.Message}", fault);
+        }
+
+        using Matrix<float> decoded = compressed.ToDense();
+        var report = new LayerReport(
+            linear.Name, compressed.Method.Name, linear.OutputDimension, linear.InputDimension, compressed.StoredBytes, compressed.BitsPerWeight,
+            RelativeError(dense, decoded), statistics?.OutputError(dense.View, decoded.View, _options.Pool), layerClock.Elapsed);
+        _weightsDone += Weights(linear);
+        Report(linear, 0);
+        return new Outcome(compressed, report);
+    }
+
+    private void Write(LinearDefinition linear, Outcome outcome)
+    {
+        CompressedWeight compressed = outcome.Weight;
+        foreach (WeightPart part in compressed.Parts)
+            _writer.Tensors.Add(new TensorInfo($"{linear.Name}.{compressed.Method.Name}.{part.Name}", part.ElementType, part.Shape), part.Write);
+        var recorded = new JsonObject();
+        foreach ((string name, string value) in _recipe[linear.Name].ToValues()) recorded.Add(name, value);
+        _layers.Add(linear.Name, new ManifestLayer(
+            compressed.Method.Name, compressed.Method.FormatVersion, linear.OutputDimension, linear.InputDimension, recorded, compressed.Parameters));
+        _reports.Add(outcome.Report);
+    }
+
+    private void Report(LinearDefinition linear, double weightsWithin) =>
+        _progress?.Report(new JobProgress(_reports.Count + _outcomes.Count, _byTensor.Count, linear.Name, (_weightsDone + weightsWithin) / _totalWeights, _clock.Elapsed));
+
+    private static double RelativeError(Matrix<float> dense, Matrix<float> decoded)
+    {
+        double error = 0, norm = 0;
+        for (nint row = 0; row < dense.Rows; row++)
+        {
+            Span<float> expected = dense.Row(row), actual = decoded.Row(row);
+            for (int i = 0; i < expected.Length; i++)
+            {
+                double difference = (double)expected[i] - actual[i];
+                error += difference * difference;
+                norm += (double)expected[i] * expected[i];
+            }
+        }
+
+        return norm == 0 ? (error == 0 ? 0 : double.PositiveInfinity) : Math.Sqrt(error / norm);
+    }
+
+    private sealed record Outcome(CompressedWeight Weight, LayerReport Report);
+
+    // Progress<T> would post to another thread; jobs report in order on their own.
+    private sealed class RelayedProgress(Action<double> report) : IProgress<double>
+    {
+        public void Report(double value) => report(value);
+    }
+}
