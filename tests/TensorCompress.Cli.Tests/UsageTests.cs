@@ -9,7 +9,6 @@ public sealed class UsageTests
     {
         { "profile", "profile stories260K --calibration text.txt -o out" },
         { "heal", "heal stories260K --reference a --data b -o out" },
-        { "chat", "chat stories260K" },
         { "serve", "serve stories260K --urls http" },
         { "bench", "bench stories260K" },
         { "train", "train --text a -o out" },
@@ -31,7 +30,6 @@ public sealed class UsageTests
         { "--kv", "eval stories260K --text a.txt --kv q8" },
         { "--save-plot", "eval stories260K --text a.txt --save-plot p.svg" },
         { "--kv", "generate stories260K --prompt a --kv q8/q8" },
-        { "--chat", "generate stories260K --prompt a --chat" },
     };
 
     public static TheoryData<string, string> WrongUsage => new()

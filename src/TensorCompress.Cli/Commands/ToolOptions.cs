@@ -22,6 +22,8 @@ internal static class ToolOptions
 
     public static Option<string> TokenizerFile() => new("--tokenizer") { HelpName = "FILE", Description = "Tokenizer file or folder; default: the one beside the model." };
 
+    public static Option<string> SystemMessage() => new("--system") { HelpName = "TEXT", Description = "What the model is told before the first message." };
+
     public static Option<int?> Threads() => Number<int?>("--threads", "N", "Threads; default: one per processor. Results do not depend on it.", Whole(1, 1024));
 
     public static Option<ulong?> Seed() => Number<ulong?>("--seed", "N", "Seed of whatever is random; default 0. The same seed gives the same result.", Whole(0ul, ulong.MaxValue));
