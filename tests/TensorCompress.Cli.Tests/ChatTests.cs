@@ -26,7 +26,6 @@ public sealed class ChatTests : IDisposable
         string input = JsonSerializer.Serialize(new { text = "<s>Once\nOne day\n", addSpecialTokens = false }) + "\n";
         JsonElement plain = JsonDocument.Parse(ToolProcess.RunWithInput(input, "tokenize", _folder.Path, "--json").Succeeds().Output).RootElement;
         Assert.Equal(plain.GetProperty("ids").GetRawText(), chat.GetProperty("promptIds").GetRawText());
-        Assert.Equal(1, chat.GetProperty("promptIds")[0].GetInt32());
         Assert.Equal(4, chat.GetProperty("ids").GetArrayLength());
     }
 

@@ -7,7 +7,7 @@ namespace TensorCompress.Benchmarks.Kernels;
 /// <summary>Activations of one token to 8-bit codes with a scale for every 32.</summary>
 public class ActivationCodesBenchmarks : KernelBenchmark
 {
-    private readonly ActivationCodes _codes = new();
+    private ActivationCodes _codes = null!;
     private readonly sbyte[] _plain = new sbyte[4096];
     private float[] _values = [];
     private Quantizer _kernel = null!;
@@ -21,7 +21,7 @@ public class ActivationCodesBenchmarks : KernelBenchmark
     public void Setup()
     {
         _values = Values(1, Length);
-        _codes.Reserve(1, Length);
+        _codes = Room(Length);
         _kernel = Choose<Quantizer>(_codes.Core<Simd512>, _codes.Core<Simd256>, _codes.Core<Simd128>, _codes.Core<SimdScalar>);
     }
 
@@ -45,4 +45,11 @@ public class ActivationCodesBenchmarks : KernelBenchmark
 
     [Benchmark]
     public void Kernel() => _kernel(0, _values);
+
+    private static ActivationCodes Room(int length)
+    {
+        var codes = new ActivationCodes();
+        codes.Reserve(1, length);
+        return codes;
+    }
 }

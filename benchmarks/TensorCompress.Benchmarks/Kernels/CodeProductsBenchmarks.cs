@@ -10,7 +10,7 @@ public class CodeProductsBenchmarks : KernelBenchmark
 {
     private const int Rows = 192, Columns = 576;
 
-    private readonly ActivationCodes _activations = new();
+    private ActivationCodes _activations = null!;
     private readonly sbyte[] _codes = new sbyte[Rows * Columns], _x = new sbyte[Columns];
     private CodeBlocks _weights = null!;
     private Matrix<float> _results = null!;
@@ -27,10 +27,7 @@ public class CodeProductsBenchmarks : KernelBenchmark
     [GlobalSetup]
     public void Setup()
     {
-        _weights = new CodeBlocks(Rows, Columns, Bits, Group: 64, HasWideScales: false);
-        _results = new Matrix<float>(Tokens, Rows);
-        _activations.Reserve(Tokens, Columns);
-        for (int token = 0; token < Tokens; token++) _activations.Quantize(token, Values(token, Columns));
+        (_weights, _results, _activations) = Operands(Bits, Tokens);
         _kernel = Choose<Product>(
             CodeProducts.Core<Simd512, ByteSimd512>, CodeProducts.Core<Simd256, ByteSimd256>, CodeProducts.Core<Simd128, ByteSimd128>, CodeProducts.Core<SimdScalar, ByteSimdScalar>);
     }
@@ -59,4 +56,12 @@ public class CodeProductsBenchmarks : KernelBenchmark
 
     [Benchmark]
     public void Kernel() => _kernel(_weights, 0, _weights.Blocks, _activations, _results.View);
+
+    private static (CodeBlocks Weights, Matrix<float> Results, ActivationCodes Activations) Operands(int bits, int tokens)
+    {
+        var activations = new ActivationCodes();
+        activations.Reserve(tokens, Columns);
+        for (int token = 0; token < tokens; token++) activations.Quantize(token, Values(token, Columns));
+        return (new CodeBlocks(Rows, Columns, bits, Group: 64, HasWideScales: false), new Matrix<float>(tokens, Rows), activations);
+    }
 }
