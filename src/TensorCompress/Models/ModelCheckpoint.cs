@@ -5,8 +5,8 @@ using TensorCompress.Compression;
 using TensorCompress.Models.Gguf;
 using TensorCompress.Storage;
 using TensorCompress.Storage.Gguf;
-using TensorCompress.Tensors;
 using TensorCompress.Templates;
+using TensorCompress.Tensors;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Models;
@@ -154,7 +154,8 @@ public sealed class ModelCheckpoint : IDisposable
         CompanionFile[] companions = [.. folder.Files.Select(file => new CompanionFile(System.IO.Path.GetFileName(file), stream => CopyFile(file, stream)))];
         return Guarded(folder.Tensors, () => new ModelCheckpoint(
             path, "safetensors", folder.Configuration, null, folder.Tensors, folder.WeightFiles, companions, folder.Warnings,
-            chosen => LoadTokenizer(chosen, path, folder.Configuration)) { TemplateReader = () => Templates.ChatTemplate.ReadFolder(path) });
+            chosen => LoadTokenizer(chosen, path, folder.Configuration))
+        { TemplateReader = () => Templates.ChatTemplate.ReadFolder(path) });
     }
 
     private static ModelCheckpoint OpenLlama2c(string path)
