@@ -62,8 +62,7 @@ internal static unsafe class GemmComparison
     {
         peer?.SetThreads(threads);
         double work = 2.0 * n * n * n / 1e9;
-        // About a second and a half for each side.
-        int rounds = options.Rounds ?? Math.Clamp((int)(1.5 * 60 * threads / work), 5, 101);
+        int rounds = options.Rounds ?? Math.Clamp((int)(200 / work), 3, 11);
         IReadOnlyList<(double Median, double Best)> times = peer is null ? Interleaved.Measure(rounds, ours) : Interleaved.Measure(rounds, ours, theirs);
         string line = string.Create(CultureInfo.InvariantCulture, $"| {name} {n} | {threads} | {work / times[0].Median:F1} ({work / times[0].Best:F1}) ");
         line += peer is null

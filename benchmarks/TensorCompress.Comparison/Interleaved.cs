@@ -5,6 +5,9 @@ namespace TensorCompress.Comparison;
 /// <summary>Times several things in turn, round after round, so that a machine that drifts drifts for all of them.</summary>
 internal static class Interleaved
 {
+    // OpenBLAS's threads spin for 110 ms after their work; a pause before every run keeps them off the other's processor.
+    private const int PauseMilliseconds = 160;
+
     /// <summary>Runs each body once to warm up, then all in turn.</summary>
     /// <returns>Per body, median and best seconds.</returns>
     public static IReadOnlyList<(double Median, double Best)> Measure(int rounds, params ReadOnlySpan<Action> bodies)
@@ -20,6 +23,7 @@ internal static class Interleaved
         {
             for (int i = 0; i < bodies.Length; i++)
             {
+                Thread.Sleep(PauseMilliseconds);
                 long start = Stopwatch.GetTimestamp();
                 bodies[i]();
                 seconds[i][round] = Stopwatch.GetElapsedTime(start).TotalSeconds;

@@ -9,9 +9,12 @@ namespace TensorCompress.Comparison;
 /// <param name="Rounds">Interleaved rounds a figure is the median of; null for the verb's own choice.</param>
 /// <param name="Tokenizer">Tokenizer file or folder.</param>
 /// <param name="Texts">Folder of texts.</param>
-internal sealed record Options(string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null)
+/// <param name="Model">Checkpoint folder or GGUF file.</param>
+/// <param name="Text">Calibration text.</param>
+internal sealed record Options(
+    string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null)
 {
-    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER]";
+    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE]";
 
     public static Options Parse(ReadOnlySpan<string> args)
     {
@@ -25,6 +28,8 @@ internal sealed record Options(string OpenBlas, IReadOnlyList<int> Threads, IRea
                 "--threads" => options with { Threads = Numbers(value) },
                 "--sizes" => options with { Sizes = Numbers(value) },
                 "--rounds" => options with { Rounds = Numbers(value)[0] },
+                "--model" => options with { Model = value },
+                "--text" => options with { Text = value },
                 "--tokenizer" => options with { Tokenizer = value },
                 "--texts" => options with { Texts = value },
                 _ => throw new ArgumentException($"{args[i]} is not known. {Usage}"),

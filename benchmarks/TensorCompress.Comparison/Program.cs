@@ -4,8 +4,14 @@ using TensorCompress.Comparison;
 Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
+    ["mpo"] = MpoComparison.Run,
+    ["mpo-time"] = MpoComparison.RunFactorisation,
+    ["mpo-fit"] = MpoFitComparison.Run,
     ["tokenize"] = TokenizerSpeed.Run,
-    ["svd"] = SvdComparison.Run,
+    ["gguf"] = GgufSpeed.Run,
+    ["load"] = LoadSpeed.Run,
+    ["svd"] = SvdComparison.RunFull,
+    ["svd-truncated"] = SvdComparison.RunTruncated,
     ["svd-large"] = SvdComparison.RunLarge,
 };
 

@@ -83,9 +83,27 @@ public sealed class JsonTests
         Assert.Equal("llama2.c", dense.GetProperty("format").GetString());
         Assert.All(dense.GetProperty("layers").EnumerateArray(), layer => Assert.Equal("dense", layer.GetProperty("method").GetString()));
 
+        JsonElement type = Assert.Single(dense.GetProperty("tensorTypes").EnumerateArray());
+        Assert.Equal("F32", type.GetProperty("type").GetString());
+        Assert.Equal(dense.GetProperty("tensors").GetArrayLength(), type.GetProperty("tensors").GetInt32());
+        Assert.Equal(JsonValueKind.Null, dense.GetProperty("chatTemplate").ValueKind);
+
         JsonElement compressed = ToolProcess.Run("inspect", Stories.Scalar, "--cpu", "--json").Json();
         Assert.All(compressed.GetProperty("layers").EnumerateArray(), layer => Assert.Equal("scalar", layer.GetProperty("method").GetString()));
         Assert.True(compressed.GetProperty("cpu").GetProperty("logicalCores").GetInt32() > 0);
+    }
+
+    [Fact]
+    public void Inspect_explains_one_layer_with_a_picture_of_its_spectra()
+    {
+        const string Layer = "model.layers.0.mlp.up_proj";
+        JsonElement compressed = ToolProcess.Run("inspect", Stories.Mpo, "--layer", Layer, "--json").Json();
+        Assert.Equal((Layer, "mpo"), (compressed.GetProperty("layer").GetString(), compressed.GetProperty("facts").GetProperty("method").GetString()));
+        double[] values = [.. compressed.GetProperty("spectra")[0].GetProperty("values").EnumerateArray().Select(value => value.GetDouble())];
+        Assert.True(values.Length > 1 && values.SequenceEqual(values.OrderDescending()));
+        string text = ToolProcess.Run("inspect", Stories.Mpo, "--layer", Layer).Succeeds().Output;
+        foreach (string part in new[] { "entanglement entropy", "relative error", "multiplies", "█" }) Assert.Contains(part, text, StringComparison.Ordinal);
+        Assert.Contains("singular values", ToolProcess.Run("inspect", Stories.Name, "--layer", Layer).Succeeds().Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -83,6 +83,25 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    public void Gguf_file_predicts_like_its_source_and_a_compressed_model_becomes_one()
+    {
+        using var folder = new TemporaryFolder();
+        JsonElement made = ToolProcess.Run("convert", Stories.Name, "-o", folder.File("f32.gguf"), "--to", "gguf", "--type", "f32", "--json").Json();
+        Assert.Equal("f32", made.GetProperty("type").GetString());
+        Assert.Equal(new FileInfo(folder.File("f32.gguf")).Length, made.GetProperty("storedBytes").GetInt64());
+        ToolProcess.Run("convert", Stories.Scalar, "-o", folder.File("q8_0.gguf"), "--to", "gguf", "--type", "q8_0").Succeeds();
+        JsonElement inspected = ToolProcess.Run("inspect", folder.File("q8_0.gguf"), "--json").Json();
+        Assert.Equal("Q8_0", inspected.GetProperty("tensorTypes")[0].GetProperty("type").GetString());
+        Assert.Contains("quantised", inspected.GetProperty("warnings").GetRawText(), StringComparison.Ordinal);
+        ToolProcess.Run("convert", Stories.Name, "-o", folder.File("f32.gguf"), "--to", "gguf").Fails(2);
+
+        ToolProcess.Run("convert", folder.File("f32.gguf"), "-o", folder.File("back"), "--type", "f32").Succeeds();
+        string[] ids = [.. new[] { Stories.Name, folder.File("back") }.Select(model =>
+            ToolProcess.Run("generate", model, "--prompt-ids", "1,403,407,261,378", "--max-tokens", "24", "--temperature", "0", "--json").Json().GetProperty("ids").GetRawText())];
+        Assert.Equal(ids[0], ids[1]);
+    }
+
+    [Fact]
     public void Compressed_model_becomes_dense_again()
     {
         using var folder = new TemporaryFolder();

@@ -15,7 +15,6 @@ public sealed class UsageTests
         { "plan", "plan" },
         { "work", "work" },
         { "merge", "merge" },
-        { "--calibration", "compress stories260K -o out --method scalar --calibration text.txt" },
         { "--calibration-tokens", "compress stories260K -o out --method scalar --calibration-tokens 9" },
         { "--context", "compress stories260K -o out --method scalar --context 9" },
         { "--target-bits", "compress stories260K -o out --target-bits 4" },
@@ -25,13 +24,10 @@ public sealed class UsageTests
         { "--restart", "compress stories260K -o out --method scalar --restart" },
         { "dbf", "compress stories260K -o out --method dbf --bits 2" },
         { "qet", "compress stories260K -o out --method qet --bits 3" },
-        { "lowrank", "compress stories260K -o out --method lowrank --share 0.5" },
         { "dbf", "compress stories260K -o out --method scalar --bits 4 --head dbf:2" },
         { "--kv", "eval stories260K --text a.txt --kv q8" },
         { "--save-plot", "eval stories260K --text a.txt --save-plot p.svg" },
         { "--kv", "generate stories260K --prompt a --kv q8/q8" },
-        { "--layer", "inspect stories260K --layer model.layers.0.mlp.up_proj" },
-        { "gguf", "convert stories260K -o out --to gguf" },
     };
 
     public static TheoryData<string, string> WrongUsage => new()
@@ -67,6 +63,7 @@ public sealed class UsageTests
         { "--to", "convert stories260K -o out --to onnx" },
         { "--cpu", "inspect" },
         { "--detail", "inspect --detail" },
+        { "nowhere", "inspect stories260K --layer nowhere" },
         { "b", "verify a b" },
     };
 

@@ -4,6 +4,7 @@ using System.Text;
 using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
 using TensorCompress.Inference;
+using TensorCompress.Layers;
 using TensorCompress.Templates;
 using TensorCompress.Tokenization;
 
@@ -23,12 +24,13 @@ internal sealed class GenerateCommand : ToolCommand
     private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Go on after an end token." };
     private readonly Option<string> _tokenizer = ToolOptions.TokenizerFile();
     private readonly Option<int?> _threads = ToolOptions.Threads();
+    private readonly Option<RuntimeOptions?> _activations = ToolOptions.Activations();
 
     public GenerateCommand()
         : base("generate", "Continues a prompt.")
     {
         Add(_model);
-        foreach (Option option in (Option[])[_prompt, _promptIds, _chat, _system, .. _sampling.Options, _logprobs, _echo, _ignoreEos, _tokenizer, _threads]) Add(option);
+        foreach (Option option in (Option[])[_prompt, _promptIds, _chat, _system, .. _sampling.Options, _logprobs, _echo, _ignoreEos, _tokenizer, _threads, _activations]) Add(option);
     }
 
     protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
@@ -41,7 +43,13 @@ internal sealed class GenerateCommand : ToolCommand
         GenerationOptions options = GenerationOptionsOf(arguments);
         using LanguageModel model = LanguageModel.Load(
             BundledModels.Resolve(arguments.GetRequiredValue(_model)),
-            new LanguageModelOptions { Pool = ToolOptions.Pool(arguments.GetValue(_threads)), TokenizerPath = arguments.GetValue(_tokenizer) }, cancellationToken);
+            new LanguageModelOptions
+            {
+                Pool = ToolOptions.Pool(arguments.GetValue(_threads)),
+                Runtime = arguments.GetValue(_activations) ?? RuntimeOptions.Default,
+                TokenizerPath = arguments.GetValue(_tokenizer),
+            },
+            cancellationToken);
         string? promptText = isChat ? RenderChat(model, arguments) : arguments.GetValue(_prompt);
         int[] prompt = promptIds ?? Encode(model, promptText!, addsSpecialTokens: !isChat);
         if (prompt.Length == 0) throw new UsageException("the prompt has no token");

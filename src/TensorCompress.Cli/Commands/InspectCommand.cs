@@ -3,8 +3,11 @@ using System.Globalization;
 using Spectre.Console;
 using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
+using TensorCompress.Compression;
+using TensorCompress.Inference;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Models;
+using TensorCompress.Storage;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Cli.Commands;
@@ -14,6 +17,7 @@ internal sealed class InspectCommand : ToolCommand
 {
     private readonly Argument<string> _model = ToolOptions.Model();
     private readonly Option<bool> _cpu = new("--cpu") { Description = "Show what this CPU offers." };
+    private readonly Option<string> _layer = new("--layer") { Description = "Show one layer: what its method says about it, with a picture of its spectra.", HelpName = "NAME" };
     private readonly Option<string> _tokenizer = ToolOptions.TokenizerFile();
 
     public InspectCommand()
@@ -22,6 +26,7 @@ internal sealed class InspectCommand : ToolCommand
         _model.Arity = ArgumentArity.ZeroOrOne;
         Add(_model);
         Add(_cpu);
+        Add(_layer);
         Add(_tokenizer);
     }
 
@@ -31,8 +36,14 @@ internal sealed class InspectCommand : ToolCommand
         if (arguments.GetValue(_model) is { } model)
         {
             using ModelCheckpoint checkpoint = ModelCheckpoint.Open(BundledModels.Resolve(model));
-            Tokenizer? tokenizer = checkpoint.LoadTokenizer(arguments.GetValue(_tokenizer));
-            InspectionJson inspection = ModelInspection.Of(checkpoint, tokenizer, cpu is null ? null : ToJson(cpu));
+            if (arguments.GetValue(_layer) is { } layer)
+            {
+                ShowLayer(checkpoint, layer, console);
+                return ExitCode.Done;
+            }
+
+            (Tokenizer? tokenizer, string? fault) = LoadTokenizer(checkpoint, arguments.GetValue(_tokenizer));
+            InspectionJson inspection = ModelInspection.Of(checkpoint, tokenizer, fault, cpu is null ? null : ToJson(cpu));
             Describe(console, inspection);
             console.WriteJson(inspection, ToolJson.Output.InspectionJson);
         }
@@ -49,6 +60,46 @@ internal sealed class InspectCommand : ToolCommand
         return ExitCode.Done;
     }
 
+    private static void ShowLayer(ModelCheckpoint checkpoint, string layer, ToolConsole console)
+    {
+        WeightExplanation explanation;
+        try
+        {
+            explanation = LayerExplanation.Of(checkpoint, layer);
+        }
+        catch (ArgumentException fault)
+        {
+            throw new UsageException(fault.Message);
+        }
+
+        Table facts = Facts();
+        Fact(facts, "layer", layer);
+        foreach ((string name, string value) in explanation.Facts) Fact(facts, name, value);
+        foreach (WeightSpectrum spectrum in explanation.Spectra)
+        {
+            Fact(facts, spectrum.Name, SpectrumBars.Range(spectrum.Values));
+            Fact(facts, "", SpectrumBars.Draw(spectrum.Values));
+        }
+
+        console.Write(facts);
+        console.WriteJson(
+            new LayerExplanationJson(layer, explanation.Facts.ToDictionary(fact => fact.Key, fact => fact.Value), [.. explanation.Spectra.Select(spectrum => new SpectrumJson(spectrum.Name, spectrum.Values))]),
+            ToolJson.Output.LayerExplanationJson);
+    }
+
+    // A model can be looked at although its tokenizer cannot be used.
+    private static (Tokenizer? Tokenizer, string? Fault) LoadTokenizer(ModelCheckpoint checkpoint, string? chosen)
+    {
+        try
+        {
+            return (checkpoint.LoadTokenizer(chosen), null);
+        }
+        catch (TensorFormatException fault) when (fault.Kind == TensorFormatError.Unsupported && chosen is null)
+        {
+            return (null, fault.Message);
+        }
+    }
+
     private static void Describe(ToolConsole console, InspectionJson model)
     {
         Table facts = Facts();
@@ -56,8 +107,10 @@ internal sealed class InspectCommand : ToolCommand
         Fact(facts, "architecture", $"{model.Architecture}: {model.Blocks} blocks, width {model.HiddenSize}, vocabulary {model.VocabularySize}, context {model.ContextLength}");
         Fact(facts, "parameters", Figures.Count(model.Parameters));
         Fact(facts, "stored", $"{Figures.Bytes(model.StoredBytes)}, {Figures.Bits(model.BitsPerWeight)} bits per weight, {Figures.Bits(model.LinearBitsPerWeight)} over the linear layers");
+        Fact(facts, "tensors", string.Join(", ", model.TensorTypes.Select(type => $"{Figures.Count(type.Tensors)} {type.Type} ({Figures.Bytes(type.StoredBytes)})")));
         Fact(facts, "tokenizer", model.Tokenizer ?? "none");
-        Fact(facts, "chat template", model.ChatTemplates is null ? "none" : string.Join(", ", model.ChatTemplates.Select(template => $"{template.Key} ({template.Value} characters)")));
+        Fact(facts, "chat template", model.ChatTemplate ?? "none");
+        if (model.ChatTemplates is { Count: > 1 } named) Fact(facts, "templates", string.Join(", ", named.Select(template => $"{template.Key} ({template.Value} characters)")));
         foreach (string warning in model.Warnings) Fact(facts, "note", warning);
         console.Write(facts);
 

@@ -31,8 +31,6 @@ internal static class MissingParts
         new("eval", "--kv"),
         new("eval", "--save-plot"),
         new("generate", "--kv"),
-        new("inspect", "--layer"),
-        new("convert", "--to", Value: "gguf"),
     ];
 
     /// <summary>Makes the missing verbs and options known to the parser, hidden from help.</summary>

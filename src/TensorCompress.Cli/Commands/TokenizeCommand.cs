@@ -4,6 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
 using TensorCompress.Models;
+using TensorCompress.Models.Gguf;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Cli.Commands;

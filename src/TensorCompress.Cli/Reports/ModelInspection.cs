@@ -2,6 +2,7 @@ using TensorCompress.Compression;
 using TensorCompress.Models;
 using TensorCompress.Pipeline;
 using TensorCompress.Storage;
+using TensorCompress.Templates;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Cli.Reports;
@@ -11,10 +12,11 @@ internal static class ModelInspection
 {
     private const string DenseMethod = "dense";
 
-    public static InspectionJson Of(ModelCheckpoint checkpoint, Tokenizer? tokenizer, CpuJson? cpu)
+    public static InspectionJson Of(ModelCheckpoint checkpoint, Tokenizer? tokenizer, string? tokenizerFault, CpuJson? cpu)
     {
         ModelDefinition definition = checkpoint.Definition;
         ModelSize size = ModelSize.Of(checkpoint);
+        ChatTemplate? template = checkpoint.LoadChatTemplate();
         return new InspectionJson
         {
             Model = checkpoint.Path,
@@ -29,10 +31,17 @@ internal static class ModelInspection
             BitsPerWeight = size.BitsPerWeight,
             LinearBitsPerWeight = size.LinearBitsPerWeight,
             Tokenizer = tokenizer?.Kind,
-            ChatTemplates = checkpoint.LoadChatTemplate()?.Sources.ToDictionary(template => template.Key, template => template.Value.Length),
+            ChatTemplate = template?.DefaultSource is { } source ? ChatTemplateFamily.Of(source) : null,
+            TensorTypes =
+            [
+                .. checkpoint.Tensors.Tensors.Keys.GroupBy(checkpoint.StoredTensorType)
+                    .Select(type => new TensorTypeJson(type.Key, type.Count(), type.Sum(checkpoint.StoredTensorBytes)))
+                    .OrderByDescending(type => type.StoredBytes),
+            ],
+            ChatTemplates = template?.Sources.ToDictionary(entry => entry.Key, entry => entry.Value.Length),
             Layers = [.. definition.Linears.Select(linear => Summarize(checkpoint, linear))],
-            Tensors = [.. checkpoint.Tensors.Tensors.Values.Select(tensor => new TensorJson(tensor.Name, tensor.ElementType.ToString(), tensor.Shape))],
-            Warnings = [.. checkpoint.Warnings, .. UnusualThings(checkpoint, tokenizer)],
+            Tensors = [.. checkpoint.Tensors.Tensors.Values.Select(tensor => new TensorJson(tensor.Name, checkpoint.StoredTensorType(tensor.Name), tensor.Shape))],
+            Warnings = [.. checkpoint.Warnings, .. UnusualThings(checkpoint, tokenizer), .. tokenizerFault is null ? [] : new[] { $"the tokenizer cannot be used: {tokenizerFault}" }],
             Cpu = cpu,
         };
     }

@@ -19,6 +19,7 @@ namespace TensorCompress.Cli.Reports;
 [JsonSerializable(typeof(EvaluationJson))]
 [JsonSerializable(typeof(GenerationJson))]
 [JsonSerializable(typeof(InspectionJson))]
+[JsonSerializable(typeof(LayerExplanationJson))]
 [JsonSerializable(typeof(TokenizationJson))]
 [JsonSerializable(typeof(TokenizationRequestJson))]
 [JsonSerializable(typeof(VerificationJson))]
@@ -48,6 +49,12 @@ internal sealed record CompressionJson(IReadOnlyList<LayerJson> Layers, long Sto
 
 /// <summary>One layer; the output error needs activations and is null without them.</summary>
 internal sealed record LayerJson(string Name, string Method, long StoredBytes, double BitsPerWeight, double RelativeError, double? OutputError, double Seconds);
+
+/// <summary><c>inspect --layer --json</c>.</summary>
+internal sealed record LayerExplanationJson(string Layer, IReadOnlyDictionary<string, string> Facts, IReadOnlyList<SpectrumJson> Spectra);
+
+/// <summary>Numbers in descending order.</summary>
+internal sealed record SpectrumJson(string Name, IReadOnlyList<double> Values);
 
 /// <summary><c>convert --json</c>.</summary>
 internal sealed record ConversionJson(string Output, string Type, long StoredBytes, double BitsPerWeight, double Seconds);
@@ -189,6 +196,11 @@ internal sealed record InspectionJson
     /// <summary>Kind of the tokenizer; null where none lies beside the model.</summary>
     public required string? Tokenizer { get; init; }
 
+    /// <summary>Family of the chat template; null where there is none.</summary>
+    public required string? ChatTemplate { get; init; }
+
+    /// <summary>Stored tensors by type, the largest share of bytes first.</summary>
+    public required IReadOnlyList<TensorTypeJson> TensorTypes { get; init; }
     /// <summary>Names of the chat templates with their lengths in characters; null where there is none.</summary>
     public required IReadOnlyDictionary<string, int>? ChatTemplates { get; init; }
 
@@ -204,6 +216,9 @@ internal sealed record InspectionJson
 
 /// <summary>A matrix of the model and how it is stored.</summary>
 internal sealed record LayerSummaryJson(string Name, string Method, int OutputDimension, int InputDimension, long StoredBytes, double BitsPerWeight);
+
+/// <summary>The tensors of one stored type.</summary>
+internal sealed record TensorTypeJson(string Type, int Tensors, long StoredBytes);
 
 /// <summary>A stored tensor.</summary>
 internal sealed record TensorJson(string Name, string Type, IReadOnlyList<long> Shape);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
@@ -55,9 +56,31 @@ public abstract class CompressedWeight : IDisposable
         return dense;
     }
 
+    /// <summary>Packs the weight for this processor with the default options.</summary>
+    /// <inheritdoc cref="CreateLayer(RuntimeOptions)"/>
+    public LinearLayer CreateLayer() => CreateLayer(RuntimeOptions.Default);
+
     /// <summary>Packs the weight for this processor. The layer is independent of the weight, which may be disposed afterwards.</summary>
     /// <remarks>The layer keeps at most 1.25 x <see cref="StoredBytes"/> + 64 KiB.</remarks>
-    public abstract LinearLayer CreateLayer();
+    /// <param name="options">Precision of activations.</param>
+    public abstract LinearLayer CreateLayer(RuntimeOptions options);
+
+    /// <summary>What the weight has to say about itself, for people.</summary>
+    public WeightExplanation Explain()
+    {
+        WeightExplanation own = ExplainMethod();
+        return own with
+        {
+            Facts =
+            [
+                new("method", Method.Name),
+                new("shape", $"{OutputDimension} x {InputDimension}"),
+                new("stored", string.Create(CultureInfo.InvariantCulture, $"{StoredBytes:N0} bytes, {BitsPerWeight:F3} bits per weight")),
+                new("parts", string.Join(", ", Parts.Select(part => $"{part.Name} {part.ElementType.Name()} [{string.Join(", ", part.Shape)}]"))),
+                .. own.Facts,
+            ],
+        };
+    }
 
     /// <summary>Frees what the weight holds.</summary>
     public void Dispose()
@@ -68,6 +91,9 @@ public abstract class CompressedWeight : IDisposable
 
     /// <summary><see cref="ToDense(MatrixView{float})"/> after its checks.</summary>
     protected abstract void WriteDense(MatrixView<float> destination);
+
+    /// <summary>What only the method knows: added to <see cref="Explain"/>.</summary>
+    protected virtual WeightExplanation ExplainMethod() => new([], []);
 
     /// <summary>Frees what the weight holds.</summary>
     protected virtual void Dispose(bool disposing)

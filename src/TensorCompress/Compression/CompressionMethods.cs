@@ -1,3 +1,4 @@
+using TensorCompress.Compression.BlockTensorTrain;
 using TensorCompress.Compression.Dense;
 using TensorCompress.Compression.LowRank;
 using TensorCompress.Compression.Mpo;
@@ -14,6 +15,7 @@ public static class CompressionMethods
         DenseMethod.Instance,
         ScalarMethod.Instance,
         LowRankMethod.Instance,
+        BlockTensorTrainMethod.Instance,
         MpoMethod.Instance,
     ];
 

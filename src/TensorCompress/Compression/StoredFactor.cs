@@ -51,16 +51,26 @@ internal sealed class StoredFactor : IDisposable
         new(type, FloatRounding.Round(values, type, parameterName), (int)values.Columns);
 
     /// <summary>Reads a part of a stored weight.</summary>
+    /// <param name="stored">The weight.</param>
+    /// <param name="method">The method whose part it is.</param>
+    /// <param name="part">The part's name.</param>
+    /// <param name="type">F32, F16 or BF16.</param>
+    /// <param name="shape">The part's shape.</param>
+    /// <param name="rows">Rows of the factor, over which the elements are spread in order.</param>
     /// <exception cref="Storage.TensorFormatException">It is missing, of another type or shape, or holds a value that is not finite.</exception>
-    public static StoredFactor Read(StoredWeight stored, ICompressionMethod method, string part, ElementType type, int rows, int columns)
+    public static StoredFactor Read(StoredWeight stored, ICompressionMethod method, string part, ElementType type, ReadOnlySpan<long> shape, int rows)
     {
-        Matrix<byte> bytes = stored.ReadBytes(method, part, type, [rows, columns]);
+        using Matrix<byte> bytes = stored.ReadBytes(method, part, type, shape);
         stored.ThrowIfNotFinite(method, part, type, bytes);
-        return new StoredFactor(type, bytes, columns);
+        var factor = new Matrix<byte>(rows, (nint)(bytes.ByteLength / rows));
+        new MatrixView<byte>(bytes, 0, factor.Rows, factor.Columns, factor.Columns).CopyTo(factor.View);
+        return new StoredFactor(type, factor, (int)(factor.Columns * 8 / type.BitWidth()));
     }
 
     /// <summary>The factor as a part of a file.</summary>
-    public WeightPart Part(string name) => new(name, Type, [Rows, Columns], stream =>
+    /// <param name="name">The part's name.</param>
+    /// <param name="shape">Its shape there, of as many elements; null for rows and columns.</param>
+    public WeightPart Part(string name, IReadOnlyList<long>? shape = null) => new(name, Type, shape ?? [Rows, Columns], stream =>
     {
         byte[] row = new byte[Columns * Type.BitWidth() / 8];
         for (int i = 0; i < Rows; i++)
@@ -78,21 +88,29 @@ internal sealed class StoredFactor : IDisposable
     /// <param name="input">[tokens, columns].</param>
     /// <param name="destination">[tokens, rows], overwritten.</param>
     /// <param name="pool">Threads; the result does not depend on their number.</param>
-    public void Multiply(MatrixView<float> input, MatrixView<float> destination, ComputePool pool)
+    public void Multiply(MatrixView<float> input, MatrixView<float> destination, ComputePool pool) => Multiply(0, Rows, input, destination, pool);
+
+    /// <summary>y = F x for each token, with consecutive rows of F.</summary>
+    /// <param name="first">First row.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="input">[tokens, columns].</param>
+    /// <param name="destination">[tokens, rows], overwritten.</param>
+    /// <param name="pool">Threads; the result does not depend on their number.</param>
+    public void Multiply(nint first, nint rows, MatrixView<float> input, MatrixView<float> destination, ComputePool pool)
     {
         if (_floats is not null)
         {
-            LinearProduct.Forward(_floats.View, input, destination, pool);
+            LinearProduct.Forward(_floats.RowRange(first, rows), input, destination, pool);
             return;
         }
 
-        pool.For(Rows, nint.Max(BlockRows, LinearProduct.RowGrain(Columns, input.Rows)), (start, end) =>
+        pool.For(rows, nint.Max(BlockRows, LinearProduct.RowGrain(Columns, input.Rows)), (start, end) =>
         {
             using var block = new Matrix<float>(BlockRows, Columns);
             for (nint row = start; row < end; row += BlockRows)
             {
                 nint count = nint.Min(BlockRows, end - row);
-                for (nint i = 0; i < count; i++) ReadRow((int)(row + i), block.Row(i));
+                for (nint i = 0; i < count; i++) ReadRow((int)(first + row + i), block.Row(i));
                 DotProducts.Multiply(block.RowRange(0, count), input, destination.ColumnRange(row, count));
             }
         });
@@ -113,16 +131,17 @@ internal sealed class StoredFactor : IDisposable
         return matrix;
     }
 
-    /// <summary>The sum of all rows with coefficients.</summary>
+    /// <summary>The sum of consecutive rows with coefficients.</summary>
+    /// <param name="first">First row.</param>
     /// <param name="coefficients">One for each row.</param>
     /// <param name="destination">As long as a row, overwritten.</param>
-    public void CombineRows(ReadOnlySpan<float> coefficients, Span<float> destination)
+    public void CombineRows(int first, ReadOnlySpan<float> coefficients, Span<float> destination)
     {
         destination.Clear();
         var row = new float[Columns];
-        for (int i = 0; i < Rows; i++)
+        for (int i = 0; i < coefficients.Length; i++)
         {
-            ReadRow(i, row);
+            ReadRow(first + i, row);
             Scaling.AddScaled(row, coefficients[i], destination);
         }
     }

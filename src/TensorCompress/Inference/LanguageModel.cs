@@ -16,6 +16,9 @@ public sealed record LanguageModelOptions
     /// <summary>A tokenizer file or folder in place of the one beside the model.</summary>
     public string? TokenizerPath { get; init; }
 
+    /// <summary>How the layers are packed to run.</summary>
+    public RuntimeOptions Runtime { get; init; } = RuntimeOptions.Default;
+
     /// <summary>Loads no tokenizer: for work on ids only.</summary>
     public bool WithoutTokenizer { get; init; }
 }
@@ -80,9 +83,28 @@ public sealed class LanguageModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         options ??= new LanguageModelOptions();
-        Tokenizer? tokenizer = options.WithoutTokenizer ? null : checkpoint.LoadTokenizer(options.TokenizerPath);
+        _ = checkpoint.Definition; // a bad configuration is told before anything is read
+        // One thread makes the tokenizer, while the others read the weights.
+        Task<Tokenizer?> tokenizer = options switch
+        {
+            { WithoutTokenizer: true } => Task.FromResult<Tokenizer?>(null),
+            { Pool.Threads: 1 } => Task.FromResult(checkpoint.LoadTokenizer(options.TokenizerPath)),
+            _ => Task.Run(() => checkpoint.LoadTokenizer(options.TokenizerPath), CancellationToken.None),
+        };
         ChatTemplate? chatTemplate = options.WithoutTokenizer ? null : checkpoint.LoadChatTemplate();
-        return new LanguageModel(WeightLoader.Load(checkpoint, options.Pool, cancellationToken), tokenizer, chatTemplate, checkpoint.WeightBytes, options);
+        ModelWeights? weights = null;
+        try
+        {
+            weights = WeightLoader.Load(checkpoint, options.Runtime, options.Pool, cancellationToken);
+            return new LanguageModel(weights, tokenizer.GetAwaiter().GetResult(), chatTemplate, checkpoint.WeightBytes, options);
+        }
+        catch
+        {
+            weights?.Dispose();
+            // The checkpoint may be closed when this returns.
+            ((IAsyncResult)tokenizer).AsyncWaitHandle.WaitOne();
+            throw;
+        }
     }
 
     /// <summary>Begins a sequence.</summary>

@@ -13,8 +13,8 @@ internal static unsafe class PanelPacking
     /// <summary>Room behind the last panel that packing may overwrite, in elements.</summary>
     public const int Slack = 16;
 
-    // Panels that are filled together where lines are a stride apart: one page then gives several neighbouring cache lines.
-    private const int PanelsTogether = 4;
+    // Panels that are filled together where lines are a stride apart: a visit to a page then reads a kilobyte of it.
+    private const int PanelsTogether = 16;
 
     /// <summary>Packs.</summary>
     /// <param name="source">Element of the first line at the first k.</param>
@@ -69,7 +69,8 @@ internal static unsafe class PanelPacking
     {
         int block = Block<T>();
         nint k = 0;
-        if (depthStride == 1 && block > 1)
+        // Panels much narrower than a square would be overwritten far beyond their end, where another thread may be at work.
+        if (depthStride == 1 && block > 1 && 2 * width > block)
         {
             int lastBlock = (width - 1) / block * block;
             for (; k <= depth - block; k += block)

@@ -43,53 +43,53 @@ internal static class ProductTile
         {
             TRegister b0 = TRegister.Load(b), b1 = TRegister.Load(b + TRegister.Count);
             TRegister x = TRegister.Broadcast(a[0]);
-            c00 = TRegister.FusedMultiplyAdd(x, b0, c00);
-            c01 = TRegister.FusedMultiplyAdd(x, b1, c01);
+            TRegister.Accumulate(ref c00, x, b0);
+            TRegister.Accumulate(ref c01, x, b1);
             x = TRegister.Broadcast(a[1]);
-            c10 = TRegister.FusedMultiplyAdd(x, b0, c10);
-            c11 = TRegister.FusedMultiplyAdd(x, b1, c11);
+            TRegister.Accumulate(ref c10, x, b0);
+            TRegister.Accumulate(ref c11, x, b1);
             x = TRegister.Broadcast(a[2]);
-            c20 = TRegister.FusedMultiplyAdd(x, b0, c20);
-            c21 = TRegister.FusedMultiplyAdd(x, b1, c21);
+            TRegister.Accumulate(ref c20, x, b0);
+            TRegister.Accumulate(ref c21, x, b1);
             x = TRegister.Broadcast(a[3]);
-            c30 = TRegister.FusedMultiplyAdd(x, b0, c30);
-            c31 = TRegister.FusedMultiplyAdd(x, b1, c31);
+            TRegister.Accumulate(ref c30, x, b0);
+            TRegister.Accumulate(ref c31, x, b1);
             if (TRows.Count > 4)
             {
                 x = TRegister.Broadcast(a[4]);
-                c40 = TRegister.FusedMultiplyAdd(x, b0, c40);
-                c41 = TRegister.FusedMultiplyAdd(x, b1, c41);
+                TRegister.Accumulate(ref c40, x, b0);
+                TRegister.Accumulate(ref c41, x, b1);
                 x = TRegister.Broadcast(a[5]);
-                c50 = TRegister.FusedMultiplyAdd(x, b0, c50);
-                c51 = TRegister.FusedMultiplyAdd(x, b1, c51);
+                TRegister.Accumulate(ref c50, x, b0);
+                TRegister.Accumulate(ref c51, x, b1);
             }
 
             if (TRows.Count > 6)
             {
                 x = TRegister.Broadcast(a[6]);
-                c60 = TRegister.FusedMultiplyAdd(x, b0, c60);
-                c61 = TRegister.FusedMultiplyAdd(x, b1, c61);
+                TRegister.Accumulate(ref c60, x, b0);
+                TRegister.Accumulate(ref c61, x, b1);
                 x = TRegister.Broadcast(a[7]);
-                c70 = TRegister.FusedMultiplyAdd(x, b0, c70);
-                c71 = TRegister.FusedMultiplyAdd(x, b1, c71);
+                TRegister.Accumulate(ref c70, x, b0);
+                TRegister.Accumulate(ref c71, x, b1);
                 x = TRegister.Broadcast(a[8]);
-                c80 = TRegister.FusedMultiplyAdd(x, b0, c80);
-                c81 = TRegister.FusedMultiplyAdd(x, b1, c81);
+                TRegister.Accumulate(ref c80, x, b0);
+                TRegister.Accumulate(ref c81, x, b1);
                 x = TRegister.Broadcast(a[9]);
-                c90 = TRegister.FusedMultiplyAdd(x, b0, c90);
-                c91 = TRegister.FusedMultiplyAdd(x, b1, c91);
+                TRegister.Accumulate(ref c90, x, b0);
+                TRegister.Accumulate(ref c91, x, b1);
                 x = TRegister.Broadcast(a[10]);
-                ca0 = TRegister.FusedMultiplyAdd(x, b0, ca0);
-                ca1 = TRegister.FusedMultiplyAdd(x, b1, ca1);
+                TRegister.Accumulate(ref ca0, x, b0);
+                TRegister.Accumulate(ref ca1, x, b1);
                 x = TRegister.Broadcast(a[11]);
-                cb0 = TRegister.FusedMultiplyAdd(x, b0, cb0);
-                cb1 = TRegister.FusedMultiplyAdd(x, b1, cb1);
+                TRegister.Accumulate(ref cb0, x, b0);
+                TRegister.Accumulate(ref cb1, x, b1);
                 x = TRegister.Broadcast(a[12]);
-                cc0 = TRegister.FusedMultiplyAdd(x, b0, cc0);
-                cc1 = TRegister.FusedMultiplyAdd(x, b1, cc1);
+                TRegister.Accumulate(ref cc0, x, b0);
+                TRegister.Accumulate(ref cc1, x, b1);
                 x = TRegister.Broadcast(a[13]);
-                cd0 = TRegister.FusedMultiplyAdd(x, b0, cd0);
-                cd1 = TRegister.FusedMultiplyAdd(x, b1, cd1);
+                TRegister.Accumulate(ref cd0, x, b0);
+                TRegister.Accumulate(ref cd1, x, b1);
             }
 
             a += aStep;
@@ -121,6 +121,16 @@ internal static class ProductTile
         }
     }
 
+    /// <summary>Asks for memory that a tile after the next will read, so that it waits in the second-level cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe T* Prefetch<T>(T* from, nint count)
+        where T : unmanaged
+    {
+        T* end = from + count;
+        for (; Sse.IsSupported && from < end; from += 64 / sizeof(T)) Sse.Prefetch1(from);
+        return from;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static unsafe void Update<TRegister, T>(T* c, TRegister sum0, TRegister sum1, TRegister alpha, TRegister beta, bool overwrite)
         where TRegister : struct, IRegister<TRegister, T>
@@ -133,8 +143,10 @@ internal static class ProductTile
             base1 = beta * TRegister.Load(c + TRegister.Count);
         }
 
-        TRegister.Store(TRegister.FusedMultiplyAdd(alpha, sum0, base0), c);
-        TRegister.Store(TRegister.FusedMultiplyAdd(alpha, sum1, base1), c + TRegister.Count);
+        TRegister.Accumulate(ref base0, alpha, sum0);
+        TRegister.Accumulate(ref base1, alpha, sum1);
+        TRegister.Store(base0, c);
+        TRegister.Store(base1, c + TRegister.Count);
     }
 }
 

@@ -56,10 +56,10 @@ internal static unsafe class TriangularBlock
             for (int j = 0; j < i; j++, solved += stride)
             {
                 TRegister factor = TRegister.Broadcast(lower[j]);
-                s0 = TRegister.FusedMultiplyAdd(factor, TRegister.Load(solved), s0);
-                s1 = TRegister.FusedMultiplyAdd(factor, TRegister.Load(solved + width), s1);
-                s2 = TRegister.FusedMultiplyAdd(factor, TRegister.Load(solved + 2 * width), s2);
-                s3 = TRegister.FusedMultiplyAdd(factor, TRegister.Load(solved + 3 * width), s3);
+                TRegister.Accumulate(ref s0, factor, TRegister.Load(solved));
+                TRegister.Accumulate(ref s1, factor, TRegister.Load(solved + width));
+                TRegister.Accumulate(ref s2, factor, TRegister.Load(solved + 2 * width));
+                TRegister.Accumulate(ref s3, factor, TRegister.Load(solved + 3 * width));
             }
 
             TRegister pivot = TRegister.Broadcast(lower[i]);
@@ -80,7 +80,7 @@ internal static unsafe class TriangularBlock
         {
             TRegister sum = TRegister.Load(row);
             T* solved = x;
-            for (int j = 0; j < i; j++, solved += stride) sum = TRegister.FusedMultiplyAdd(TRegister.Broadcast(lower[j]), TRegister.Load(solved), sum);
+            for (int j = 0; j < i; j++, solved += stride) TRegister.Accumulate(ref sum, TRegister.Broadcast(lower[j]), TRegister.Load(solved));
             TRegister.Store(sum / TRegister.Broadcast(lower[i]), row);
         }
     }

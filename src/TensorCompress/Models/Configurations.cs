@@ -10,7 +10,8 @@ internal static class Configurations
     private static readonly (string Name, ActivationFunction Function)[] Activations =
     [
         ("silu", ActivationFunction.Silu), ("swish", ActivationFunction.Silu),
-        ("gelu", ActivationFunction.GeluErf), ("gelu_new", ActivationFunction.GeluTanh), ("gelu_pytorch_tanh", ActivationFunction.GeluTanh), ("gelu_fast", ActivationFunction.GeluTanh),
+        ("gelu", ActivationFunction.GeluErf), ("gelu_python", ActivationFunction.GeluErf), ("gelu_new", ActivationFunction.GeluTanh), ("gelu_pytorch_tanh", ActivationFunction.GeluTanh), ("gelu_fast", ActivationFunction.GeluTanh),
+        ("gelu_accurate", ActivationFunction.GeluTanh), ("gelu_python_tanh", ActivationFunction.GeluTanh),
         ("relu", ActivationFunction.Relu),
     ];
 
@@ -30,8 +31,8 @@ internal static class Configurations
     /// The rotary embedding of all layers. Transformers 4 writes <c>rope_theta</c>, <c>rope_scaling</c> and a share of turned channels side by side, transformers 5 one object
     /// <c>rope_parameters</c>.
     /// </summary>
-    public static RotaryDefinition Rotary(ModelConfiguration configuration, int headDimension) =>
-        Rotary(configuration, configuration.Section("rope_parameters") ?? configuration.Section("rope_scaling"), headDimension, configuration.PositiveNumber(10000.0, "rope_theta", "rotary_emb_base"));
+    public static RotaryDefinition Rotary(ModelConfiguration configuration, int headDimension, double defaultTheta = 10000.0) =>
+        Rotary(configuration, configuration.Section("rope_parameters") ?? configuration.Section("rope_scaling"), headDimension, configuration.PositiveNumber(defaultTheta, "rope_theta", "rotary_emb_base"));
 
     /// <summary>A rotary embedding by its section of the configuration.</summary>
     /// <param name="configuration">The whole configuration.</param>
@@ -49,13 +50,13 @@ internal static class Configurations
         string type = section?.Text("rope_type", "type") ?? "default";
         switch (type)
         {
-            case "default": return new RotaryDefinition(plain);
-            case "linear": return new RotaryDefinition(RotaryFrequencies.Linear(plain, Required(section!, "factor")));
+            case "default": return new RotaryDefinition(plain) { Theta = theta };
+            case "linear":
+                double stretch = Required(section!, "factor");
+                return new RotaryDefinition(RotaryFrequencies.Linear(plain, stretch)) { Theta = theta, Scaling = new(type, stretch) };
             // Plain up to the context of the model; longer texts, for which it would change with the length, do not fit into a session.
-            case "dynamic": return new RotaryDefinition(plain);
-            case "llama3":
-                return new RotaryDefinition(RotaryFrequencies.Llama3(
-                    plain, Required(section!, "factor"), Required(section!, "low_freq_factor"), Required(section!, "high_freq_factor"), OriginalContext(configuration, section!)));
+            case "dynamic": return new RotaryDefinition(plain) { Theta = theta, Scaling = new(type, section!.PositiveNumber(1, "factor")) };
+            case "llama3": return Llama3(configuration, section!, plain, theta);
             case "yarn": return Yarn(configuration, section!, plain, theta);
             default: throw configuration.Unsupported("rope_type", type, "default, linear, dynamic, llama3, yarn");
         }
@@ -80,15 +81,29 @@ internal static class Configurations
         };
     }
 
+    private static RotaryDefinition Llama3(ModelConfiguration configuration, ModelConfiguration section, float[] plain, double theta)
+    {
+        double factor = Required(section, "factor"), low = Required(section, "low_freq_factor"), high = Required(section, "high_freq_factor");
+        if (high <= low) throw section.Fault(TensorFormatError.Value, $"\"high_freq_factor\" is {high}, not more than \"low_freq_factor\", {low}");
+        double context = OriginalContext(configuration, section);
+        return new RotaryDefinition(RotaryFrequencies.Llama3(plain, factor, low, high, context)) { Theta = theta, Scaling = new("llama3", factor) { OriginalContext = context } };
+    }
+
     private static RotaryDefinition Yarn(ModelConfiguration configuration, ModelConfiguration section, float[] plain, double theta)
     {
-        double factor = Required(section, "factor");
-        float[] frequencies = RotaryFrequencies.Yarn(
-            plain, theta, factor, OriginalContext(configuration, section), section.PositiveNumber(32, "beta_fast"), section.PositiveNumber(1, "beta_slow"), section.Flag("truncate", true));
+        var scaling = new RotaryScaling("yarn", Required(section, "factor"))
+        {
+            OriginalContext = OriginalContext(configuration, section),
+            BetaFast = section.PositiveNumber(32, "beta_fast"),
+            BetaSlow = section.PositiveNumber(1, "beta_slow"),
+            Truncates = section.Flag("truncate", true),
+        };
+        double factor = scaling.Factor;
+        float[] frequencies = RotaryFrequencies.Yarn(plain, theta, factor, scaling.OriginalContext, scaling.BetaFast, scaling.BetaSlow, scaling.Truncates);
         double Magnitude(double scale) => factor <= 1 ? 1 : 0.1 * scale * Math.Log(factor) + 1;
         double given = section.PositiveNumber(0, "attention_factor"), scale = section.PositiveNumber(0, "mscale"), all = section.PositiveNumber(0, "mscale_all_dim");
         double magnitude = given > 0 ? given : scale > 0 && all > 0 ? Magnitude(scale) / Magnitude(all) : Magnitude(1);
-        return new RotaryDefinition(frequencies, Magnitude: (float)magnitude);
+        return new RotaryDefinition(frequencies, Magnitude: (float)magnitude) { Theta = theta, Scaling = scaling };
     }
 
     private static double OriginalContext(ModelConfiguration configuration, ModelConfiguration section) =>

@@ -1,12 +1,26 @@
+using System.Text.Json.Nodes;
 using TensorCompress.Layers;
+using TensorCompress.Models.Gguf;
 using TensorCompress.Storage;
 
 namespace TensorCompress.Models;
 
 /// <summary>GPT-NeoX and Pythia (Black et al. 2022): LayerNorm, one matrix for queries, keys and values head by head, partly turned heads, attention and feed-forward layer side by side.</summary>
-internal sealed class GptNeoX : IArchitecture
+internal sealed class GptNeoX : IArchitecture, IGgufArchitecture
 {
+    private const string Prefix = "gpt_neox.";
+
     public string ModelType => "gpt_neox";
+
+    public string GgufArchitecture => "gptneox";
+
+    public GgufNames GgufNames { get; } = new(
+        Prefix + "layers.",
+        [new("token_embd", Prefix + "embed_in"), new("output_norm", Prefix + "final_layer_norm"), new("output", "embed_out")],
+        [
+            new("attn_norm", "input_layernorm"), new("attn_qkv", "attention.query_key_value", GgufLayout.PartsTogether), new("attn_output", "attention.dense"),
+            new("ffn_norm", "post_attention_layernorm"), new("ffn_up", "mlp.dense_h_to_4h"), new("ffn_down", "mlp.dense_4h_to_h"),
+        ]);
 
     public ModelDefinition Define(ModelConfiguration configuration, IReadOnlyDictionary<string, TensorInfo> tensors)
     {
@@ -28,9 +42,9 @@ internal sealed class GptNeoX : IArchitecture
             VocabularySize = vocabulary,
             HiddenSize = hidden,
             ContextLength = configuration.Dimension("max_position_embeddings"),
-            TokenEmbedding = new("gpt_neox.embed_in", vocabulary, hidden),
-            Blocks = [.. Enumerable.Range(0, configuration.BlockCount("num_hidden_layers")).Select(layer => Block($"gpt_neox.layers.{layer}"))],
-            FinalNorm = Norm("gpt_neox.final_layer_norm"),
+            TokenEmbedding = new(Prefix + "embed_in", vocabulary, hidden),
+            Blocks = [.. Enumerable.Range(0, configuration.BlockCount("num_hidden_layers")).Select(layer => Block($"{Prefix}layers.{layer}"))],
+            FinalNorm = Norm(Prefix + "final_layer_norm"),
             Head = configuration.Flag("tie_word_embeddings", false) ? null : new("embed_out", vocabulary, hidden),
         };
 
@@ -55,5 +69,40 @@ internal sealed class GptNeoX : IArchitecture
             FeedForwardNorm = Norm(prefix + ".post_attention_layernorm"),
             IsParallel = isParallel,
         };
+    }
+
+    public JsonObject CreateConfiguration(GgufModelMetadata metadata)
+    {
+        int hidden = metadata.Dimension("embedding_length"), heads = metadata.Dimension("attention.head_count");
+        if (hidden % heads != 0) throw metadata.Fault(TensorFormatError.Value, "embedding_length", $"is {hidden}, which {heads} heads cannot share evenly");
+        var configuration = new JsonObject
+        {
+            ["architectures"] = new JsonArray("GPTNeoXForCausalLM"),
+            ["model_type"] = ModelType,
+            ["hidden_size"] = hidden,
+            ["intermediate_size"] = metadata.Dimension("feed_forward_length"),
+            ["num_hidden_layers"] = metadata.BlockCount,
+            ["num_attention_heads"] = heads,
+            ["max_position_embeddings"] = metadata.Dimension("context_length"),
+            ["layer_norm_eps"] = metadata.PositiveNumber("attention.layer_norm_epsilon"),
+            ["use_parallel_residual"] = metadata.Flag("use_parallel_residual", true),
+            ["attention_bias"] = metadata.HasTensor("blk.0.attn_qkv.bias"),
+            ["hidden_act"] = "gelu",
+            ["tie_word_embeddings"] = !metadata.HasTensor("output.weight"),
+        };
+        GgufRotary.Read(metadata, configuration, hidden / heads, isPartlyTurned: true, 10000.0);
+        GgufVocabularies.AddSizeAndIds(metadata, configuration);
+        return configuration;
+    }
+
+    public void Export(GgufExport export)
+    {
+        if (export.Definition.Blocks[0].FeedForward.Activation == ActivationFunction.GeluErf)
+            export.Warnings.Add("llama.cpp computes the tanh approximation of GELU for this architecture: its logits differ by about a thousandth");
+        else export.RequireActivation(ActivationFunction.GeluTanh);
+        export.RepeatsTiedHead = true;
+        export.Dimensions();
+        export.Flag("use_parallel_residual", export.Definition.Blocks[0].IsParallel);
+        GgufRotary.Write(export, takesFactors: false);
     }
 }

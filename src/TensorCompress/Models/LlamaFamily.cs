@@ -22,16 +22,19 @@ internal sealed class LlamaFamily
 {
     private readonly ModelConfiguration _configuration;
 
-    public LlamaFamily(ModelConfiguration configuration)
+    /// <param name="configuration">The checkpoint's configuration.</param>
+    /// <param name="defaultHeadDimension">Channels of a head where the configuration has none; null to divide the hidden size.</param>
+    /// <param name="defaultTheta">Base of the rotary embedding where the configuration has none.</param>
+    public LlamaFamily(ModelConfiguration configuration, int? defaultHeadDimension = null, double defaultTheta = 10000.0)
     {
         _configuration = configuration;
         Hidden = configuration.Dimension("hidden_size");
         Layers = configuration.BlockCount("num_hidden_layers");
         Heads = configuration.Dimension("num_attention_heads");
         KeyValueHeads = configuration.OptionalDimension("num_key_value_heads") ?? Heads;
-        HeadDimension = configuration.OptionalDimension("head_dim") ?? Divide(Hidden, Heads);
+        HeadDimension = configuration.OptionalDimension("head_dim") ?? defaultHeadDimension ?? Divide(Hidden, Heads);
         if (Heads % KeyValueHeads != 0) throw configuration.Fault(TensorFormatError.Value, $"{Heads} attention heads cannot share {KeyValueHeads} key-value heads evenly");
-        RotaryDefinition rotary = Configurations.Rotary(configuration, HeadDimension);
+        RotaryDefinition rotary = Configurations.Rotary(configuration, HeadDimension, defaultTheta);
         Rotary = _ => rotary;
         Scale = 1f / MathF.Sqrt(HeadDimension);
         Activation = Configurations.Activation(configuration, "silu", "hidden_act");

@@ -2,9 +2,11 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using TensorCompress.Compression;
+using TensorCompress.Models.Gguf;
 using TensorCompress.Storage;
 using TensorCompress.Storage.Gguf;
 using TensorCompress.Templates;
+using TensorCompress.Tensors;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Models;
@@ -30,7 +32,7 @@ public sealed class ModelCheckpoint : IDisposable
         Tensors = tensors;
         WeightFiles = weightFiles;
         CompanionFiles = companionFiles;
-        _fileWarnings = warnings;
+        _fileWarnings = [.. warnings, .. Configuration.Ignored];
         _loadTokenizer = loadTokenizer;
         Manifest = CompressionManifest.Read(configuration, path);
     }
@@ -107,6 +109,12 @@ public sealed class ModelCheckpoint : IDisposable
     /// <summary>Whether a tensor repeats another: the head of a tied model.</summary>
     public bool IsRedundant(string tensor) => Definition.Head is null && tensor == "lm_head.weight";
 
+    /// <summary>The bytes of a file that travels with the model, or null.</summary>
+    internal byte[]? ReadCompanion(string name) => CompanionFiles.FirstOrDefault(file => file.Name == name)?.ReadAll();
+
+    /// <summary>Name of the type in which a tensor's values are stored: of GGUF files ggml's, else that of safetensors.</summary>
+    public string StoredTensorType(string tensor) => Tensors is GgufModelTensors gguf ? gguf.StoredType(tensor) : Tensors.Tensors[tensor].ElementType.Name();
+
     /// <summary>Bytes that a tensor takes in the weight file (GGUF stores most of them quantised).</summary>
     public long StoredTensorBytes(string tensor) => Tensors is GgufModelTensors gguf ? gguf.StoredBytes(tensor) : Tensors.Tensors[tensor].ByteLength;
 
@@ -165,13 +173,16 @@ public sealed class ModelCheckpoint : IDisposable
         return Guarded(file, () =>
         {
             string name = GgufModelMetadata.Architecture(file, path);
+            if (file.Metadata.Integer("split.count") is > 1 and { } parts)
+                throw new TensorFormatException(TensorFormatError.Inconsistent, $"the file is one of {parts} parts, which are read as one file only: merge them with the program that split them", path);
             IGgufArchitecture architecture = ModelRegistry.All.OfType<IGgufArchitecture>().FirstOrDefault(candidate => candidate.GgufArchitecture == name)
                 ?? throw new TensorFormatException(
                     TensorFormatError.Unsupported,
-                    $"general.architecture \"{name}\"; supported: {string.Join(", ", ModelRegistry.All.OfType<IGgufArchitecture>().Select(candidate => candidate.GgufArchitecture))}", path);
-            JsonDocument configuration = JsonDocument.Parse(architecture.CreateConfiguration(file).ToJsonString());
+                    $"general.architecture \"{name}\"; supported: {ModelRegistry.Supported(ModelRegistry.All.OfType<IGgufArchitecture>().Select(candidate => candidate.GgufArchitecture).Distinct(), name)}", path);
+            var metadata = new GgufModelMetadata(file, name, path);
+            JsonDocument configuration = JsonDocument.Parse(architecture.CreateConfiguration(metadata).ToJsonString());
             GgufVocabulary? vocabulary = GgufVocabularies.Read(file);
-            var tensors = new GgufModelTensors(file, architecture, path);
+            var tensors = new GgufModelTensors(file, architecture, metadata, path);
             return new ModelCheckpoint(
                 path, "gguf", configuration.RootElement, configuration, tensors, [path],
                 vocabulary is null ? [] : GgufVocabularies.CompanionFiles(vocabulary), tensors.Warnings,

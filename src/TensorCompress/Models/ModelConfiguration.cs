@@ -12,10 +12,16 @@ public sealed class ModelConfiguration(JsonElement root, string? file = null)
     private const int MaxDimension = 1 << 24;
 
     /// <summary>The most blocks that are believed: published models have up to about two hundred, and each takes memory before a tensor of it is looked for.</summary>
-    private const int MaxBlocks = 4096;
+    internal const int MaxBlocks = 4096;
 
     /// <summary>The whole object.</summary>
     public JsonElement Root { get; } = root;
+
+    // Keys by which other loaders fetch code, or choose among implementations of the same computation.
+    private static readonly string[] IgnoredKeys = ["auto_map", "trust_remote_code", "attn_implementation", "_attn_implementation", "_attn_implementation_internal"];
+
+    /// <summary>What is asked for and not done, because nothing but data is ever loaded.</summary>
+    internal IEnumerable<string> Ignored => IgnoredKeys.Where(key => Root.TryGetProperty(key, out _)).Select(key => $"\"{key}\" in the configuration is ignored: only data are loaded, never code");
 
     /// <summary>The architecture's name.</summary>
     public string ModelType => Text("model_type") ?? throw Fault(TensorFormatError.Structure, "\"model_type\" is missing");

@@ -128,7 +128,32 @@ public sealed record NormDefinition(NormKind Kind, string Name, int Dimension, f
 /// <param name="InverseFrequencies">One per pair of channels; channels behind the last pair are not turned.</param>
 /// <param name="Pairs">Which channels are turned together.</param>
 /// <param name="Magnitude">Factor of cosines and sines.</param>
-public sealed record RotaryDefinition(IReadOnlyList<float> InverseFrequencies, RotaryPairs Pairs = RotaryPairs.Halves, float Magnitude = 1f);
+public sealed record RotaryDefinition(IReadOnlyList<float> InverseFrequencies, RotaryPairs Pairs = RotaryPairs.Halves, float Magnitude = 1f)
+{
+    /// <summary>Base of the plain frequencies.</summary>
+    public double Theta { get; init; } = 10000.0;
+
+    /// <summary>How the plain frequencies were stretched; null where they were not.</summary>
+    public RotaryScaling? Scaling { get; init; }
+}
+
+/// <summary>A rule by which rotary frequencies are stretched to longer contexts, as configurations name it.</summary>
+/// <param name="Kind"><c>linear</c>, <c>dynamic</c>, <c>llama3</c> or <c>yarn</c>.</param>
+/// <param name="Factor">Stretch of the context.</param>
+public sealed record RotaryScaling(string Kind, double Factor)
+{
+    /// <summary>Context that the model was trained with before (llama3, yarn).</summary>
+    public double OriginalContext { get; init; }
+
+    /// <summary>Turns in the original context from which a frequency stays (yarn).</summary>
+    public double BetaFast { get; init; } = 32;
+
+    /// <summary>Turns below which it is divided (yarn).</summary>
+    public double BetaSlow { get; init; } = 1;
+
+    /// <summary>Whether the ends of the ramp between them are rounded outwards to whole pairs (yarn).</summary>
+    public bool Truncates { get; init; } = true;
+}
 
 /// <summary>Order of the output rows of one projection for queries, keys and values.</summary>
 public enum ProjectionLayout

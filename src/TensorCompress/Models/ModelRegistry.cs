@@ -30,13 +30,17 @@ public static class ModelRegistry
         IArchitecture? architecture = All.FirstOrDefault(candidate => candidate.ModelType == type);
         if (architecture is null)
         {
-            string closest = All.Select(candidate => candidate.ModelType).MinBy(known => EditDistance(known, type))!;
-            throw configuration.Fault(
-                TensorFormatError.Unsupported,
-                $"the architecture \"{type}\" is not supported; supported: {string.Join(", ", All.Select(candidate => candidate.ModelType))}; the closest is {closest}");
+            throw configuration.Fault(TensorFormatError.Unsupported, $"the architecture \"{type}\" is not supported; supported: {Supported(All.Select(candidate => candidate.ModelType), type)}");
         }
 
         return architecture.Define(configuration, tensors);
+    }
+
+    /// <summary>Lists names for a message, and the one that is closest to what was asked for.</summary>
+    internal static string Supported(IEnumerable<string> names, string asked)
+    {
+        string[] all = [.. names];
+        return $"{string.Join(", ", all)}; the closest is {all.MinBy(name => EditDistance(name, asked))}";
     }
 
     private static int EditDistance(string left, string right)

@@ -6,7 +6,7 @@ using TensorCompress.Threading;
 namespace TensorCompress.Numerics;
 
 /// <summary>
-/// The loops around <see cref="ProductTile"/>, after Goto and van de Geijn: B is packed in blocks that stay in the last-level cache, A in blocks that stay in the
+/// The loops around <see cref="ProductTile"/>, after Goto and van de Geijn: B is packed once for all threads, A in blocks that stay in the
 /// second level, panels of B in the first. Every element of C is <c>fma(alpha, s, beta C)</c> for the first <see cref="Depth"/> k and <c>fma(alpha, s, C)</c> for each
 /// further <see cref="Depth"/>, s being one chain of multiply-adds from zero. Nothing else decides the bits: not the tiles, the threads or the path.
 /// </summary>
@@ -23,16 +23,14 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
     /// <summary>Length of the partial sums. It is part of the result's definition: changing it changes bits.</summary>
     public const int Depth = ProductBlocking.Depth;
 
-    // Panels of B that a thread packs and uses at once where A is small.
-    private const int PanelsTogether = 4;
+    // Panels of B that a thread packs in one go, and uses at once where A is small.
+    private const int PanelsTogether = 8;
 
     private static int TileRows => TRows.Count;
 
     private static int TileColumns => 2 * TRegister.Count;
 
     private static int BlockRows => ProductBlocking.SecondLevelBytes / (Depth * sizeof(T)) / TileRows * TileRows;
-
-    private static int BlockColumns => ProductBlocking.LastLevelBytes / (Depth * sizeof(T)) / TileColumns * TileColumns;
 
     /// <summary>C = alpha A B + beta C.</summary>
     /// <param name="a">[m, k].</param>
@@ -79,47 +77,76 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
 
     private static void RunBlocks(StridedMatrix<TSource> a, StridedMatrix<TSource> b, StridedMatrix<T> c, T alpha, T beta, bool lowerOnly, ComputePool? pool)
     {
-        nint depth = a.Columns, blockColumns = nint.Min(BlockColumns, RoundUp(c.Columns, TileColumns));
-        nint blockRows = BalancedRows(c.Rows, pool?.Threads ?? 1), blocks = (c.Rows + blockRows - 1) / blockRows;
-        using PackBuffer packedB = PackBuffer.Rent<T>(blockColumns * nint.Min(Depth, depth) + PanelPacking.Slack);
+        // B is packed over many parts of the depth, so that threads meet seldom and a block of C is finished while it is near.
+        nint packedDepth = nint.Min(ProductBlocking.DepthsTogether * Depth, a.Columns);
+        nint blockColumns = nint.Min(ProductBlocking.LastLevelBytes / (packedDepth * sizeof(T)) / TileColumns * TileColumns, RoundUp(c.Columns, TileColumns));
+        nint blockRows = BalancedRows(c.Rows, pool?.Threads ?? 1);
+        using PackBuffer packedB = PackBuffer.Rent<T>(blockColumns * packedDepth + PanelPacking.Slack);
         T* right = packedB.Pointer<T>();
         for (nint column = 0; column < c.Columns; column += blockColumns)
         {
-            nint firstColumn = column, columns = nint.Min(blockColumns, c.Columns - column);
-            for (nint k = 0; k < depth; k += Depth)
+            nint columns = nint.Min(blockColumns, c.Columns - column);
+            for (nint k = 0; k < a.Columns; k += packedDepth)
             {
-                nint first = k, length = nint.Min(Depth, depth - k);
-                T old = k == 0 ? beta : ProductBlocking.One<T>();
-                For(pool, RoundUp(columns, TileColumns) / TileColumns, PanelsTogether, (start, end) =>
-                    PanelPacking.Pack(
-                        b.At(first, firstColumn + start * TileColumns), b.ColumnStride, b.RowStride,
-                        nint.Min(end * TileColumns, columns) - start * TileColumns, length, TileColumns, right + start * TileColumns * length));
-                For(pool, blocks, 1, (start, end) =>
-                {
-                    using PackBuffer packedA = PackBuffer.Rent<T>(blockRows * length + PanelPacking.Slack);
-                    T* left = packedA.Pointer<T>();
-                    for (nint block = start; block < end; block++)
-                    {
-                        // Below a diagonal the last blocks have the most work: they come first.
-                        nint row = (blocks - 1 - block) * blockRows, rows = nint.Min(blockRows, c.Rows - row);
-                        if (lowerOnly && row + rows <= firstColumn) continue;
-                        PanelPacking.Pack(a.At(row, first), a.RowStride, a.ColumnStride, rows, length, TileRows, left);
-                        MultiplyBlock(length, left, right, c, row, rows, firstColumn, columns, alpha, old, lowerOnly);
-                    }
-                });
+                nint length = nint.Min(packedDepth, a.Columns - k);
+                StridedMatrix<TSource> strip = b.RowRange(k, length).ColumnRange(column, columns), left = a.ColumnRange(k, length);
+                PackRight(strip, right, pool);
+                MultiplyRows(left, right, c, blockRows, column, columns, alpha, k == 0 ? beta : ProductBlocking.One<T>(), lowerOnly, pool);
             }
         }
     }
 
+    private static void PackRight(StridedMatrix<TSource> b, T* right, ComputePool? pool)
+    {
+        nint packedColumns = RoundUp(b.Columns, TileColumns);
+        For(pool, packedColumns / TileColumns, PanelsTogether, (start, end) =>
+        {
+            nint first = start * TileColumns, columns = nint.Min(end * TileColumns, b.Columns) - first;
+            for (nint k = 0; k < b.Rows; k += Depth)
+            {
+                nint length = nint.Min(Depth, b.Rows - k);
+                PanelPacking.Pack(b.At(k, first), b.ColumnStride, b.RowStride, columns, length, TileColumns, right + packedColumns * k + first * length);
+            }
+        });
+    }
+
+    private static void MultiplyRows(
+        StridedMatrix<TSource> a, T* right, StridedMatrix<T> c, nint blockRows, nint firstColumn, nint columns, T alpha, T beta, bool lowerOnly, ComputePool? pool)
+    {
+        nint blocks = (c.Rows + blockRows - 1) / blockRows, packedColumns = RoundUp(columns, TileColumns);
+        For(pool, blocks, 1, (start, end) =>
+        {
+            using PackBuffer packedA = PackBuffer.Rent<T>(blockRows * nint.Min(Depth, a.Columns) + PanelPacking.Slack);
+            T* left = packedA.Pointer<T>();
+            for (nint block = start; block < end; block++)
+            {
+                // Below a diagonal the last blocks have the most work: they come first.
+                nint row = (blocks - 1 - block) * blockRows, rows = nint.Min(blockRows, c.Rows - row);
+                if (lowerOnly && row + rows <= firstColumn) continue;
+                for (nint k = 0; k < a.Columns; k += Depth)
+                {
+                    nint length = nint.Min(Depth, a.Columns - k);
+                    PanelPacking.Pack(a.At(row, k), a.RowStride, a.ColumnStride, rows, length, TileRows, left);
+                    MultiplyBlock(length, left, right + packedColumns * k, c, row, rows, firstColumn, columns, alpha, k == 0 ? beta : ProductBlocking.One<T>(), lowerOnly);
+                }
+            }
+        });
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyBlock(
         nint depth, T* left, T* right, StridedMatrix<T> c, nint firstRow, nint rows, nint firstColumn, nint columns, T alpha, T beta, bool lowerOnly)
     {
         for (nint column = 0; column < columns; column += TileColumns)
         {
             int tileColumns = (int)nint.Min(TileColumns, columns - column);
+            // While this panel of B is used, the next one comes nearer, a share with every tile.
+            T* next = right + (column + TileColumns) * depth;
+            nint share = column + TileColumns < columns ? TileColumns * depth * TileRows / rows + 1 : 0;
             for (nint row = 0; row < rows; row += TileRows)
             {
                 int tileRows = (int)nint.Min(TileRows, rows - row);
+                next = ProductTile.Prefetch(next, share);
                 if (lowerOnly && firstRow + row + tileRows <= firstColumn + column) continue;
                 T* a = left + row * depth, b = right + column * depth, to = c.At(firstRow + row, firstColumn + column);
                 if (tileColumns == TileColumns && c.ColumnStride == 1) MultiplyTile(depth, a, b, to, c.RowStride, tileRows, alpha, beta);
@@ -157,10 +184,11 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
         }
     }
 
-    // Blocks of equal height, as many as the threads share evenly.
+    // Blocks of equal height; several for each thread, because threads are seldom equally fast.
     private static nint BalancedRows(nint rows, int threads)
     {
-        nint blocks = RoundUp((rows + BlockRows - 1) / BlockRows, threads);
+        nint blocks = (rows + BlockRows - 1) / BlockRows;
+        if (threads > 1) blocks = RoundUp(nint.Max(blocks, ProductBlocking.BlocksPerThread * threads), threads);
         return RoundUp((rows + blocks - 1) / blocks, TileRows);
     }
 
@@ -179,11 +207,17 @@ internal static class ProductBlocking
     /// <summary>Length of the partial sums.</summary>
     public const int Depth = 256;
 
+    /// <summary>Partial sums over which B is packed together.</summary>
+    public const int DepthsTogether = 16;
+
+    /// <summary>Least number of blocks of rows for each thread.</summary>
+    public const int BlocksPerThread = 4;
+
     /// <summary>Bytes of a packed block of A: half of a small second-level cache.</summary>
     public const int SecondLevelBytes = 256 << 10;
 
-    /// <summary>Bytes of a packed block of B.</summary>
-    public const int LastLevelBytes = 4 << 20;
+    /// <summary>Bytes of packed B: what the last-level cache of a core's share may hold, and the bound of what a product takes.</summary>
+    public const int LastLevelBytes = 16 << 20;
 
     public static T One<T>()
         where T : unmanaged => typeof(T) == typeof(float) ? (T)(object)1f : (T)(object)1d;

@@ -22,25 +22,26 @@ public static class ModelConverter
     /// <summary>Converts; the output appears whole or not at all.</summary>
     /// <param name="model">GGUF file, llama2.c file, or checkpoint folder (compressed or not).</param>
     /// <param name="output">Folder to make; must not exist or be empty.</param>
-    /// <param name="type">Type of the matrices: F32, F16 or BF16. Norms and biases are written as F32.</param>
+    /// <param name="type">Type of the matrices: F32, F16 or BF16; null for BF16 where it holds every value of the source, else F32. Norms and biases are written as F32.</param>
     /// <param name="progress">Told after each tensor; may be null.</param>
     /// <param name="cancellationToken">Looked at between tensors.</param>
     /// <exception cref="ArgumentException">The type is another one, or a weight does not fit into it.</exception>
     /// <exception cref="TensorFormatException">The source is damaged or not supported.</exception>
     /// <exception cref="OutputExistsException">The output exists.</exception>
     public static ConversionReport Convert(
-        string model, string output, ElementType type = ElementType.F32, IProgress<JobProgress>? progress = null, CancellationToken cancellationToken = default)
+        string model, string output, ElementType? type = null, IProgress<JobProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        if (type is not (ElementType.F32 or ElementType.F16 or ElementType.BF16)) throw new ArgumentException($"Matrices are written as F32, F16 or BF16, not {type.Name()}.", nameof(type));
+        if (type is not (null or ElementType.F32 or ElementType.F16 or ElementType.BF16)) throw new ArgumentException($"Matrices are written as F32, F16 or BF16, not {type.Value.Name()}.", nameof(type));
         var clock = Stopwatch.StartNew();
         using ModelCheckpoint source = ModelCheckpoint.Open(model);
         ModelDefinition definition = source.Definition;
+        ElementType stored = type ?? (definition.Linears.All(linear => FitsBfloat16(source, linear)) ? ElementType.BF16 : ElementType.F32);
         using CheckpointWriter writer = CheckpointWriter.Create(output);
         LinearDefinition[] linears = [.. definition.Linears];
         for (int i = 0; i < linears.Length; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            WriteMatrix(source, linears[i], type, writer.Tensors);
+            WriteMatrix(source, linears[i], stored, writer.Tensors);
             progress?.Report(new JobProgress(i + 1, linears.Length, linears[i].Name, (i + 1.0) / linears.Length, clock.Elapsed));
         }
 
@@ -53,11 +54,28 @@ public static class ModelConverter
 
         writer.CompleteTensors();
         writer.WriteCompanionFiles(source);
-        writer.WriteConfiguration(source, null, type switch { ElementType.F16 => "float16", ElementType.BF16 => "bfloat16", _ => "float32" });
+        writer.WriteConfiguration(source, null, stored switch { ElementType.F16 => "float16", ElementType.BF16 => "bfloat16", _ => "float32" });
         ModelSize size;
         using (ModelCheckpoint result = ModelCheckpoint.Open(writer.Staging)) size = ModelSize.Of(result);
         writer.Publish();
-        return new ConversionReport(size, type, clock.Elapsed, source.Warnings);
+        return new ConversionReport(size, stored, clock.Elapsed, source.Warnings);
+    }
+
+    // Most matrices that do not fit show it in their first row.
+    private static bool FitsBfloat16(ModelCheckpoint source, LinearDefinition linear)
+    {
+        if (source.Manifest?.Layers.ContainsKey(linear.Name) != true && source.StoredTensorType(linear.WeightName) == ElementType.BF16.Name()) return true;
+        using CompressedWeight weight = WeightLoader.ReadWeight(source, linear);
+        using Matrix<float> decoded = weight.ToDense();
+        for (nint row = 0; row < decoded.Rows; row++)
+        {
+            foreach (float value in decoded.Row(row))
+            {
+                if (Bfloat16.ToSingle(Bfloat16.FromSingle(value)) != value) return false;
+            }
+        }
+
+        return true;
     }
 
     private static void WriteMatrix(ModelCheckpoint source, LinearDefinition linear, ElementType type, ITensorSink sink)

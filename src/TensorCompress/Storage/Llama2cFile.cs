@@ -69,8 +69,14 @@ public sealed class Llama2cFile : ITensorSource
         TensorInfo tensor = _tensors[name];
         if (firstElement < 0 || firstElement > tensor.ElementCount - destination.Length)
             throw new ArgumentOutOfRangeException(nameof(firstElement), firstElement, $"{destination.Length} elements from {firstElement} leave the tensor {name} of {tensor.ElementCount}.");
-        if (placement.HeadDimension == 0) ReadStored(placement, firstElement, destination);
-        else RotaryRowOrder.Read(firstElement, tensor.Shape[1], placement.HeadDimension, destination, (first, piece) => ReadStored(placement, first, piece));
+        if (placement.HeadDimension == 0)
+        {
+            ReadStored(placement, firstElement, destination);
+            return;
+        }
+
+        foreach ((long stored, int at, int length) in RotaryRowOrder.Pieces(firstElement, destination.Length, tensor.Shape[1], row => RotaryRowOrder.StoredRow(row, placement.HeadDimension)))
+            ReadStored(placement, stored, destination.Slice(at, length));
     }
 
     /// <summary>Closes the file.</summary>

@@ -16,24 +16,30 @@ public static class RotaryRowOrder
         return head * headDimension + 2 * (channel % half) + channel / half;
     }
 
-    /// <summary>Reads consecutive elements of a matrix in Hugging Face row order from a reader of stored elements.</summary>
-    /// <param name="firstElement">Row-major index of the first element, in Hugging Face order.</param>
-    /// <param name="columns">Columns of the matrix.</param>
-    /// <param name="headDimension">Rows of a head.</param>
-    /// <param name="destination">Filled completely.</param>
-    /// <param name="read">Reads stored elements from an index on.</param>
-    internal static void Read(long firstElement, long columns, int headDimension, Span<float> destination, StoredReader read)
+    /// <summary>The Hugging Face row that a stored row holds.</summary>
+    /// <param name="row">Row as it is stored, over all heads.</param>
+    /// <param name="headDimension">Rows of a head, even.</param>
+    public static long OriginalRow(long row, int headDimension)
     {
-        int done = 0;
-        while (done < destination.Length)
-        {
-            (long row, long column) = Math.DivRem(firstElement + done, columns);
-            int count = (int)Math.Min(columns - column, destination.Length - done);
-            read(StoredRow(row, headDimension) * columns + column, destination.Slice(done, count));
-            done += count;
-        }
+        long head = row / headDimension, channel = row % headDimension;
+        return head * headDimension + channel / 2 + headDimension / 2 * (channel % 2);
     }
 
-    /// <summary>Reads stored elements.</summary>
-    internal delegate void StoredReader(long firstElement, Span<float> destination);
+    /// <summary>Consecutive elements of a matrix whose rows are stored in another order, in pieces of one row each.</summary>
+    /// <param name="firstElement">Row-major index of the first element.</param>
+    /// <param name="count">Number of elements.</param>
+    /// <param name="columns">Columns of the matrix.</param>
+    /// <param name="storedRow">The stored row that holds a row.</param>
+    /// <returns>Index of the first stored element, place among the elements, and length of each piece.</returns>
+    internal static IEnumerable<(long Stored, int At, int Length)> Pieces(long firstElement, int count, long columns, Func<long, long> storedRow)
+    {
+        int done = 0;
+        while (done < count)
+        {
+            (long row, long column) = Math.DivRem(firstElement + done, columns);
+            int length = (int)Math.Min(columns - column, count - done);
+            yield return (storedRow(row) * columns + column, done, length);
+            done += length;
+        }
+    }
 }

@@ -44,6 +44,9 @@ public sealed class ChatTemplate
     /// <summary>The templates by name.</summary>
     public IReadOnlyDictionary<string, string> Sources { get; }
 
+    /// <summary>The template that is used for a chat without tools; null where there are several and none is called <c>default</c>.</summary>
+    public string? DefaultSource => Sources.TryGetValue(DefaultName, out string? source) ? source : Sources.Count == 1 ? Sources.Values.Single() : null;
+
     /// <summary>Texts of special tokens by the names that templates know.</summary>
     public IReadOnlyDictionary<string, string> SpecialTokens { get; }
 

@@ -16,6 +16,11 @@ public sealed unsafe class Matrix<T> : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">A dimension is negative or the size overflows.</exception>
     /// <exception cref="OutOfMemoryException">The memory is not there.</exception>
     public Matrix(nint rows, nint columns)
+        : this(rows, columns, clears: true)
+    {
+    }
+
+    private Matrix(nint rows, nint columns, bool clears)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
@@ -23,7 +28,7 @@ public sealed unsafe class Matrix<T> : IDisposable
         Columns = columns;
         nuint bytes = checked((nuint)rows * (nuint)columns * (nuint)sizeof(T));
         _pointer = (T*)NativeMemory.AlignedAlloc(Math.Max(bytes, Alignment), Alignment);
-        NativeMemory.Clear(_pointer, bytes);
+        if (clears) NativeMemory.Clear(_pointer, bytes);
         if (bytes > 1 << 16) GC.AddMemoryPressure((long)bytes);
     }
 
@@ -39,6 +44,9 @@ public sealed unsafe class Matrix<T> : IDisposable
 
     /// <summary>Frees the memory if <see cref="Dispose"/> was not called.</summary>
     ~Matrix() => Free();
+
+    /// <summary>Allocates a matrix of whatever lay in the memory, for a caller that fills it at once.</summary>
+    internal static Matrix<T> Uninitialized(nint rows, nint columns) => new(rows, columns, clears: false);
 
     /// <summary>Number of rows.</summary>
     public nint Rows { get; }
@@ -61,6 +69,13 @@ public sealed unsafe class Matrix<T> : IDisposable
 
     /// <summary>One row. The span is valid until the matrix is disposed.</summary>
     public Span<T> Row(nint row) => new(RowPointer(row), checked((int)Columns));
+
+    /// <summary>Consecutive rows as one span, row after row.</summary>
+    internal Span<T> RowSpan(nint start, nint count)
+    {
+        if (start < 0 || count < 0 || start > Rows - count) throw new ArgumentOutOfRangeException(nameof(start), start, $"{count} rows from {start} leave the matrix of {Rows}.");
+        return new Span<T>(Pointer + start * Columns, checked((int)(count * Columns)));
+    }
 
     /// <summary>The whole matrix as a view.</summary>
     public MatrixView<T> View => new(this, 0, Rows, Columns, Columns);

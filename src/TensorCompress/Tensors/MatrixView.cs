@@ -47,6 +47,15 @@ public readonly struct MatrixView<T>
         return new(_owner, _start + start, Rows, count, Stride);
     }
 
+    /// <summary>The same elements in the same order as a matrix of another shape; the rows must lie one after the other, without gaps.</summary>
+    internal MatrixView<T> Contiguous(nint rows, nint columns)
+    {
+        bool hasGaps = Rows > 1 && Stride != Columns;
+        if (hasGaps || rows * columns > Rows * Columns)
+            throw new ArgumentException($"A {Rows} x {Columns} view with rows {Stride} apart is not a {rows} x {columns} matrix.", nameof(rows));
+        return new(_owner, _start, rows, columns, columns);
+    }
+
     /// <summary>Copies the elements into a view of the same shape; the two must not overlap.</summary>
     public void CopyTo(MatrixView<T> destination)
     {

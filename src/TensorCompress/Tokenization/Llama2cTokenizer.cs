@@ -52,6 +52,9 @@ public sealed class Llama2cTokenizer : Tokenizer
     /// <inheritdoc/>
     public override IReadOnlyList<int> EndOfTextIds { get; }
 
+    /// <summary>Score of each id: of two possible merges the better one comes first.</summary>
+    internal ReadOnlySpan<float> Scores => _scores;
+
     /// <summary>Reads a vocabulary file.</summary>
     /// <param name="file">The whole file.</param>
     /// <param name="vocabularySize">Number of tokens that the model has, or null: as many as the file holds.</param>

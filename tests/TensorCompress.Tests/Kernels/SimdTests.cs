@@ -56,6 +56,7 @@ public class SimdTests
         Same(va, i => a[i], "load and store");
         Same(TSimd.Zero, _ => 0f, "zero");
         Same(TSimd.Broadcast(1.25f), _ => 1.25f, "broadcast");
+        Same(TSimd.FromSigned(Vector128.Create(-128, -127, -64, -33, -8, -1, 0, 1, 2, 7, 15, 31, 63, 64, 126, 127).AsByte().AsSByte()), i => new[] { -128, -127, -64, -33, -8, -1, 0, 1, 2, 7, 15, 31, 63, 64, 126, 127 }[i], "from signed");
         Same(va + vb, i => a[i] + b[i], "+");
         Same(va - vb, i => a[i] - b[i], "-");
         Same(va * vb, i => a[i] * b[i], "*");

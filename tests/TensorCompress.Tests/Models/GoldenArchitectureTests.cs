@@ -1,4 +1,3 @@
-using System.Text.Json;
 using TensorCompress.Inference;
 using TensorCompress.Models;
 using TensorCompress.Storage;
@@ -9,19 +8,12 @@ namespace TensorCompress.Tests.Models;
 /// <summary>Tiny random models, one per feature, against the logits that transformers computes, in both spellings of the configuration.</summary>
 public class GoldenArchitectureTests
 {
-    private const double Tolerance = 2e-4;
-
     public static TheoryData<string, string> Supported
     {
         get
         {
             var data = new TheoryData<string, string>();
-            string[] models =
-            [
-                "gemma2", "gemma3", "gemma3-linear-rope", "gpt2", "gpt2-bare", "gpt_neox", "gpt_neox-sequential", "granite", "llama", "llama-bf16-sharded", "llama-linear-rope",
-                "llama-untied-bias", "llama-yarn-rope", "llama3-rope", "mistral-window", "olmo2", "phi3", "phi3-partial-window", "qwen2", "qwen3", "smollm3",
-            ];
-            foreach (string model in models)
+            foreach (string model in GoldenModels.Names)
                 foreach (string configuration in new[] { "config.json", "config_v4.json" }) data.Add(model, configuration);
             return data;
         }
@@ -31,32 +23,9 @@ public class GoldenArchitectureTests
     [MemberData(nameof(Supported))]
     public void Logits_of_every_position_whole_token_by_token_and_in_pieces(string name, string configuration)
     {
-        string folder = SharedData.Path("fixtures/golden-models/" + name);
-        using CheckpointFolder files = CheckpointFolder.Open(folder);
-        using LanguageModel model = LanguageModel.Load(ModelCheckpoint.FromTensors(File.ReadAllText(Path.Combine(folder, configuration)), files.Tensors));
-        using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "golden.json")));
-        int[] ids = Ints(golden.RootElement.GetProperty("ids"));
-        JsonElement expected = golden.RootElement.GetProperty("logits");
-        foreach (int piece in new[] { ids.Length, 1, 7 })
-        {
-            using Session session = model.CreateSession();
-            for (int start = 0; start < ids.Length; start += piece)
-            {
-                session.Append(ids.AsSpan(start, Math.Min(piece, ids.Length - start)), (first, logits) =>
-                {
-                    for (int row = 0; row < logits.Rows; row++)
-                    {
-                        Span<float> actual = logits.Row(row);
-                        for (int i = 0; i < actual.Length; i++) Assert.Equal(expected[first + row][i].GetDouble(), actual[i], Tolerance);
-                    }
-                });
-            }
-        }
-
-        int[] greedy = Ints(golden.RootElement.GetProperty("greedy"));
-        using Session generation = model.CreateSession();
-        var options = new GenerationOptions { MaxTokens = greedy.Length, IgnoreEndOfText = true };
-        Assert.Equal(greedy, generation.Generate(ids, options).Where(step => step.Id >= 0).Select(step => step.Id));
+        using CheckpointFolder files = CheckpointFolder.Open(GoldenModels.Folder(name));
+        using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(File.ReadAllText(Path.Combine(GoldenModels.Folder(name), configuration)), files.Tensors);
+        GoldenModels.AssertLogits(checkpoint, name, GoldenModels.Tolerance, int.MaxValue, 1, 7);
     }
 
     [Theory]
@@ -76,6 +45,18 @@ public class GoldenArchitectureTests
         Assert.Contains("supported: ", fault.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("auto_map", """{"AutoModel": "modeling.Evil"}""")]
+    [InlineData("trust_remote_code", "true")]
+    [InlineData("_attn_implementation", "\"flash_attention_2\"")]
+    public void Z07_what_would_load_code_is_ignored_and_said(string key, string value)
+    {
+        using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(
+            $$"""{"model_type": "llama", "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 10, "max_position_embeddings": 32, "{{key}}": {{value}}}""",
+            new MemoryTensors());
+        Assert.Contains(key, Assert.Single(checkpoint.Warnings), StringComparison.Ordinal);
+    }
+
     [SharedFact]
     public void A_missing_bias_is_zero_and_said()
     {
@@ -86,6 +67,4 @@ public class GoldenArchitectureTests
         using Session session = model.CreateSession();
         Assert.Equal(3, session.Append([0, 1, 2]).Length);
     }
-
-    private static int[] Ints(JsonElement array) => [.. array.EnumerateArray().Select(value => value.GetInt32())];
 }

@@ -36,7 +36,7 @@ public sealed class MatrixProductTests : IDisposable
     [Fact]
     public void Sizes_around_the_edges_of_tiles_agree_with_the_formula_and_have_the_same_bits_at_all_widths()
     {
-        int[] sizes = [1, 2, 4, 5, 6, 7, 13, 15, 17, 31, 33, 65];
+        int[] sizes = [1, 2, 5, 6, 7, 13, 15, 17, 33, 65];
         int[] depths = [1, 3, 7, 8, 9, 16, 33, 255, 257];
         int turn = 0;
         foreach (int m in sizes)
@@ -85,7 +85,7 @@ public sealed class MatrixProductTests : IDisposable
     [InlineData(1, 1100, 700)]
     [InlineData(9, 900, 600)]
     [InlineData(700, 5, 640)]
-    [InlineData(300, 300, 300)]
+    [InlineData(300, 300, 30)]
     [InlineData(530, 90, 270)]
     public void The_bits_do_not_depend_on_the_number_of_threads(int m, int n, int k)
     {

@@ -12,7 +12,7 @@ public class TriangularSolveTests
 {
     private unsafe delegate void Block(int rows, double* lower, double* x, nint stride, nint columns);
 
-    public static TheoryData<int, int> Shapes => new() { { 1, 1 }, { 2, 9 }, { 7, 64 }, { 63, 3 }, { 64, 70 }, { 65, 1 }, { 130, 33 }, { 257, 100 } };
+    public static TheoryData<int, int> Shapes => new() { { 1, 1 }, { 2, 9 }, { 7, 64 }, { 63, 3 }, { 64, 70 }, { 65, 1 }, { 130, 17 }, { 257, 9 } };
 
     [Theory]
     [MemberData(nameof(Shapes))]

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using TensorCompress.Storage;
 using TensorCompress.Storage.Gguf;
 using TensorCompress.Tests.TestKit;
@@ -93,6 +94,14 @@ public sealed class CheckpointFolderTests : IDisposable
         Assert.Contains("convert it to safetensors", fault.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Z02AZipCheckpointIsToldToConvert()
+    {
+        Write("config.json", "{}");
+        Write("pytorch_model.bin", [0x50, 0x4B, 0x03, 0x04, 0x14, 0x00]);
+        Assert.Contains("convert it to safetensors", Refused(Kind.Unsupported).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(new byte[] { 0x80, 0x02, 0x7D, 0x71, 0x00, 0x2E, 0x00, 0x00, 0x00 })]
     [InlineData(new byte[] { 0x50, 0x4B, 0x03, 0x04, 0x14, 0x00, 0x00, 0x00, 0x08 })]
@@ -142,6 +151,25 @@ public sealed class CheckpointFolderTests : IDisposable
         Refused(Kind.Encoding);
 
         static string Nested(int levels) => "{\"x\":" + new string('[', levels) + new string(']', levels) + "}";
+    }
+
+    [LinuxFact]
+    public void Z10APipeNamedConfigurationIsRefusedWithoutWaiting()
+    {
+        using (Process pipe = Process.Start("mkfifo", _folder.Combine("config.json"))) pipe.WaitForExit();
+        Write("model.safetensors", Base);
+        Refused(Kind.Unsupported);
+    }
+
+    [Fact]
+    public void Z10ManyFilesAreNoBurden()
+    {
+        Write("config.json", "{}");
+        Write("model.safetensors", Base);
+        for (int i = 0; i < 10_000; i++) File.Create(_folder.Combine($"{i}.txt")).Dispose();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        CheckpointFolder.Open(_folder.Path).Dispose();
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
     }
 
     [Fact]

@@ -19,8 +19,8 @@ public sealed class GgufRejectionTests
         long before = GC.GetAllocatedBytesForCurrentThread();
         ReaderVerdicts.Rejected(() => GgufFile.Open(content), kinds);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, (1 << 20) + 16L * content.Length);
-        using var stream = new MemoryStream(content, writable: false);
-        ReaderVerdicts.Rejected(() => GgufFile.Open(stream), kinds);
+        // A stream of single bytes takes its time over 64 MiB.
+        if (content.Length < 1 << 20) ReaderVerdicts.GgufRejected(content, kinds);
     }
 
     [Fact]
@@ -77,6 +77,8 @@ public sealed class GgufRejectionTests
         Add(rows, "G-17", [Kind.Type], WithValue(13, []), WithValue(uint.MaxValue, []));
         Add(rows, "G-18", [Kind.Truncated, Kind.Limit], WithValue(8, U64(ulong.MaxValue)), WithValue(8, U64(17)), WithValue(8, U64((64 << 20) + 1)));
         rows.Add("G-18d", (new GgufBytes().Key("k", 8, RawText(new byte[(64 << 20) + 1])).Build(), [Kind.Limit]));
+        Add(rows, "G-47", [Kind.Limit], new GgufBytes().Key("k", 9, List(8, 2, Text("a"), RawText(new byte[1 << 20]))));
+        Add(rows, "G-47b", [Kind.Truncated, Kind.Limit], WithValue(9, List(8, 1, U64(1UL << 31))));
         Add(rows, "G-20", [Kind.Type], WithValue(9, List(9, 1, List(0, 1, [1]))), WithValue(9, [.. Enumerable.Repeat(List(9, 1), 100_000).SelectMany(level => level)]));
         Add(rows, "G-21", [Kind.Type], WithValue(9, List(13, 1, [0])), WithValue(9, List(13, 0)));
         Add(rows, "G-22", [Kind.Truncated, Kind.Limit], WithValue(9, List(10, 1UL << 61)), WithValue(9, List(10, 1UL << 60)), WithValue(9, List(10, 3)), WithValue(9, List(0, 17)), WithValue(9, List(2, 9)));

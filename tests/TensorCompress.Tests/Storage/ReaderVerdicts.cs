@@ -1,4 +1,5 @@
 using TensorCompress.Storage;
+using TensorCompress.Storage.Gguf;
 using TensorCompress.Tests.TestKit;
 
 namespace TensorCompress.Tests.Storage;
@@ -9,19 +10,27 @@ internal static class ReaderVerdicts
     private const int MaxMessageLength = 512;
 
     /// <summary>The file is refused with one of the kinds, alike from a path, a stream, a stream that gives single bytes, and memory; nothing stays open or behind.</summary>
-    public static void SafetensorsRejected(byte[] content, params TensorFormatError[] kinds)
+    public static void SafetensorsRejected(byte[] content, params TensorFormatError[] kinds) =>
+        RejectedEverywhere(content, SafetensorsFile.Open, SafetensorsFile.Open, SafetensorsFile.Open, kinds);
+
+    /// <summary>As <see cref="SafetensorsRejected"/>.</summary>
+    public static void GgufRejected(byte[] content, params TensorFormatError[] kinds) => RejectedEverywhere(content, GgufFile.Open, GgufFile.Open, GgufFile.Open, kinds);
+
+    private static void RejectedEverywhere<TFile>(
+        byte[] content, Func<string, TFile> openPath, Func<Stream, TFile> openStream, Func<ReadOnlyMemory<byte>, TFile> openMemory, TensorFormatError[] kinds)
+        where TFile : IDisposable
     {
         using var folder = new TemporaryFolder();
-        string path = folder.Combine("model.safetensors");
+        string path = folder.Combine("model.file");
         File.WriteAllBytes(path, content);
-        TensorFormatException fromPath = Rejected(() => SafetensorsFile.Open(path), kinds);
+        TensorFormatException fromPath = Rejected(() => openPath(path), kinds);
         Assert.Equal(path, fromPath.File);
         AssertNothingOpen(folder);
         using var stream = new MemoryStream(content, writable: false);
         using var dripping = new DrippingStream(content);
-        Assert.Equal(fromPath.Kind, Rejected(() => SafetensorsFile.Open(stream), kinds).Kind);
-        Assert.Equal(fromPath.Kind, Rejected(() => SafetensorsFile.Open(dripping), kinds).Kind);
-        Assert.Equal(fromPath.Kind, Rejected(() => SafetensorsFile.Open(content), kinds).Kind);
+        Assert.Equal(fromPath.Kind, Rejected(() => openStream(stream), kinds).Kind);
+        Assert.Equal(fromPath.Kind, Rejected(() => openStream(dripping), kinds).Kind);
+        Assert.Equal(fromPath.Kind, Rejected(() => openMemory(content), kinds).Kind);
     }
 
     /// <summary>The file is accepted from every entry, and the same check holds for each.</summary>

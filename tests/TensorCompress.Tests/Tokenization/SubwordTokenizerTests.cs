@@ -3,11 +3,10 @@ using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
 using TensorCompress.Tokenization;
-using Xunit.Abstractions;
 
 namespace TensorCompress.Tests.Tokenization;
 
-public sealed class SubwordTokenizerTests(ITestOutputHelper output)
+public sealed class SubwordTokenizerTests
 {
     private static readonly EncodeOptions Plain = new(ParseSpecialTokens: false, AddSpecialTokens: false);
     private static readonly Tokenizer SmolLm = TokenizerJson.Read(GoldenLines.Bytes("smollm/tokenizer.json"));
@@ -212,25 +211,6 @@ public sealed class SubwordTokenizerTests(ITestOutputHelper output)
         foreach (Thread thread in threads) thread.Start();
         foreach (Thread thread in threads) thread.Join();
         Assert.Empty(faults);
-    }
-
-    [Theory]
-    [InlineData("a", 1 << 20, 2)]
-    [InlineData(" ", 10 << 20, 5)]
-    [InlineData("\n", 10 << 20, 5)]
-    [InlineData("\u0301", 10 << 19, 5)]
-    [InlineData("1", 1 << 20, 2)]
-    [InlineData("'s", 1 << 19, 2)]
-    [InlineData("<|im_end", 1 << 17, 2)]
-    public void SubwordTokenizer_takes_linear_time(string unit, int count, int seconds)
-    {
-        string text = string.Concat(Enumerable.Repeat(unit, count));
-        var ids = new List<int>(text.Length * 2);
-        output.WriteLine(Timing.AssertLinear(text, seconds, length =>
-        {
-            ids.Clear();
-            SmolLm.Encode(text.AsSpan(0, length), ids, new EncodeOptions());
-        }));
     }
 
     [Fact]

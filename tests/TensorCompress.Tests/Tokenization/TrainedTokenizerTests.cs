@@ -77,24 +77,6 @@ public sealed class TrainedTokenizerTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(CommittedFiles))]
-    public void A_long_text_of_one_kind_takes_linear_time(string path)
-    {
-        Tokenizer tokenizer = TokenizerLoader.Load(GoldenLines.FilePath(path));
-        foreach (string unit in (string[])["a", " ", "\n", "🚀", "\u0301", "e\u0301", "1", "x ", "<s"])
-        {
-            // Each with something else at its end, so that nothing falls away as a whole.
-            Dictionary<int, string> texts = new[] { 1 << 15, 1 << 18 }.ToDictionary(count => count, count => string.Concat(Enumerable.Repeat(unit, count)) + "x");
-            var ids = new List<int>();
-            output.WriteLine($"{unit}: " + Timing.AssertLinear(1 << 18, 3, count =>
-            {
-                ids.Clear();
-                tokenizer.Encode(texts[count], ids, new EncodeOptions());
-            }));
-        }
-    }
-
-    [Theory]
-    [MemberData(nameof(CommittedFiles))]
     public void Any_text_is_encoded_and_streams_as_it_decodes(string path)
     {
         Tokenizer tokenizer = TokenizerLoader.Load(GoldenLines.FilePath(path));

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using TensorCompress.Kernels;
 using TensorCompress.Layers;
+using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Dense;
@@ -45,12 +46,25 @@ public sealed class DenseWeight : CompressedWeight
     }
 
     /// <inheritdoc/>
-    public override LinearLayer CreateLayer()
+    public override LinearLayer CreateLayer(RuntimeOptions options)
     {
-        if (Type != ElementType.F32) return new HalfDenseLayer(Type, _values, InputDimension);
+        if (Type != ElementType.F32)
+        {
+            var values = Matrix<byte>.Uninitialized(_values.Rows, _values.Columns);
+            _values.View.CopyTo(values.View);
+            return new HalfDenseLayer(Type, values, InputDimension);
+        }
+
         var weights = new Matrix<float>(OutputDimension, InputDimension);
         WriteDense(weights.View);
         return new DenseLayer(weights);
+    }
+
+    /// <inheritdoc/>
+    protected override WeightExplanation ExplainMethod()
+    {
+        using Matrix<float> dense = ToDense();
+        return new([], [new WeightSpectrum("singular values", Svd.Values(dense.View))]);
     }
 
     /// <inheritdoc/>

@@ -68,7 +68,7 @@ public sealed class LowRankLayer : LinearLayer
     {
         var coefficients = new float[Rank];
         _outer.ReadRow(row, coefficients);
-        _inner.CombineRows(coefficients, destination);
+        _inner.CombineRows(0, coefficients, destination);
     }
 
     /// <inheritdoc/>

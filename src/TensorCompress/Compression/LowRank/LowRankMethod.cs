@@ -63,7 +63,7 @@ public sealed class LowRankMethod : ICompressionMethod
     {
         int rank = stored.Int32(RankOption, 1, Math.Min(stored.OutputDimension, stored.InputDimension));
         ElementType type = stored.ElementType(FactorsOption, ElementType.F32, ElementType.F16, ElementType.BF16);
-        StoredFactor outer = StoredFactor.Read(stored, this, LowRankWeight.OuterPart, type, stored.OutputDimension, rank);
-        return new LowRankWeight(outer, StoredFactor.Read(stored, this, LowRankWeight.InnerPart, type, rank, stored.InputDimension));
+        StoredFactor outer = StoredFactor.Read(stored, this, LowRankWeight.OuterPart, type, [stored.OutputDimension, rank], stored.OutputDimension);
+        return new LowRankWeight(outer, StoredFactor.Read(stored, this, LowRankWeight.InnerPart, type, [rank, stored.InputDimension], rank));
     }
 }

@@ -1,38 +1,59 @@
 using System.Numerics.Tensors;
+using TensorCompress.Compression.Mpo.Contraction;
 using TensorCompress.Layers;
+using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Mpo;
 
-/// <summary>A matrix product operator that multiplies core by core; W is never built.</summary>
+/// <summary>A matrix product operator that multiplies in compressed form.</summary>
 /// <remarks>
-/// A token's activations are a tensor [i_1 ... i_L]; each step contracts one site's input digit and the open bond with its core and leaves the output digit and the next
-/// bond. The sites are taken from the left or from the right, whichever needs fewer multiplications for this shape; the number of tokens does not matter,
-/// so a token has the same result alone and in a batch.
+/// Two sites in single precision lie in memory as the kernel reads them. Cores of other types, and chains of more sites, are decoded and multiplied out to two groups in scratch memory at
+/// every call, which costs less than one token.
 /// </remarks>
 public sealed class MpoLayer : LinearLayer
 {
-    /// <summary>Floats of intermediate states for which tokens are taken together: about a second-level cache.</summary>
-    private const long ScratchFloats = 1 << 19;
-
-    private readonly ContractionStep[] _steps;
     private readonly SiteFactors _factors;
-    private readonly bool _fromLeft;
+    private readonly CoreGroups _groups;
+    private readonly int[] _bonds;
 
-    internal MpoLayer(MatrixProductOperator chain, ElementType type)
-        : base(chain.OutputDimension, chain.InputDimension)
+    // Two sites in single precision: A in one row and B in panels. Everything else: the cores as they are stored.
+    private readonly Matrix<float>? _first;
+    private readonly Matrix<float>? _second;
+    private readonly StoredCore[] _cores;
+    private readonly CoreFormat _format;
+    private readonly double _relativeError;
+
+    internal MpoLayer(int outputDimension, int inputDimension, SiteFactors factors, IReadOnlyList<int> bonds, IReadOnlyList<StoredCore> cores, double relativeError, MpoPlan plan)
+        : base(outputDimension, inputDimension)
     {
-        _factors = chain.Factors;
-        _fromLeft = Multiplications(chain, fromLeft: true) < Multiplications(chain, fromLeft: false);
-        _steps = [.. Enumerable.Range(0, _factors.Sites).Select(order => new ContractionStep(chain, SiteAt(order, _factors.Sites, _fromLeft), _fromLeft, type))];
-        MultiplicationsPerToken = Multiplications(chain, _fromLeft);
+        _factors = factors;
+        _format = cores[0].Format;
+        _relativeError = relativeError;
+        _bonds = [.. bonds];
+        _groups = new CoreGroups(factors, bonds);
+        Plan = plan;
+        if (factors.Sites != 2 || cores[0].Format != CoreFormat.F32)
+        {
+            _cores = [.. cores.Select(core => core.Clone())];
+            return;
+        }
+
+        _cores = [];
+        _first = new Matrix<float>(1, _groups.Shape.FirstElements);
+        _second = new Matrix<float>(1, _groups.Shape.PanelFloats);
+        Decode(cores[0], _first.View);
+        Pack(cores[1], _second.View);
     }
 
     /// <inheritdoc/>
-    public override long ResidentBytes => _steps.Sum(step => step.ByteLength);
+    public override long ResidentBytes => (_first?.ByteLength ?? 0) + (_second?.ByteLength ?? 0) + _cores.Sum(core => core.ByteLength);
 
-    /// <summary>Multiplications for one token; the dense product has output x input.</summary>
-    public long MultiplicationsPerToken { get; }
+    /// <summary>How it was asked to multiply.</summary>
+    public MpoPlan Plan { get; }
+
+    /// <summary>Multiplications for one token in the way that is taken for one; the dense product has output x input.</summary>
+    public long MultiplicationsPerToken => (long)_groups.Multiplications + _groups.Shape.UsefulMultiplications(PathFor(1));
 
     /// <summary>Compresses a matrix to a layer with two cores.</summary>
     /// <param name="weights">W, row-major; read before the call returns.</param>
@@ -46,12 +67,14 @@ public sealed class MpoLayer : LinearLayer
     /// <param name="weights">W, row-major; read before the call returns.</param>
     /// <param name="rows">Outputs.</param>
     /// <param name="columns">Inputs.</param>
-    /// <param name="options">Bond dimension or share, sites, factors, type of the cores.</param>
+    /// <param name="options">Truncation, split, fit and format of the cores.</param>
+    /// <param name="statistics">What calibration knows of the inputs; null for nothing.</param>
+    /// <param name="plan">How it multiplies.</param>
     /// <exception cref="ArgumentException">The weights are not rows x columns many, a weight is NaN or infinite, or the options do not fit the shape.</exception>
-    public static MpoLayer FromDense(ReadOnlySpan<float> weights, int rows, int columns, MpoOptions options)
+    public static MpoLayer FromDense(ReadOnlySpan<float> weights, int rows, int columns, MpoOptions options, LayerStatistics? statistics = null, MpoPlan plan = MpoPlan.ByShape)
     {
         using Matrix<float> matrix = DenseSource.Copy(weights, rows, columns);
-        return FromDense(matrix, options);
+        return FromDense(matrix, options, statistics, plan);
     }
 
     /// <summary>Compresses a matrix to a layer with two cores.</summary>
@@ -62,41 +85,65 @@ public sealed class MpoLayer : LinearLayer
 
     /// <summary>Compresses a matrix to a layer.</summary>
     /// <param name="weights">W, [output, input]; read before the call returns.</param>
-    /// <param name="options">Bond dimension or share, sites, factors, type of the cores.</param>
+    /// <param name="options">Truncation, split, fit and format of the cores.</param>
+    /// <param name="statistics">What calibration knows of the inputs; null for nothing.</param>
+    /// <param name="plan">How it multiplies.</param>
     /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, or the options do not fit the shape.</exception>
-    public static MpoLayer FromDense(in ReadOnlyTensorSpan<float> weights, MpoOptions options)
+    public static MpoLayer FromDense(in ReadOnlyTensorSpan<float> weights, MpoOptions options, LayerStatistics? statistics = null, MpoPlan plan = MpoPlan.ByShape)
     {
         using Matrix<float> matrix = DenseSource.Copy(weights);
-        return FromDense(matrix, options);
+        return FromDense(matrix, options, statistics, plan);
     }
+
+    /// <summary>What the layer says about itself: split, bonds and their singular values, parameters, error, and the way it multiplies.</summary>
+    public WeightExplanation Explain()
+    {
+        using MatrixProductOperator chain = ToOperator();
+        return MpoExplanation.Of(chain, _format, Plan);
+    }
+
+    /// <summary>The way taken for a number of tokens.</summary>
+    internal ContractionPath PathFor(int tokens) => ContractionModel.Choose(Plan, _groups.Shape, tokens);
 
     /// <inheritdoc/>
     protected override void Multiply(ActivationBatch input, MatrixView<float> destination, ComputeContext context)
     {
-        long perToken = _steps.Sum(step => step.StateRows * (step.Depth + step.Width));
-        int chunk = (int)Math.Clamp(ScratchFloats / perToken, 1, input.TokenCount);
-        for (int start = 0; start < input.TokenCount; start += chunk)
-        {
-            int count = Math.Min(chunk, input.TokenCount - start);
-            using ScratchLease state = context.Rent((nint)(count * _steps[0].StateRows), _steps[0].Depth);
-            Load(input.Values.RowRange(start, count), state.View);
-            Contract(0, state.View, destination.RowRange(start, count), context);
-        }
+        TwoSiteShape shape = _groups.Shape;
+        bool isPacked = _first is not null, padsOutput = shape.Outputs != OutputDimension;
+        ContractionPath path = PathFor(input.TokenCount);
+        // From the left the kernel reads the input in panels, up to fifteen floats beyond its end.
+        bool copiesInput = shape.Inputs != InputDimension || (path == ContractionPath.FromLeft && shape.Inputs2 % 16 != 0);
+        using ScratchLease first = context.Rent(1, isPacked ? 0 : shape.FirstElements), second = context.Rent(1, isPacked ? 0 : shape.PanelFloats);
+        using ScratchLease inputs = context.Rent(copiesInput ? input.TokenCount + 1 : 0, nint.Max(shape.Inputs, 16)), outputs = context.Rent(padsOutput ? input.TokenCount : 0, shape.Outputs);
+        if (!isPacked) MultiplyOut(first.View, second.View, context);
+        MatrixView<float> x = copiesInput ? Pad(input.Values, inputs.View.RowRange(0, input.TokenCount)) : input.Values, y = padsOutput ? outputs.View : destination;
+        TwoSiteProduct.Multiply(path, shape, _first?.View ?? first.View, _second?.View ?? second.View, x, y, context);
+        if (padsOutput) y.ColumnRange(0, OutputDimension).CopyTo(destination);
     }
 
     /// <inheritdoc/>
     protected override void ReadRow(int row, Span<float> destination)
     {
-        // The steps backwards give the input digits in the order of the row from the right, and in reverse order from the left.
-        double[] state = [1];
-        foreach (ContractionStep step in _steps.Reverse())
+        double[] state = [1]; // [I, l]: I = (i_1 .. i_k) so far, l the open bond
+        int rest = _factors.OutputDimension;
+        for (int site = 0; site < _factors.Sites; site++)
         {
-            int stride = _fromLeft ? _factors.OutputDimension / (step.Outer * step.Outputs) : step.Inner, output = row / stride % step.Outputs;
-            float[] buffer = new float[step.Depth];
-            state = RowContraction.Append(state, step.BondOut, step.Depth, bond => step.Slice(output, bond, buffer));
+            rest /= _factors.Outputs[site];
+            (int output, row) = Math.DivRem(row, rest);
+            int bond = _bonds[site], width = _factors.Inputs[site] * _bonds[site + 1], positions = state.Length / bond;
+            float[] slice = new float[width];
+            double[] next = new double[checked(positions * width)];
+            for (int l = 0; l < bond; l++)
+            {
+                ReadCoreRow(site, (nint)l * _factors.Outputs[site] + output, slice);
+                for (int position = 0; position < positions; position++)
+                    DoubleVectors.AddScaled(state[position * bond + l], slice, next.AsSpan(position * width, width));
+            }
+
+            state = next;
         }
 
-        for (int i = 0; i < destination.Length; i++) destination[i] = (float)state[_fromLeft ? ReverseDigits(i) : i];
+        for (int i = 0; i < destination.Length; i++) destination[i] = (float)state[i];
     }
 
     /// <inheritdoc/>
@@ -104,134 +151,98 @@ public sealed class MpoLayer : LinearLayer
     {
         if (disposing)
         {
-            foreach (ContractionStep step in _steps) step.Dispose();
+            _first?.Dispose();
+            _second?.Dispose();
+            foreach (StoredCore core in _cores) core.Dispose();
         }
 
         base.Dispose(disposing);
     }
 
-    private static MpoLayer FromDense(Matrix<float> weights, MpoOptions options)
+    private MatrixProductOperator ToOperator()
     {
-        using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, options);
-        return new MpoLayer(chain, options.Type);
-    }
-
-    private static int SiteAt(int order, int sites, bool fromLeft) => fromLeft ? order : sites - 1 - order;
-
-    /// <summary>sum over sites of state rows x depth x width.</summary>
-    private static long Multiplications(MatrixProductOperator chain, bool fromLeft)
-    {
-        SiteFactors factors = chain.Factors;
-        long rows = factors.InputDimension, total = 0; // rows: digits of the other sites, inputs of those to come and outputs of those done
-        for (int order = 0; order < factors.Sites; order++)
+        var cores = new Matrix<double>[_factors.Sites];
+        for (int site = 0; site < cores.Length; site++)
         {
-            int site = SiteAt(order, factors.Sites, fromLeft);
-            rows /= factors.Inputs[site];
-            total += rows * factors.Inputs[site] * factors.Outputs[site] * chain.BondDimensions[site] * chain.BondDimensions[site + 1];
-            rows *= factors.Outputs[site];
+            cores[site] = new Matrix<double>((nint)_bonds[site] * _factors.Outputs[site], (nint)_factors.Inputs[site] * _bonds[site + 1]);
+            float[] row = new float[cores[site].Columns];
+            for (nint i = 0; i < cores[site].Rows; i++)
+            {
+                ReadCoreRow(site, i, row);
+                TensorPrimitives.ConvertTruncating<float, double>(row, cores[site].Row(i));
+            }
         }
 
-        return total;
+        return new MatrixProductOperator(OutputDimension, InputDimension, _factors, [.. _bonds], cores) { RelativeError = _relativeError };
     }
 
-    private void Contract(int order, MatrixView<float> state, MatrixView<float> destination, ComputeContext context)
+    private static MpoLayer FromDense(Matrix<float> weights, MpoOptions options, LayerStatistics? statistics, MpoPlan plan)
     {
-        ContractionStep step = _steps[order];
-        using ScratchLease product = context.Rent(state.Rows, step.Width);
-        MultiplyCore(step, state, product.View, context);
-        if (order == _steps.Length - 1)
+        ArgumentNullException.ThrowIfNull(options);
+        using MpoWeight weight = MpoWeight.Make(weights.View, options, Threading.ComputePool.Shared, statistics, progress: null, CancellationToken.None);
+        return weight.CreateLayer(plan);
+    }
+
+    /// <summary>Decodes the cores and multiplies them out to two groups.</summary>
+    private void MultiplyOut(MatrixView<float> first, MatrixView<float> second, ComputeContext context)
+    {
+        if (_cores.Length == 2)
         {
-            Store(product.View, destination);
+            context.Pool.For(2, 1, (this_: this, first, second), static (start, end, on) =>
+            {
+                if (start == 0) Decode(on.this_._cores[0], on.first);
+                if (end == 2) on.this_.Pack(on.this_._cores[1], on.second);
+            });
             return;
         }
 
-        ContractionStep next = _steps[order + 1];
-        using ScratchLease nextState = context.Rent((nint)(destination.Rows * next.StateRows), next.Depth);
-        Regroup(step, next, product.View, nextState.View, context);
-        Contract(order + 1, nextState.View, destination, context);
-    }
-
-    private static void MultiplyCore(ContractionStep step, MatrixView<float> state, MatrixView<float> product, ComputeContext context)
-    {
-        (nint rows, nint columns) = step.IsShallow ? (step.Depth, step.Width) : (step.Width, step.Depth);
-        using ScratchLease decoded = context.Rent(step.Floats is null ? rows : 0, columns);
-        if (step.Floats is null) step.Decode(decoded.View);
-        MatrixView<float> core = step.Floats?.View ?? decoded.View;
-        if (step.IsShallow) LinearProduct.Combine(core, state, product, context.Pool);
-        else LinearProduct.Forward(core, state, product, context.Pool);
-    }
-
-    /// <summary>Activations [token, (i_1 ... i_L)] to the first state [(token, other digits), digit of the first site], padded with zeros.</summary>
-    private void Load(MatrixView<float> input, MatrixView<float> state)
-    {
-        ContractionStep first = _steps[0];
-        nint rest = (nint)first.StateRows;
-        for (nint row = 0; row < state.Rows; row++)
+        using ScratchLease decoded = context.Rent(1, (nint)_cores.Sum(core => (long)core.Rows * core.Columns));
+        nint start = 0;
+        var cores = new MatrixView<float>[_cores.Length];
+        for (int site = 0; site < cores.Length; site++)
         {
-            (nint token, nint others) = Math.DivRem(row, rest);
-            ReadOnlySpan<float> source = input.Row(token);
-            Span<float> digits = state.Row(row);
-            (nint start, nint step) = _fromLeft ? (others, rest) : (others * first.Inputs, 1);
-            for (int i = 0; i < digits.Length; i++)
-            {
-                nint index = start + i * step;
-                digits[i] = index < source.Length ? source[(int)index] : 0;
-            }
+            nint elements = _cores[site].Rows * _cores[site].Columns;
+            MatrixView<float> flat = decoded.View.ColumnRange(start, elements);
+            Decode(_cores[site], flat);
+            cores[site] = flat.Contiguous(_cores[site].Rows, _cores[site].Columns);
+            start += elements;
+        }
+
+        _groups.MultiplyOut(site => cores[site], first, second, context);
+    }
+
+    private static void Decode(StoredCore core, MatrixView<float> flat)
+    {
+        for (nint row = 0; row < core.Rows; row++) core.DecodeRow(row, flat.Row(0).Slice((int)row * core.Columns, core.Columns));
+    }
+
+    /// <summary>The second of two cores, [(r, o_2), i_2], into panels.</summary>
+    private void Pack(StoredCore core, MatrixView<float> panels)
+    {
+        Span<float> row = new float[core.Columns];
+        for (nint i = 0; i < core.Rows; i++)
+        {
+            core.DecodeRow(i, row);
+            TwoSiteProduct.PackRow(_groups.Shape, i, row, panels);
         }
     }
 
-    /// <summary>The last product [(token, other digits), digit of the last site] to results [token, (o_1 ... o_L)], padding cut off.</summary>
-    private void Store(MatrixView<float> product, MatrixView<float> destination)
+    private void ReadCoreRow(int site, nint row, Span<float> destination)
     {
-        ContractionStep last = _steps[^1];
-        nint rest = (nint)last.StateRows;
-        for (nint row = 0; row < product.Rows; row++)
-        {
-            (nint token, nint others) = Math.DivRem(row, rest);
-            ReadOnlySpan<float> digits = product.Row(row);
-            Span<float> result = destination.Row(token);
-            (nint start, nint step) = _fromLeft ? (others * last.Outputs, 1) : (others, rest);
-            for (int o = 0; o < digits.Length; o++)
-            {
-                nint index = start + o * step;
-                if (index < result.Length) result[(int)index] = digits[o];
-            }
-        }
+        if (_first is null) _cores[site].DecodeRow(row, destination);
+        else if (site == 0) _first.Row(0).Slice((int)row * destination.Length, destination.Length).CopyTo(destination);
+        else TwoSiteProduct.UnpackRow(_groups.Shape, row, _second!.View, destination);
     }
 
-    /// <summary>A product [(token, a, j, r), (o, c)] to the next state [(token, a, o, r), (j, c)]: the next site's input digit j and the done site's output digit o change places.</summary>
-    private void Regroup(ContractionStep done, ContractionStep next, MatrixView<float> product, MatrixView<float> state, ComputeContext context)
+    private static MatrixView<float> Pad(MatrixView<float> input, MatrixView<float> padded)
     {
-        nint inner = _fromLeft ? next.Inner : done.Inner, outer = product.Rows / (next.Inputs * inner);
-        int bond = done.BondOut, inputs = next.Inputs, outputs = done.Outputs;
-        context.Pool.For(outer, nint.Max(1, (1 << 14) / (inputs * inner * done.Width)), (start, end) =>
+        for (nint token = 0; token < input.Rows; token++)
         {
-            for (nint a = start; a < end; a++)
-            {
-                for (int j = 0; j < inputs; j++)
-                {
-                    for (nint r = 0; r < inner; r++)
-                    {
-                        ReadOnlySpan<float> source = product.Row((a * inputs + j) * inner + r);
-                        for (int o = 0; o < outputs; o++)
-                            source.Slice(o * bond, bond).CopyTo(state.Row((a * outputs + o) * inner + r)[(j * bond)..]);
-                    }
-                }
-            }
-        });
-    }
-
-    /// <summary>The place of (i_1 ... i_L) in (i_L ... i_1).</summary>
-    private int ReverseDigits(int index)
-    {
-        int reversed = 0, stride = _factors.InputDimension;
-        for (int site = _factors.Sites - 1; site >= 0; site--)
-        {
-            (index, int digit) = Math.DivRem(index, _factors.Inputs[site]);
-            stride /= _factors.Inputs[site];
-            reversed += digit * stride;
+            Span<float> row = padded.Row(token);
+            input.Row(token).CopyTo(row);
+            row[(int)input.Columns..].Clear();
         }
 
-        return reversed;
+        return padded;
     }
 }

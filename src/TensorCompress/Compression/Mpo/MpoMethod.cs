@@ -1,4 +1,4 @@
-using TensorCompress.Kernels;
+using System.Text.Json.Nodes;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 
@@ -7,9 +7,16 @@ namespace TensorCompress.Compression.Mpo;
 /// <summary>Matrix product operators: W as a chain of small cores, cut at a bond dimension.</summary>
 public sealed class MpoMethod : ICompressionMethod
 {
-    internal const string ChiOption = "chi", ShareOption = "share", SitesOption = "sites", OutputFactorsOption = "output-factors", InputFactorsOption = "input-factors", CoresOption = "cores";
+    internal const string ChiOption = "chi", BondsOption = "bonds", ToleranceOption = "tolerance", ShareOption = "share", BytesOption = "bytes";
+
+    internal const string SitesOption = "sites", OutputFactorsOption = "output-factors", InputFactorsOption = "input-factors", SearchOption = "search", HeadOption = "head-dimension";
+
+    internal const string FitOption = "fit", SweepsOption = "sweeps", RidgeOption = "ridge", CoresOption = "cores";
 
     internal const string OutputFactorsParameter = "output_factors", InputFactorsParameter = "input_factors", BondsParameter = "bonds", TypeParameter = "type", RelativeErrorParameter = "relative_error";
+
+    // Index = (int)MpoFit.
+    private static readonly string[] FitNames = ["automatic", "weights", "diagonal", "kronecker", "alternating"];
 
     private MpoMethod()
     {
@@ -30,12 +37,20 @@ public sealed class MpoMethod : ICompressionMethod
     /// <inheritdoc/>
     public IReadOnlyList<MethodOption> Options { get; } =
     [
-        new(ChiOption, "N", "limit of every bond dimension, at least 1; this or share is required"),
-        new(ShareOption, "S", "parameters kept over parameters of the matrix, above 0 and at most 1; this or chi is required"),
+        new(ChiOption, "N", "limit of every bond dimension, at least 1; this or another limit is required"),
+        new(BondsOption, "N,N", "limits of the inner bonds one by one, one fewer than the sites"),
+        new(ToleranceOption, "E", "relative error allowed, at least 0 and less than 1"),
+        new(ShareOption, "S", "parameters kept over parameters of the matrix, above 0 and at most 1"),
+        new(BytesOption, "N", "bytes of the stored cores of a matrix, an upper bound"),
         new(SitesOption, "N", "number of cores, 1 to 16; default 2"),
         new(OutputFactorsOption, "N,N", "factors of the rows, one for each core; with input-factors; default balanced"),
         new(InputFactorsOption, "N,N", "factors of the columns, one for each core; with output-factors; default balanced"),
-        new(CoresOption, "f32|f16|bf16", "type of the stored cores; default f32"),
+        new(SearchOption, null, "search orders and sizes of the factors for the smallest error"),
+        new(HeadOption, "N", "dimension of an attention head, a boundary that the search also tries"),
+        new(FitOption, "automatic|weights|diagonal|kronecker|alternating", "what the cores are fitted to; default automatic: alternating with calibration, weights without"),
+        new(SweepsOption, "N", "sweeps of alternating least squares, 0 to 1000; default 10"),
+        new(RidgeOption, "R", "added to the second moment's diagonal, in units of its mean, above 0 and at most 1; default 0.0001"),
+        new(CoresOption, "f32|f16|bf16|int8|int4", "how cores are stored; default f32"),
     ];
 
     /// <inheritdoc/>
@@ -46,21 +61,28 @@ public sealed class MpoMethod : ICompressionMethod
     {
         var read = new OptionValues(this, values);
         read.ThrowIfUnknown();
-        int? chi = read.Int32(ChiOption), sites = read.Int32(SitesOption);
-        double? share = read.Double(ShareOption);
-        if (chi is null == share is null) throw new ArgumentException($"The method \"{Name}\" takes either \"{ChiOption}\" or \"{ShareOption}\".", nameof(values));
         SiteFactors? factors = ParseFactors(read.Int32List(OutputFactorsOption), read.Int32List(InputFactorsOption));
+        int? sites = read.Int32(SitesOption);
         if (factors is not null && sites is not null && sites != factors.Sites)
             throw new ArgumentException($"{factors.Sites} factors do not fit \"{SitesOption}\" {sites}.", nameof(values));
-        MpoOptions options = chi is int limit ? MpoOptions.WithChi(limit) : MpoOptions.WithShare(share!.Value);
-        return options with { Sites = sites ?? 2, Factors = factors, Type = read.FloatType(CoresOption) ?? ElementType.F32 };
+        return new MpoOptions(ParseTruncation(read))
+        {
+            Sites = sites ?? 2,
+            Factors = factors,
+            Search = read.Switch(SearchOption),
+            HeadDimension = read.Int32(HeadOption),
+            Fit = Choice(values, FitOption, FitNames, MpoFit.Automatic),
+            Sweeps = read.Int32(SweepsOption) ?? MpoOptions.DefaultSweeps,
+            Ridge = read.Double(RidgeOption) ?? MpoOptions.DefaultRidge,
+            Cores = ParseCores(values),
+        };
     }
 
     /// <inheritdoc/>
     public CompressedWeight Compress(MatrixView<float> weights, MethodOptions options, CompressionContext context, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         var mpo = options as MpoOptions ?? throw new ArgumentException($"Options of the mpo method are required, not {options.GetType().Name}.", nameof(options));
-        return new MpoWeight(MpoFactorizer.Factorize(weights, mpo, context.Pool, progress, cancellationToken), mpo.Type);
+        return MpoWeight.Make(weights, mpo, context.Pool, context.Statistics, progress, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -70,10 +92,50 @@ public sealed class MpoMethod : ICompressionMethod
         int[] bonds = stored.PositiveList(BondsParameter, SiteFactors.MaxSites + 1);
         if (bonds.Length != factors.Sites + 1 || bonds[0] != 1 || bonds[^1] != 1)
             throw stored.Fault(TensorFormatError.Inconsistent, $"bond dimensions {string.Join(", ", bonds)}; {factors.Sites} cores have {factors.Sites + 1}, the outer ones 1");
-        ElementType type = stored.ElementType(TypeParameter, ElementType.F32, ElementType.F16, ElementType.BF16);
+        CoreFormat format = ReadFormat(stored);
         double error = stored.NonNegative(RelativeErrorParameter);
-        Matrix<float>[] cores = [.. Enumerable.Range(0, factors.Sites).Select(site => ReadCore(stored, factors, bonds, site, type))];
-        return new MpoWeight(new MatrixProductOperator(stored.OutputDimension, stored.InputDimension, factors, bonds, cores, error), type);
+        StoredCore[] cores = [.. Enumerable.Range(0, factors.Sites).Select(site => ReadCore(stored, factors, bonds, site, format))];
+        return MpoWeight.FromStored(stored.OutputDimension, stored.InputDimension, factors, bonds, format, cores, error);
+    }
+
+    internal static string FitName(MpoFit fit) => FitNames[(int)fit];
+
+    private MpoTruncation ParseTruncation(OptionValues read)
+    {
+        MpoTruncation?[] given =
+        [
+            read.Int32(ChiOption) is int chi ? MpoTruncation.ToChi(chi) : null,
+            read.Int32List(BondsOption) is { } bonds ? MpoTruncation.ToBonds(bonds) : null,
+            read.Double(ToleranceOption) is double tolerance ? MpoTruncation.ToTolerance(tolerance) : null,
+            read.Double(ShareOption) is double share ? MpoTruncation.ToShare(share) : null,
+            read.Int32(BytesOption) is int bytes ? MpoTruncation.ToBytes(bytes) : null,
+        ];
+        return given.Count(truncation => truncation is not null) == 1
+            ? given.Single(truncation => truncation is not null)!
+            : throw new ArgumentException($"The method \"{Name}\" takes one of \"{ChiOption}\", \"{BondsOption}\", \"{ToleranceOption}\", \"{ShareOption}\" and \"{BytesOption}\".");
+    }
+
+    private MpoFit Choice(IReadOnlyDictionary<string, string> values, string option, string[] names, MpoFit absent)
+    {
+        if (!values.TryGetValue(option, out string? text)) return absent;
+        int index = Array.IndexOf(names, text);
+        return index >= 0 ? (MpoFit)index : throw new ArgumentException($"Option \"{option}\" of the method \"{Name}\" is one of {string.Join(", ", names)}, not \"{text}\".");
+    }
+
+    private CoreFormat ParseCores(IReadOnlyDictionary<string, string> values)
+    {
+        if (!values.TryGetValue(CoresOption, out string? text)) return CoreFormat.F32;
+        return CoreFormats.TryParseOption(text, out CoreFormat format)
+            ? format
+            : throw new ArgumentException($"Option \"{CoresOption}\" of the method \"{Name}\" is one of {CoreFormats.AllOptionNames}, not \"{text}\".");
+    }
+
+    private static CoreFormat ReadFormat(StoredWeight stored)
+    {
+        string text = stored.Parameters[TypeParameter] is JsonValue value && value.TryGetValue(out string? name) ? name : "";
+        return CoreFormats.TryParseType(text, out CoreFormat format)
+            ? format
+            : throw stored.Fault(TensorFormatError.Type, $"parameter \"{TypeParameter}\" is \"{text}\"; it is one of {CoreFormats.AllTypeNames}");
     }
 
     private static SiteFactors? ParseFactors(int[]? outputs, int[]? inputs)
@@ -98,15 +160,29 @@ public sealed class MpoMethod : ICompressionMethod
         }
     }
 
-    private Matrix<float> ReadCore(StoredWeight stored, SiteFactors factors, int[] bonds, int site, ElementType type)
+    private StoredCore ReadCore(StoredWeight stored, SiteFactors factors, int[] bonds, int site, CoreFormat format)
     {
         string part = MpoWeight.PartName(site);
-        using Matrix<byte> bytes = stored.ReadBytes(this, part, type, MpoWeight.Shape(factors, bonds, site));
-        stored.ThrowIfNotFinite(this, part, type, bytes);
-        int outputs = factors.Outputs[site], rowBytes = checked((int)(bytes.Columns / outputs));
-        var core = new Matrix<float>(bytes.Rows * outputs, rowBytes / (type.BitWidth() / 8));
-        for (nint row = 0; row < core.Rows; row++)
-            ElementConversion.ToSingle(type, bytes.Row(row / outputs).Slice((int)(row % outputs) * rowBytes, rowBytes), core.Row(row));
-        return core;
+        int rows = bonds[site] * factors.Outputs[site], columns = checked(factors.Inputs[site] * bonds[site + 1]);
+        using Matrix<byte> bytes = stored.ReadBytes(this, part, format.ElementType(), MpoWeight.PartShape(factors, bonds, site, format));
+        Matrix<byte> values = Flatten(bytes);
+        if (!format.IsInteger())
+        {
+            stored.ThrowIfNotFinite(this, part, format.ElementType(), values);
+            return new StoredCore(format, rows, columns, values, scales: null);
+        }
+
+        string scalesPart = MpoWeight.ScalesName(site);
+        using Matrix<byte> scaleBytes = stored.ReadBytes(this, scalesPart, ElementType.F16, [format.ScaleCount((long)rows * columns)]);
+        Matrix<byte> scales = Flatten(scaleBytes);
+        stored.ThrowIfNotFinite(this, scalesPart, ElementType.F16, scales);
+        return new StoredCore(format, rows, columns, values, scales);
+    }
+
+    private static Matrix<byte> Flatten(Matrix<byte> rows)
+    {
+        var flat = new Matrix<byte>(1, rows.Rows * rows.Columns);
+        for (nint row = 0; row < rows.Rows; row++) rows.Row(row).CopyTo(flat.Row(0)[(int)(row * rows.Columns)..]);
+        return flat;
     }
 }

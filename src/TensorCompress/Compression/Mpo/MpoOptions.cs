@@ -1,25 +1,30 @@
 using System.Globalization;
-using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Mpo;
 
-/// <summary>Options of matrix product operators: either a bond dimension or a share of the parameters.</summary>
+/// <summary>Options of matrix product operators: how far bonds are cut, how W is split, what the cores are fitted to and how they are stored.</summary>
 public sealed record MpoOptions : MethodOptions
 {
-    private readonly int _sites = 2;
-    private readonly ElementType _type = ElementType.F32;
+    /// <summary>Sweeps and ridge that are used where none are given.</summary>
+    public const int DefaultSweeps = 10;
 
-    private MpoOptions(int? chi, double? share)
+    /// <summary>Sweeps and ridge that are used where none are given.</summary>
+    public const double DefaultRidge = 1e-4;
+
+    private readonly int _sites = 2;
+    private readonly int _sweeps = DefaultSweeps;
+    private readonly double _ridge = DefaultRidge;
+    private readonly int? _headDimension;
+
+    /// <summary>Sets how far bonds are cut.</summary>
+    public MpoOptions(MpoTruncation truncation)
     {
-        Chi = chi;
-        Share = share;
+        ArgumentNullException.ThrowIfNull(truncation);
+        Truncation = truncation;
     }
 
-    /// <summary>The limit of every bond dimension, or null where <see cref="Share"/> decides.</summary>
-    public int? Chi { get; }
-
-    /// <summary>Elements of the cores over elements of W, an upper bound; or null where <see cref="Chi"/> decides.</summary>
-    public double? Share { get; }
+    /// <summary>How far bonds are cut.</summary>
+    public MpoTruncation Truncation { get; }
 
     /// <summary>Number of cores, 1 to 16. Two run fast; more are for storage. Explicit <see cref="Factors"/> bring their own number.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not 1 to 16.</exception>
@@ -29,16 +34,41 @@ public sealed record MpoOptions : MethodOptions
         init => _sites = value is >= 1 and <= SiteFactors.MaxSites ? value : throw new ArgumentOutOfRangeException(nameof(value), value, $"There are 1 to {SiteFactors.MaxSites} sites.");
     }
 
-    /// <summary>The split of rows and columns over the sites; null for <see cref="SiteFactors.Balanced(int, int, int)"/>.</summary>
+    /// <summary>The split of rows and columns over the sites; null for a search (<see cref="Search"/>) or <see cref="SiteFactors.Balanced(int, int, int)"/>.</summary>
     public SiteFactors? Factors { get; init; }
 
-    /// <summary>Type of the stored cores: F32, F16 or BF16.</summary>
-    /// <exception cref="ArgumentException">Another type.</exception>
-    public ElementType Type
+    /// <summary>Whether orders and sizes of factors are searched for the smallest error at this truncation.</summary>
+    public bool Search { get; init; }
+
+    /// <summary>Rows of an attention head, for q, k, v, or columns, for o: a boundary that a search also tries to keep; null for none.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Less than 1.</exception>
+    public int? HeadDimension
     {
-        get => _type;
-        init => _type = value is ElementType.F32 or ElementType.F16 or ElementType.BF16 ? value : throw new ArgumentException($"Cores are F32, F16 or BF16, not {value.Name()}.", nameof(value));
+        get => _headDimension;
+        init => _headDimension = value is null or >= 1 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "A head has at least one dimension.");
     }
+
+    /// <summary>What the cores are fitted to.</summary>
+    public MpoFit Fit { get; init; }
+
+    /// <summary>Sweeps of alternating least squares, 0 to 1000; it ends earlier where the loss stands still.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Outside.</exception>
+    public int Sweeps
+    {
+        get => _sweeps;
+        init => _sweeps = value is >= 0 and <= 1000 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "There are 0 to 1000 sweeps.");
+    }
+
+    /// <summary>Added to the diagonal of the second moment, in units of its mean: above 0, at most 1.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Outside.</exception>
+    public double Ridge
+    {
+        get => _ridge;
+        init => _ridge = value is > 0 and <= 1 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "A ridge is above 0 and at most 1.");
+    }
+
+    /// <summary>How the cores are stored.</summary>
+    public CoreFormat Cores { get; init; }
 
     /// <inheritdoc/>
     public override ICompressionMethod Method => MpoMethod.Instance;
@@ -46,39 +76,44 @@ public sealed record MpoOptions : MethodOptions
     /// <summary>Limits every bond dimension.</summary>
     /// <param name="chi">At least 1; more than a bond can use is cut to what it can use.</param>
     /// <exception cref="ArgumentOutOfRangeException">chi is less than 1.</exception>
-    public static MpoOptions WithChi(int chi)
-    {
-        if (chi < 1) throw new ArgumentOutOfRangeException(nameof(chi), chi, "A bond dimension is at least 1.");
-        return new MpoOptions(chi, null);
-    }
+    public static MpoOptions WithChi(int chi) => new(MpoTruncation.ToChi(chi));
 
     /// <summary>Takes the largest bond dimension whose cores have at most this share of W's elements.</summary>
     /// <param name="share">Above 0, at most 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The share is outside (0, 1].</exception>
-    public static MpoOptions WithShare(double share)
-    {
-        if (!(share is > 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(share), share, "A share is above 0 and at most 1.");
-        return new MpoOptions(null, share);
-    }
+    public static MpoOptions WithShare(double share) => new(MpoTruncation.ToShare(share));
 
     /// <inheritdoc/>
     public override IReadOnlyList<KeyValuePair<string, string>> ToValues()
     {
-        var values = new List<KeyValuePair<string, string>>
-        {
-            Chi is int chi ? OptionValues.Pair(MpoMethod.ChiOption, chi) : OptionValues.Pair(MpoMethod.ShareOption, Share!.Value),
-        };
+        var values = new List<KeyValuePair<string, string>> { TruncationValue() };
         if (Factors is null)
         {
             values.Add(OptionValues.Pair(MpoMethod.SitesOption, Sites));
         }
         else
         {
-            values.Add(OptionValues.Pair(MpoMethod.OutputFactorsOption, string.Join(',', Factors.Outputs.Select(factor => factor.ToString(CultureInfo.InvariantCulture)))));
-            values.Add(OptionValues.Pair(MpoMethod.InputFactorsOption, string.Join(',', Factors.Inputs.Select(factor => factor.ToString(CultureInfo.InvariantCulture)))));
+            values.Add(OptionValues.Pair(MpoMethod.OutputFactorsOption, List(Factors.Outputs)));
+            values.Add(OptionValues.Pair(MpoMethod.InputFactorsOption, List(Factors.Inputs)));
         }
 
-        values.Add(OptionValues.Pair(MpoMethod.CoresOption, OptionValues.Name(Type)));
+        if (Search) values.Add(OptionValues.Pair(MpoMethod.SearchOption, "true"));
+        if (HeadDimension is int head) values.Add(OptionValues.Pair(MpoMethod.HeadOption, head));
+        values.Add(OptionValues.Pair(MpoMethod.FitOption, MpoMethod.FitName(Fit)));
+        if (Sweeps != DefaultSweeps) values.Add(OptionValues.Pair(MpoMethod.SweepsOption, Sweeps));
+        if (Ridge != DefaultRidge) values.Add(OptionValues.Pair(MpoMethod.RidgeOption, Ridge));
+        values.Add(OptionValues.Pair(MpoMethod.CoresOption, Cores.OptionName()));
         return values;
     }
+
+    private KeyValuePair<string, string> TruncationValue() => Truncation switch
+    {
+        { Chi: int chi } => OptionValues.Pair(MpoMethod.ChiOption, chi),
+        { Share: double share } => OptionValues.Pair(MpoMethod.ShareOption, share),
+        { Tolerance: double tolerance } => OptionValues.Pair(MpoMethod.ToleranceOption, tolerance),
+        { Bytes: long bytes } => OptionValues.Pair(MpoMethod.BytesOption, bytes),
+        _ => OptionValues.Pair(MpoMethod.BondsOption, List(Truncation.Bonds!)),
+    };
+
+    private static string List(IEnumerable<int> values) => string.Join(',', values.Select(value => value.ToString(CultureInfo.InvariantCulture)));
 }

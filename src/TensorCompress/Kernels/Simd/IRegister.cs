@@ -23,6 +23,6 @@ internal unsafe interface IRegister<TSelf, T>
 
     static abstract TSelf operator /(TSelf left, TSelf right);
 
-    /// <summary>a * b + c with one rounding.</summary>
-    static abstract TSelf FusedMultiplyAdd(TSelf a, TSelf b, TSelf c);
+    /// <summary>sum = a * b + sum with one rounding. By reference, because the compiler then keeps the sum in its register instead of moving it at every step.</summary>
+    static abstract void Accumulate(ref TSelf sum, TSelf a, TSelf b);
 }

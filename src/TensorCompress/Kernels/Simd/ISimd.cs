@@ -20,6 +20,9 @@ internal interface ISimd<TSelf>
 
     static abstract unsafe void Store(TSelf value, float* destination);
 
+    /// <summary>Sixteen small integers as floats.</summary>
+    static abstract TSelf FromSigned(Vector128<sbyte> values);
+
     static abstract TSelf operator +(TSelf left, TSelf right);
 
     static abstract TSelf operator -(TSelf left, TSelf right);

@@ -4,10 +4,10 @@ using System.Runtime.Intrinsics;
 namespace TensorCompress.Kernels.Simd;
 
 /// <summary>A register of 128 bits, of floats or doubles.</summary>
-internal readonly unsafe struct Register128<T>(Vector128<T> value) : IRegister<Register128<T>, T>
+internal unsafe struct Register128<T>(Vector128<T> value) : IRegister<Register128<T>, T>
     where T : unmanaged
 {
-    private readonly Vector128<T> _value = value;
+    private Vector128<T> _value = value;
 
     public static int Count => Vector128<T>.Count;
 
@@ -29,7 +29,9 @@ internal readonly unsafe struct Register128<T>(Vector128<T> value) : IRegister<R
     public static Register128<T> operator /(Register128<T> left, Register128<T> right) => new(left._value / right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Register128<T> FusedMultiplyAdd(Register128<T> a, Register128<T> b, Register128<T> c) => typeof(T) == typeof(float)
-        ? new(Vector128.FusedMultiplyAdd(a._value.AsSingle(), b._value.AsSingle(), c._value.AsSingle()).As<float, T>())
-        : new(Vector128.FusedMultiplyAdd(a._value.AsDouble(), b._value.AsDouble(), c._value.AsDouble()).As<double, T>());
+    public static void Accumulate(ref Register128<T> sum, Register128<T> a, Register128<T> b)
+    {
+        if (typeof(T) == typeof(float)) sum._value = Vector128.FusedMultiplyAdd(a._value.AsSingle(), b._value.AsSingle(), sum._value.AsSingle()).As<float, T>();
+        else sum._value = Vector128.FusedMultiplyAdd(a._value.AsDouble(), b._value.AsDouble(), sum._value.AsDouble()).As<double, T>();
+    }
 }

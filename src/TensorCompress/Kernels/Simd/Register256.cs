@@ -4,10 +4,10 @@ using System.Runtime.Intrinsics;
 namespace TensorCompress.Kernels.Simd;
 
 /// <summary>A register of 256 bits, of floats or doubles.</summary>
-internal readonly unsafe struct Register256<T>(Vector256<T> value) : IRegister<Register256<T>, T>
+internal unsafe struct Register256<T>(Vector256<T> value) : IRegister<Register256<T>, T>
     where T : unmanaged
 {
-    private readonly Vector256<T> _value = value;
+    private Vector256<T> _value = value;
 
     public static int Count => Vector256<T>.Count;
 
@@ -29,7 +29,9 @@ internal readonly unsafe struct Register256<T>(Vector256<T> value) : IRegister<R
     public static Register256<T> operator /(Register256<T> left, Register256<T> right) => new(left._value / right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Register256<T> FusedMultiplyAdd(Register256<T> a, Register256<T> b, Register256<T> c) => typeof(T) == typeof(float)
-        ? new(Vector256.FusedMultiplyAdd(a._value.AsSingle(), b._value.AsSingle(), c._value.AsSingle()).As<float, T>())
-        : new(Vector256.FusedMultiplyAdd(a._value.AsDouble(), b._value.AsDouble(), c._value.AsDouble()).As<double, T>());
+    public static void Accumulate(ref Register256<T> sum, Register256<T> a, Register256<T> b)
+    {
+        if (typeof(T) == typeof(float)) sum._value = Vector256.FusedMultiplyAdd(a._value.AsSingle(), b._value.AsSingle(), sum._value.AsSingle()).As<float, T>();
+        else sum._value = Vector256.FusedMultiplyAdd(a._value.AsDouble(), b._value.AsDouble(), sum._value.AsDouble()).As<double, T>();
+    }
 }

@@ -4,10 +4,10 @@ using System.Runtime.Intrinsics;
 namespace TensorCompress.Kernels.Simd;
 
 /// <summary>A register of 512 bits, of floats or doubles.</summary>
-internal readonly unsafe struct Register512<T>(Vector512<T> value) : IRegister<Register512<T>, T>
+internal unsafe struct Register512<T>(Vector512<T> value) : IRegister<Register512<T>, T>
     where T : unmanaged
 {
-    private readonly Vector512<T> _value = value;
+    private Vector512<T> _value = value;
 
     public static int Count => Vector512<T>.Count;
 
@@ -29,7 +29,9 @@ internal readonly unsafe struct Register512<T>(Vector512<T> value) : IRegister<R
     public static Register512<T> operator /(Register512<T> left, Register512<T> right) => new(left._value / right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Register512<T> FusedMultiplyAdd(Register512<T> a, Register512<T> b, Register512<T> c) => typeof(T) == typeof(float)
-        ? new(Vector512.FusedMultiplyAdd(a._value.AsSingle(), b._value.AsSingle(), c._value.AsSingle()).As<float, T>())
-        : new(Vector512.FusedMultiplyAdd(a._value.AsDouble(), b._value.AsDouble(), c._value.AsDouble()).As<double, T>());
+    public static void Accumulate(ref Register512<T> sum, Register512<T> a, Register512<T> b)
+    {
+        if (typeof(T) == typeof(float)) sum._value = Vector512.FusedMultiplyAdd(a._value.AsSingle(), b._value.AsSingle(), sum._value.AsSingle()).As<float, T>();
+        else sum._value = Vector512.FusedMultiplyAdd(a._value.AsDouble(), b._value.AsDouble(), sum._value.AsDouble()).As<double, T>();
+    }
 }

@@ -22,6 +22,5 @@ internal readonly unsafe struct RegisterScalar<T>(T value) : IRegister<RegisterS
 
     public static RegisterScalar<T> operator /(RegisterScalar<T> left, RegisterScalar<T> right) => new(left._value / right._value);
 
-    public static RegisterScalar<T> FusedMultiplyAdd(RegisterScalar<T> a, RegisterScalar<T> b, RegisterScalar<T> c) =>
-        new(T.FusedMultiplyAdd(a._value, b._value, c._value));
+    public static void Accumulate(ref RegisterScalar<T> sum, RegisterScalar<T> a, RegisterScalar<T> b) => sum = new(T.FusedMultiplyAdd(a._value, b._value, sum._value));
 }

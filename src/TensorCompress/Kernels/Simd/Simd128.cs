@@ -32,6 +32,15 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
         value._v3.Store(destination + 12);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 FromSigned(Vector128<sbyte> values)
+    {
+        (Vector128<short> low, Vector128<short> high) = Vector128.Widen(values);
+        (Vector128<int> i0, Vector128<int> i1) = Vector128.Widen(low);
+        (Vector128<int> i2, Vector128<int> i3) = Vector128.Widen(high);
+        return new(Vector128.ConvertToSingle(i0), Vector128.ConvertToSingle(i1), Vector128.ConvertToSingle(i2), Vector128.ConvertToSingle(i3));
+    }
+
     public static Simd128 operator +(Simd128 left, Simd128 right) =>
         new(left._v0 + right._v0, left._v1 + right._v1, left._v2 + right._v2, left._v3 + right._v3);
 

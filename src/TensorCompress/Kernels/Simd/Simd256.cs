@@ -23,6 +23,13 @@ internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : 
         value._high.Store(destination + 8);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 FromSigned(Vector128<sbyte> values)
+    {
+        (Vector256<int> low, Vector256<int> high) = Vector256.Widen(Vector256.WidenLower(values.ToVector256Unsafe()));
+        return new(Vector256.ConvertToSingle(low), Vector256.ConvertToSingle(high));
+    }
+
     public static Simd256 operator +(Simd256 left, Simd256 right) => new(left._low + right._low, left._high + right._high);
 
     public static Simd256 operator -(Simd256 left, Simd256 right) => new(left._low - right._low, left._high - right._high);

@@ -18,6 +18,10 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe void Store(Simd512 value, float* destination) => value._value.Store(destination);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 FromSigned(Vector128<sbyte> values) =>
+        new(Vector512.ConvertToSingle(Vector512.WidenLower(Vector256.WidenLower(values.ToVector256Unsafe()).ToVector512Unsafe())));
+
     public static Simd512 operator +(Simd512 left, Simd512 right) => new(left._value + right._value);
 
     public static Simd512 operator -(Simd512 left, Simd512 right) => new(left._value - right._value);
@@ -72,4 +76,5 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
         Vector256<float> eight = value._value.GetLower() + value._value.GetUpper();
         return eight.GetLower() + eight.GetUpper();
     }
+
 }

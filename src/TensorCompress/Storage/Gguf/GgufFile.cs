@@ -1,5 +1,5 @@
 using System.Buffers;
-using TensorCompress.Tensors;
+using System.Runtime.InteropServices;
 
 namespace TensorCompress.Storage.Gguf;
 
@@ -9,7 +9,7 @@ public sealed class GgufFile : ITensorSource
     private const uint Magic = 0x46554747; // "GGUF"
     private const int MaxTensors = 1_000_000;
     private const int MaxKeys = 1_000_000;
-    private const int MaxNameBytes = 63;
+    internal const int MaxNameBytes = 63;
     private const int MaxRank = 4;
     private const int BlockBytes = 1 << 18;
 
@@ -69,16 +69,34 @@ public sealed class GgufFile : ITensorSource
     public bool IsQuantized(string name) => _placements[name].Type.IsQuantized;
 
     /// <inheritdoc/>
-    /// <remarks>The bytes are those of the decoded floats.</remarks>
-    public void ReadBytes(string name, long offset, Span<byte> destination) => TensorReading.ReadBytesOfSingles(this, name, offset, destination);
+    /// <remarks>Of plain elements the bytes are those of the file, of blocks those of the decoded floats.</remarks>
+    public void ReadBytes(string name, long offset, Span<byte> destination)
+    {
+        Placement placement = Find(name);
+        if (placement.Type.IsQuantized)
+        {
+            TensorReading.ReadBytesOfSingles(this, name, offset, destination);
+            return;
+        }
+
+        if (offset < 0 || offset > placement.ByteLength - destination.Length)
+            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{destination.Length} bytes from {offset} leave the tensor {name} of {placement.ByteLength} bytes.");
+        _bytes.Read(_dataStart + placement.Offset + offset, destination);
+    }
 
     /// <inheritdoc/>
     public void ReadSingles(string name, long firstElement, Span<float> destination)
     {
-        Placement placement = _placements.TryGetValue(name, out Placement found) ? found : throw new KeyNotFoundException($"There is no tensor {name}.");
+        Placement placement = Find(name);
         if (firstElement < 0 || firstElement > _tensors[name].ElementCount - destination.Length)
             throw new ArgumentOutOfRangeException(nameof(firstElement), firstElement, $"{destination.Length} elements from {firstElement} leave the tensor {name} of {_tensors[name].ElementCount}.");
         GgufTensorType type = placement.Type;
+        if (type == GgufTensorTypes.F32)
+        {
+            _bytes.Read(_dataStart + placement.Offset + firstElement * sizeof(float), MemoryMarshal.AsBytes(destination));
+            return;
+        }
+
         int blocksAtATime = BlockBytes / type.BlockBytes;
         byte[] buffer = ArrayPool<byte>.Shared.Rent(blocksAtATime * type.BlockBytes);
         float[] partial = [];
@@ -118,6 +136,8 @@ public sealed class GgufFile : ITensorSource
     /// <summary>Closes the file.</summary>
     public void Dispose() => _bytes.Dispose();
 
+    private Placement Find(string name) => _placements.TryGetValue(name, out Placement found) ? found : throw new KeyNotFoundException($"There is no tensor {name}.");
+
     private static GgufFile Open(ByteSource bytes)
     {
         try
@@ -151,10 +171,10 @@ public sealed class GgufFile : ITensorSource
             for (int d = dimensions.Length - 1; d >= 0; d--) dimensions[d] = reader.UInt64(); // the file has the fastest one first
             uint typeId = reader.UInt32();
             GgufTensorType type = GgufTensorTypes.Find(typeId)
-                ?? throw reader.Fault(TensorFormatError.Type, $"the tensor type {typeId} is not supported; supported: {string.Join(", ", GgufTensorTypes.All.Select(known => known.Name))}", name);
+                ?? throw reader.Fault(TensorFormatError.Type, $"the tensor type {GgufTensorTypes.Describe(typeId)} is not supported; supported: {string.Join(", ", GgufTensorTypes.All.Select(known => known.Name))}", name);
             ulong offset = reader.UInt64();
             Placement placement = CheckSize(reader, name, dimensions, type, offset);
-            if (!_tensors.TryAdd(name, new TensorInfo(name, ElementType.F32, [.. dimensions.Select(dimension => (long)dimension)])))
+            if (!_tensors.TryAdd(name, new TensorInfo(name, type.ElementType, [.. dimensions.Select(dimension => (long)dimension)])))
                 throw reader.Fault(TensorFormatError.Duplicate, "the name stands twice", name);
             _placements.Add(name, placement);
         }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Text;
 
 namespace TensorCompress.Storage.Gguf;
@@ -7,6 +6,7 @@ namespace TensorCompress.Storage.Gguf;
 public sealed class GgufMetadata
 {
     private const long MaxTextBytes = 64L << 20;
+    private const long MaxListTextBytes = (1L << 20) - 1; // a token or a merge
     private const int MaxKeyBytes = 65_535;
     private const long MaxArrayElements = 100_000_000;
 
@@ -115,6 +115,34 @@ public sealed class GgufMetadata
         return numbers;
     }
 
+    /// <summary>A list of truth values (also stored as whole numbers 0 and 1), or null where the key is missing.</summary>
+    /// <exception cref="TensorFormatException">The value is of another kind.</exception>
+    public IReadOnlyList<bool>? Flags(string key)
+    {
+        if (Get(key) is not { } value) return null;
+        if (value is not NumberList { IsFloat: false } list) throw Fault(TensorFormatError.Type, key, "a list of truth values is required");
+        var flags = new bool[list.Count];
+        for (int i = 0; i < flags.Length; i++)
+        {
+            Int128 number = list.Type == NumberList.FlagType ? list.Bytes[i] : list.Integer(i);
+            flags[i] = number == 0 || number == 1 ? number == 1 : throw Fault(TensorFormatError.Value, key, $"{number} is no truth value");
+        }
+
+        return flags;
+    }
+
+    /// <summary>Whether a key's value is a list.</summary>
+    public bool IsList(string key) => Get(key) is NumberList or byte[][];
+
+    /// <summary>Adds values under keys with a prefix to metadata that are written, as they are.</summary>
+    internal void CopyTo(GgufMetadataBuilder builder, string prefix)
+    {
+        foreach ((string key, object value) in _values)
+        {
+            if (key.StartsWith(prefix, StringComparison.Ordinal)) builder.AddRaw(key, value);
+        }
+    }
+
     /// <summary>A value that must be of this very type, or null where the key is missing.</summary>
     internal uint? UInt32(string key) => Get(key) switch
     {
@@ -164,39 +192,9 @@ public sealed class GgufMetadata
         }
 
         var texts = new byte[count][];
-        for (int i = 0; i < texts.Length; i++) texts[i] = reader.Text(MaxTextBytes, key);
+        for (int i = 0; i < texts.Length; i++) texts[i] = reader.Text(MaxListTextBytes, key);
         return texts;
     }
 
     private TensorFormatException Fault(TensorFormatError kind, string key, string reason) => new(kind, $"{key}: {reason}", _file);
-
-    /// <summary>Numbers or truth values as they lie in the file.</summary>
-    private sealed record NumberList(uint Type, int ElementSize, byte[] Bytes)
-    {
-        public int Count => Bytes.Length / ElementSize;
-
-        public bool IsFloat => Type is 6 or 12;
-
-        public bool IsInteger => Type is not (6 or 7 or 12);
-
-        public Int128 Integer(int index)
-        {
-            ReadOnlySpan<byte> element = Bytes.AsSpan(index * ElementSize);
-            return Type switch
-            {
-                0 => element[0],
-                1 => (sbyte)element[0],
-                2 => BinaryPrimitives.ReadUInt16LittleEndian(element),
-                3 => BinaryPrimitives.ReadInt16LittleEndian(element),
-                4 => BinaryPrimitives.ReadUInt32LittleEndian(element),
-                5 => BinaryPrimitives.ReadInt32LittleEndian(element),
-                10 => BinaryPrimitives.ReadUInt64LittleEndian(element),
-                _ => BinaryPrimitives.ReadInt64LittleEndian(element),
-            };
-        }
-
-        public float Single(int index) => Type == 6
-            ? BinaryPrimitives.ReadSingleLittleEndian(Bytes.AsSpan(index * ElementSize))
-            : (float)BinaryPrimitives.ReadDoubleLittleEndian(Bytes.AsSpan(index * ElementSize));
-    }
 }

@@ -1,0 +1,160 @@
+using System.Globalization;
+using TensorCompress.Compression;
+using TensorCompress.Compression.Dense;
+using TensorCompress.Compression.Mpo;
+using TensorCompress.Compression.Scalar;
+using TensorCompress.Kernels.Simd;
+using TensorCompress.Layers;
+using TensorCompress.Numerics;
+using TensorCompress.Tensors;
+using TensorCompress.Threading;
+
+namespace TensorCompress.Comparison;
+
+/// <summary>A 4096 x 4096 matrix as 64.64 x 64.64: one token from cold weights beside dense layers, all paths over bond dimensions and tokens, and the time of factorisation.</summary>
+internal static class MpoComparison
+{
+    private const int Size = 4096, Side = 64;
+
+    /// <summary>Cold: so many bytes of other weights pass between two uses of a layer.</summary>
+    private const long ColdBytes = 512L << 20;
+
+    private static readonly SiteFactors Factors = new([Side, Side], [Side, Side]);
+
+    public static void Run(Options options)
+    {
+        CpuDescription cpu = CpuDescription.Current();
+        Console.WriteLine($"{cpu.Name}, {cpu.LogicalCores} logical cores, {SimdLevel.Active}; .NET {Environment.Version}; {Size} x {Size} as {Factors}, {options.Threads.Max()} threads");
+        using var pool = new ComputePool(options.Threads.Max());
+        OneToken(options, pool);
+        Cells(options, pool);
+    }
+
+    /// <summary>The whole error curve, and alternating least squares.</summary>
+    public static void RunFactorisation(Options options)
+    {
+        using Matrix<float> weights = Gaussian(Size, Size, 1), activations = Gaussian(2 * Size, Size, 2);
+        using var pool = new ComputePool(options.Threads.Max());
+        Console.WriteLine($"{CpuDescription.Current().Name}, {pool.Threads} threads, {Size} x {Size} as {Factors}");
+        Time("error of every bond dimension", () => UnfoldingSpectra.Of(weights.View, Factors, pool));
+        Time("TT-SVD at bond dimension 64", () => MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(64) with { Factors = Factors }, pool).Dispose());
+        LayerStatistics? statistics = null;
+        Time($"second moment of {activations.Rows} tokens", () => statistics = LayerStatistics.FromActivations(activations.View, pool));
+        using (statistics)
+        {
+            foreach (int sweeps in new[] { 0, 10 })
+            {
+                MpoOptions fit = MpoOptions.WithChi(64) with { Factors = Factors, Sweeps = sweeps };
+                Time($"fit to the outputs, bond dimension 64, {sweeps} sweeps", () => MpoFactorizer.Factorize(weights.View, fit, pool, statistics).Dispose());
+            }
+        }
+    }
+
+    private static void Time(string name, Action body)
+    {
+        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+        body();
+        double seconds = System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {seconds:F2} s | peak {System.Diagnostics.Process.GetCurrentProcess().PeakWorkingSet64 >> 20} MiB |"));
+    }
+
+    private static void OneToken(Options options, ComputePool pool)
+    {
+        using Matrix<float> weights = Gaussian(Size, Size, 1), input = Gaussian(1, Size, 2), output = new(1, Size);
+        float[] values = [.. Enumerable.Range(0, Size).SelectMany(row => weights.Row(row).ToArray())];
+        using var context = new ComputeContext(pool);
+        var rows = new List<(string Name, LinearLayer[] Layers)>
+        {
+            ("dense fp32", Copies(() => DenseLayer.FromDense(values, Size, Size))),
+            ("dense bf16", Copies(() => DenseLayer.FromDense(values, Size, Size, ElementType.BF16))),
+            ("scalar 8 bits", Copies(() => ScalarLayer.FromDense(values, Size, Size, 8))),
+        };
+        foreach (int chi in new[] { 8, 16, 32, 64 }) rows.Add(($"mpo chi {chi}", Copies(() => Random(chi, MpoPlan.ByShape, CoreFormat.F32))));
+        rows.Add(("mpo chi 32, f16 cores", Copies(() => Random(32, MpoPlan.ByShape, CoreFormat.F16))));
+        rows.Add(("mpo chi 32, int8 cores", Copies(() => Random(32, MpoPlan.ByShape, CoreFormat.Int8))));
+        rows.Add(("mpo chi 32, rebuilt every call", [Random(32, MpoPlan.Rebuild, CoreFormat.F32)]));
+
+        // One product of each in turn; a layer comes round again when 512 MiB of others have passed, so its weights come from memory.
+        int round = 0;
+        Action[] bodies = [.. rows.Select<(string Name, LinearLayer[] Layers), Action>(row => () => row.Layers[round++ % row.Layers.Length].Forward(new ActivationBatch(input.View), output.View, context))];
+        IReadOnlyList<(double Median, double Best)> times = Interleaved.Measure(options.Rounds ?? 31, bodies);
+        Console.WriteLine("| one token, cold | us, median (best) | dense fp32 over it |");
+        Console.WriteLine("|---|---|---|");
+        for (int i = 0; i < rows.Count; i++)
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {rows[i].Name} | {times[i].Median * 1e6:F0} ({times[i].Best * 1e6:F0}) | {times[0].Median / times[i].Median:F2} |"));
+        foreach ((_, LinearLayer[] layers) in rows)
+        {
+            foreach (LinearLayer layer in layers) layer.Dispose();
+        }
+    }
+
+    private static void Cells(Options options, ComputePool pool)
+    {
+        using var context = new ComputeContext(pool);
+        MpoPlan[] plans = [MpoPlan.FromRight, MpoPlan.FromLeft, MpoPlan.Rebuild, MpoPlan.Fastest, MpoPlan.ByShape];
+        Console.WriteLine();
+        Console.WriteLine("| chi | tokens | " + string.Join(" | ", plans.Select(plan => $"{plan}, us")) + " | Fastest over best fixed | ByShape over best fixed |");
+        Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
+        int cells = 0, within = 0;
+        foreach (int chi in options.Sizes ?? [8, 16, 32, 64, 128, 256])
+        {
+            foreach (int tokens in new[] { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512 })
+            {
+                using Matrix<float> input = Gaussian(tokens, Size, 2), output = new(tokens, Size);
+                MpoLayer[] layers = [.. plans.Select(plan => Random(chi, plan, CoreFormat.F32))];
+                int rounds = options.Rounds ?? 15;
+                // Rounds so short that the clock would show are repeated.
+                int repeats = Math.Max(1, 400 / (chi * tokens));
+                Action[] bodies = [.. layers.Select<MpoLayer, Action>(layer => () =>
+                {
+                    for (int i = 0; i < repeats; i++) layer.Forward(new ActivationBatch(input.View), output.View, context);
+                })];
+                double[] times = [.. Interleaved.Measure(rounds, bodies).Select(time => time.Median * 1e6 / repeats)];
+                double best = times[..3].Min();
+                cells++;
+                if (times[3] <= 1.1 * best) within++;
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {chi} | {tokens} | {string.Join(" | ", times.Select(time => time.ToString("F0", CultureInfo.InvariantCulture)))} | {times[3] / best:F2} | {times[4] / best:F2} |"));
+                foreach (MpoLayer layer in layers) layer.Dispose();
+            }
+        }
+
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Fastest is at most 10 % slower than the best fixed path in {within} of {cells} cells."));
+    }
+
+    private static MpoLayer Random(int chi, MpoPlan plan, CoreFormat format)
+    {
+        var random = new SeededRandom(3);
+        int[] bonds = [1, chi, 1];
+        using Matrix<double> first = new(Side, Side * chi), second = new(chi * Side, Side);
+        foreach (Matrix<double> core in new[] { first, second })
+        {
+            for (nint row = 0; row < core.Rows; row++)
+            {
+                foreach (ref double value in core.Row(row)) value = random.NextGaussian() / Math.Sqrt(Side);
+            }
+        }
+
+        using MatrixProductOperator chain = MatrixProductOperator.FromCores(Size, Size, Factors, bonds, [first, second]);
+        using MpoWeight weight = MpoWeight.FromOperator(chain, format);
+        return weight.CreateLayer(plan);
+    }
+
+    private static LinearLayer[] Copies(Func<LinearLayer> make)
+    {
+        LinearLayer first = make();
+        int count = (int)Math.Clamp(ColdBytes / 8 / first.ResidentBytes, 2, 64);
+        return [first, .. Enumerable.Range(1, count - 1).Select(_ => make())];
+    }
+
+    private static Matrix<float> Gaussian(int rows, int columns, ulong seed)
+    {
+        var random = new SeededRandom(seed);
+        var matrix = new Matrix<float>(rows, columns);
+        for (nint row = 0; row < rows; row++)
+        {
+            foreach (ref float value in matrix.Row(row)) value = (float)random.NextGaussian();
+        }
+
+        return matrix;
+    }
+}

@@ -1,0 +1,54 @@
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Compression.BlockTensorTrain;
+
+/// <summary>Options of the block tensor train method: the rank of the blocks, or a share of the parameters.</summary>
+public sealed record BlockTensorTrainOptions : MethodOptions
+{
+    /// <summary>Sets rank or share.</summary>
+    /// <param name="rank">Rank of each block, at least 1; null to go by the share. A rank beyond what a block can use becomes that.</param>
+    /// <param name="share">Parameters kept over those of the matrix, 0 to 1; null to go by the rank.</param>
+    /// <param name="type">Type of the factors: F32, F16 or BF16.</param>
+    /// <exception cref="ArgumentException">There is neither rank nor share, or both, or a value is out of its range.</exception>
+    public BlockTensorTrainOptions(int? rank = null, double? share = null, ElementType type = ElementType.F32)
+    {
+        if (rank is null == share is null) throw new ArgumentException("Either a rank or a share is required.", nameof(rank));
+        if (rank < 1) throw new ArgumentOutOfRangeException(nameof(rank), rank, "A rank is at least 1.");
+        if (share is not null && !(share > 0 && share <= 1)) throw new ArgumentOutOfRangeException(nameof(share), share, "A share is above 0 and at most 1.");
+        if (type is not (ElementType.F32 or ElementType.F16 or ElementType.BF16)) throw new ArgumentException($"Factors are F32, F16 or BF16, not {type.Name()}.", nameof(type));
+        Rank = rank;
+        Share = share;
+        Type = type;
+    }
+
+    /// <summary>The rank of each block, or null to go by the share.</summary>
+    public int? Rank { get; }
+
+    /// <summary>Parameters kept over those of the matrix, or null to go by the rank.</summary>
+    public double? Share { get; }
+
+    /// <summary>Type of the factors.</summary>
+    public ElementType Type { get; }
+
+    /// <inheritdoc/>
+    public override ICompressionMethod Method => BlockTensorTrainMethod.Instance;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<KeyValuePair<string, string>> ToValues() =>
+    [
+        Rank is { } rank ? OptionValues.Pair(BlockTensorTrainMethod.RankOption, rank) : OptionValues.Pair(BlockTensorTrainMethod.ShareOption, Share!.Value),
+        OptionValues.Pair(BlockTensorTrainMethod.FactorsOption, OptionValues.Name(Type)),
+    ];
+
+    /// <summary>The rank for a matrix.</summary>
+    /// <exception cref="ArgumentException">The share is less than rank 1 needs.</exception>
+    internal int RankFor(BlockShape shape)
+    {
+        if (Rank is { } rank) return Math.Min(rank, shape.UsefulRank);
+        double elements = (double)shape.Rows * shape.Columns;
+        var fits = (int)Math.Min(shape.UsefulRank, Math.Floor(Share!.Value * elements / shape.ParametersPerRank));
+        return fits >= 1
+            ? fits
+            : throw new ArgumentException($"A share of {Share} of {shape.Rows} x {shape.Columns} is less than blocks of rank 1 need: the least is {shape.ParametersPerRank / elements:G4}.");
+    }
+}

@@ -1,0 +1,267 @@
+using TensorCompress.Kernels;
+using TensorCompress.Layers;
+using TensorCompress.Tensors;
+using TensorCompress.Threading;
+
+namespace TensorCompress.Compression.Mpo.Contraction;
+
+/// <summary>
+/// The three ways to multiply by an operator of two sites, all over the same two layouts: A as [o_1, i_1, r] and B in panels of sixteen o_2, [slice][r, i_2, o_2].
+/// A work unit's intermediate state stays in the second-level cache between the two products.
+/// </summary>
+/// <remarks>
+/// Every output is one chain of multiply-adds in an order that the path fixes: (i_1, r) from the right, (r, i_2) from the left, (i_1, i_2) with W rebuilt. Units, tokens and threads do not
+/// change its bits; the path does.
+/// </remarks>
+internal static unsafe class TwoSiteProduct
+{
+    /// <summary>Floats of a unit's intermediate state: a quarter of a second-level cache of 512 KiB.</summary>
+    private const int StateFloats = 1 << 15;
+
+    private const int LeftRows = 12;
+
+    /// <summary>Tokens for which one unit works, so that there are units for all threads.</summary>
+    private const int TokenBlock = 64;
+
+    /// <summary>The operands of a product.</summary>
+    /// <param name="Shape">Digits and bond.</param>
+    /// <param name="First">A, floats in any shape.</param>
+    /// <param name="Second">B in panels.</param>
+    /// <param name="Input">[tokens, n] with the padding of the factors, readable 16 floats beyond the last row.</param>
+    /// <param name="Result">[tokens, m] with the padding of the factors.</param>
+    /// <param name="Slots">Scratch memory for a unit.</param>
+    private readonly record struct Operands(TwoSiteShape Shape, MatrixView<float> First, MatrixView<float> Second, MatrixView<float> Input, MatrixView<float> Result, ScratchSlots Slots)
+    {
+        public int TokenBlocks => ((int)Input.Rows + TokenBlock - 1) / TokenBlock;
+    }
+
+    /// <summary>Multiplies.</summary>
+    public static void Multiply(
+        ContractionPath path, TwoSiteShape shape, MatrixView<float> first, MatrixView<float> second, MatrixView<float> input, MatrixView<float> result, ComputeContext context)
+    {
+        ComputePool pool = context.Pool;
+        using ScratchLease scratch = context.Rent(pool.Threads, UnitFloats(path, shape));
+        var operands = new Operands(shape, first, second, input, result, new ScratchSlots(scratch.View));
+        switch (path)
+        {
+            case ContractionPath.FromRight:
+                pool.For((nint)shape.Slices * operands.TokenBlocks, 1, operands, static (start, end, on) =>
+                {
+                    int slot = on.Slots.Take();
+                    FromRight(start, end, on, on.Slots.Pointer(slot));
+                    on.Slots.Return(slot);
+                });
+                break;
+            case ContractionPath.FromLeft:
+                int rowBlocks = (shape.Outputs1 + LeftRows - 1) / LeftRows;
+                pool.For((nint)rowBlocks * operands.TokenBlocks, 1, operands, static (start, end, on) =>
+                {
+                    int slot = on.Slots.Take();
+                    FromLeft(start, end, on, on.Slots.Pointer(slot));
+                    on.Slots.Return(slot);
+                });
+                break;
+            default:
+                pool.For((nint)shape.Slices * shape.Outputs1, 1, operands, static (start, end, on) =>
+                {
+                    int slot = on.Slots.Take();
+                    Rebuild(start, end, on, on.Slots.Pointer(slot));
+                    on.Slots.Return(slot);
+                });
+                break;
+        }
+    }
+
+    /// <summary>Puts rows of B, (r, o_2) with i_2 running, into panels.</summary>
+    /// <param name="shape">Digits and bond.</param>
+    /// <param name="row">r x o_2.</param>
+    /// <param name="values">The elements i_2.</param>
+    /// <param name="panels"><see cref="TwoSiteShape.PanelFloats"/> floats in one row.</param>
+    public static void PackRow(TwoSiteShape shape, nint row, ReadOnlySpan<float> values, MatrixView<float> panels)
+    {
+        (nint r, nint o) = Math.DivRem(row, shape.Outputs2);
+        int slice = (int)o / PanelProduct.Width, width = shape.SliceWidth(slice);
+        float* destination = panels.Pointer + shape.SliceStart(slice) + r * shape.Inputs2 * width + o % PanelProduct.Width;
+        for (int i = 0; i < values.Length; i++) destination[(nint)i * width] = values[i];
+    }
+
+    /// <summary>The inverse of <see cref="PackRow"/>.</summary>
+    public static void UnpackRow(TwoSiteShape shape, nint row, MatrixView<float> panels, Span<float> values)
+    {
+        (nint r, nint o) = Math.DivRem(row, shape.Outputs2);
+        int slice = (int)o / PanelProduct.Width, width = shape.SliceWidth(slice);
+        float* source = panels.Pointer + shape.SliceStart(slice) + r * shape.Inputs2 * width + o % PanelProduct.Width;
+        for (int i = 0; i < values.Length; i++) values[i] = source[(nint)i * width];
+    }
+
+    /// <summary>Digits i_1 contracted at a time from the right.</summary>
+    private static int BlockInputs(TwoSiteShape shape) => Math.Clamp(StateFloats / (PanelProduct.Width * shape.Bond), 1, shape.Inputs1);
+
+    /// <summary>Indexes r contracted at a time from the left.</summary>
+    private static int BlockBond(TwoSiteShape shape) => Math.Clamp(StateFloats / (LeftRows * shape.Inputs2), 1, shape.Bond);
+
+    private static nint UnitFloats(ContractionPath path, TwoSiteShape shape) => path switch
+    {
+        ContractionPath.FromRight => (nint)BlockInputs(shape) * shape.Bond * PanelProduct.Width,
+        ContractionPath.FromLeft => (nint)LeftRows * BlockBond(shape) * shape.Inputs2,
+        _ => shape.Inputs * PanelProduct.Width,
+    };
+
+    /// <summary>Units (slice, block of tokens): T[i_1, r, o_2] = sum over i_2 of x[i_1, i_2] B[r, i_2, o_2], then y[o_1, o_2] = sum over (i_1, r) of A[o_1, i_1, r] T[i_1, r, o_2].</summary>
+    private static void FromRight(nint start, nint end, in Operands on, float* state)
+    {
+        TwoSiteShape shape = on.Shape;
+        int bond = shape.Bond, blockInputs = BlockInputs(shape);
+        for (nint unit = start; unit < end; unit++)
+        {
+            (nint sliceIndex, nint tokens) = Math.DivRem(unit, on.TokenBlocks);
+            int slice = (int)sliceIndex, width = shape.SliceWidth(slice);
+            float* panel = on.Second.Pointer + shape.SliceStart(slice);
+            nint tokenEnd = nint.Min((tokens + 1) * TokenBlock, on.Input.Rows);
+            for (nint token = tokens * TokenBlock; token < tokenEnd; token++)
+            {
+                float* x = on.Input.Pointer + token * on.Input.Stride;
+                float* y = on.Result.Pointer + token * on.Result.Stride + (nint)slice * PanelProduct.Width;
+                for (int from = 0; from < shape.Inputs1; from += blockInputs)
+                {
+                    int count = Math.Min(blockInputs, shape.Inputs1 - from);
+                    for (int r = 0; r < bond; r++)
+                    {
+                        PanelProduct.Multiply(new PanelOperands
+                        {
+                            A = x + (nint)from * shape.Inputs2,
+                            RowStride = shape.Inputs2,
+                            DepthStride = 1,
+                            Rows = count,
+                            Depth = shape.Inputs2,
+                            Panel = panel + (nint)r * shape.Inputs2 * width,
+                            PanelStride = width,
+                            Result = state + (nint)r * PanelProduct.Width,
+                            ResultStride = (nint)bond * PanelProduct.Width,
+                            Width = PanelProduct.Width,
+                        });
+                    }
+
+                    PanelProduct.Multiply(new PanelOperands
+                    {
+                        A = on.First.Pointer + (nint)from * bond,
+                        RowStride = (nint)shape.Inputs1 * bond,
+                        DepthStride = 1,
+                        Rows = shape.Outputs1,
+                        Depth = (nint)count * bond,
+                        Panel = state,
+                        PanelStride = PanelProduct.Width,
+                        Result = y,
+                        ResultStride = shape.Outputs2,
+                        Width = width,
+                        Accumulate = from > 0,
+                    });
+                }
+            }
+        }
+    }
+
+    /// <summary>Units (block of o_1, block of tokens): T[o_1, r, i_2] = sum over i_1 of A[o_1, i_1, r] x[i_1, i_2], then y[o_1, o_2] = sum over (r, i_2) of T[o_1, r, i_2] B[r, i_2, o_2].</summary>
+    private static void FromLeft(nint start, nint end, in Operands on, float* state)
+    {
+        TwoSiteShape shape = on.Shape;
+        int blockBond = BlockBond(shape);
+        nint stateStride = (nint)blockBond * shape.Inputs2;
+        for (nint unit = start; unit < end; unit++)
+        {
+            (nint rowBlock, nint tokens) = Math.DivRem(unit, on.TokenBlocks);
+            int firstRow = (int)rowBlock * LeftRows, rows = Math.Min(LeftRows, shape.Outputs1 - firstRow);
+            nint tokenEnd = nint.Min((tokens + 1) * TokenBlock, on.Input.Rows);
+            for (nint token = tokens * TokenBlock; token < tokenEnd; token++)
+            {
+                for (int from = 0; from < shape.Bond; from += blockBond)
+                {
+                    int count = Math.Min(blockBond, shape.Bond - from);
+                    for (int row = 0; row < rows; row++)
+                        ContractFirst(on, firstRow + row, from, count, on.Input.Pointer + token * on.Input.Stride, state + row * stateStride);
+                    for (int slice = 0; slice < shape.Slices; slice++)
+                    {
+                        int width = shape.SliceWidth(slice);
+                        PanelProduct.Multiply(new PanelOperands
+                        {
+                            A = state,
+                            RowStride = stateStride,
+                            DepthStride = 1,
+                            Rows = rows,
+                            Depth = (nint)count * shape.Inputs2,
+                            Panel = on.Second.Pointer + shape.SliceStart(slice) + (nint)from * shape.Inputs2 * width,
+                            PanelStride = width,
+                            Result = on.Result.Pointer + token * on.Result.Stride + (nint)firstRow * shape.Outputs2 + slice * PanelProduct.Width,
+                            ResultStride = shape.Outputs2,
+                            Width = width,
+                            Accumulate = from > 0,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>T[r, i_2] = sum over i_1 of A[o_1, i_1, r] x[i_1, i_2] for one o_1 and some r.</summary>
+    private static void ContractFirst(in Operands on, int output, int from, int count, float* x, float* state)
+    {
+        TwoSiteShape shape = on.Shape;
+        for (int column = 0; column < shape.Inputs2; column += PanelProduct.Width)
+        {
+            PanelProduct.Multiply(new PanelOperands
+            {
+                A = on.First.Pointer + (nint)output * shape.Inputs1 * shape.Bond + from,
+                RowStride = 1,
+                DepthStride = shape.Bond,
+                Rows = count,
+                Depth = shape.Inputs1,
+                Panel = x + column,
+                PanelStride = shape.Inputs2,
+                Result = state + column,
+                ResultStride = shape.Inputs2,
+                Width = Math.Min(PanelProduct.Width, shape.Inputs2 - column),
+            });
+        }
+    }
+
+    /// <summary>Units (o_1, slice): sixteen columns of W^T, [(i_1, i_2), o_2] = sum over r of A[o_1, i_1, r] B[r, i_2, o_2], then their product with all tokens.</summary>
+    private static void Rebuild(nint start, nint end, in Operands on, float* state)
+    {
+        TwoSiteShape shape = on.Shape;
+        for (nint unit = start; unit < end; unit++)
+        {
+            (nint output, nint sliceIndex) = Math.DivRem(unit, shape.Slices);
+            int slice = (int)sliceIndex, width = shape.SliceWidth(slice);
+            for (int i = 0; i < shape.Inputs2; i++)
+            {
+                PanelProduct.Multiply(new PanelOperands
+                {
+                    A = on.First.Pointer + output * shape.Inputs1 * shape.Bond,
+                    RowStride = shape.Bond,
+                    DepthStride = 1,
+                    Rows = shape.Inputs1,
+                    Depth = shape.Bond,
+                    Panel = on.Second.Pointer + shape.SliceStart(slice) + (nint)i * width,
+                    PanelStride = (nint)shape.Inputs2 * width,
+                    Result = state + (nint)i * PanelProduct.Width,
+                    ResultStride = (nint)shape.Inputs2 * PanelProduct.Width,
+                    Width = PanelProduct.Width,
+                });
+            }
+
+            PanelProduct.Multiply(new PanelOperands
+            {
+                A = on.Input.Pointer,
+                RowStride = on.Input.Stride,
+                DepthStride = 1,
+                Rows = on.Input.Rows,
+                Depth = shape.Inputs,
+                Panel = state,
+                PanelStride = PanelProduct.Width,
+                Result = on.Result.Pointer + output * shape.Outputs2 + slice * PanelProduct.Width,
+                ResultStride = on.Result.Stride,
+                Width = width,
+            });
+        }
+    }
+}

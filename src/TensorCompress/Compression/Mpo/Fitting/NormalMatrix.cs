@@ -1,0 +1,189 @@
+using TensorCompress.Numerics;
+using TensorCompress.Tensors;
+using TensorCompress.Threading;
+
+namespace TensorCompress.Compression.Mpo.Fitting;
+
+/// <summary>
+/// The normal matrix of one core: <c>N[(i l r), (i' l' r')]</c> = H contracted with the Gram matrices of what lies to the left and to the right, summed over their output digits.
+/// It is the same for every output digit of the core.
+/// </summary>
+internal static class NormalMatrix
+{
+    /// <summary>Multiply-adds of <see cref="Build"/> and of a Cholesky factorisation of the result.</summary>
+    public static double Cost(SiteEnvironment environment, SiteFactors factors)
+    {
+        (double before, double after) = Sizes(factors, environment.Site);
+        double pairs = environment.Inputs * (environment.Inputs + 1.0) / 2, left = Square(environment.LeftBond), right = Square(environment.RightBond);
+        double cost = environment.Site == 0 ? 0 : left * Square(before) * pairs * Square(after);
+        if (environment.Site < factors.Sites - 1) cost += left * pairs * Square(after) * right;
+        return cost + Math.Pow(environment.Unknowns, 3) / 3;
+    }
+
+    /// <summary>Elements of the largest intermediate result.</summary>
+    public static double Elements(SiteEnvironment environment, SiteFactors factors)
+    {
+        (double before, double after) = Sizes(factors, environment.Site);
+        double pairs = environment.Inputs * (environment.Inputs + 1.0) / 2;
+        return Math.Max(Math.Max(Square(environment.LeftBond), Square(before)) * pairs * Square(after), Square(environment.Unknowns));
+    }
+
+    /// <summary>Builds the lower triangle; what stands above the diagonal blocks of i is zero.</summary>
+    /// <param name="environment">The other cores.</param>
+    /// <param name="factors">The split.</param>
+    /// <param name="metric">H, [n, n].</param>
+    /// <param name="pool">Threads.</param>
+    public static Matrix<double> Build(SiteEnvironment environment, SiteFactors factors, Matrix<double> metric, ComputePool pool)
+    {
+        int site = environment.Site, inputs = environment.Inputs, left = environment.LeftBond, right = environment.RightBond;
+        nint pairs = (nint)inputs * (inputs + 1) / 2;
+        (double beforeSize, double afterSize) = Sizes(factors, site);
+        nint before = (nint)beforeSize, after = (nint)afterSize;
+
+        // Sum over i_<: [(l l'), (pairs, i_> i_>')].
+        Matrix<double> state = SplitMetric(metric, inputs, (int)before, (int)after, pool);
+        if (site > 0)
+        {
+            using Matrix<double> metricPart = state, gram = LeftGram(environment, factors, pool);
+            state = new Matrix<double>((nint)left * left, pairs * after * after);
+            MatrixProduct.Multiply(gram, metricPart.As(before * before, state.Columns), state.View, pool: pool);
+        }
+
+        // Sum over i_>: [(l l' pairs), (r r')].
+        if (site < factors.Sites - 1)
+        {
+            using Matrix<double> leftPart = state, gram = RightGram(environment, factors, pool);
+            state = new Matrix<double>((nint)left * left * pairs, (nint)right * right);
+            MatrixProduct.Multiply(leftPart.As(state.Rows, after * after), gram, state.View, pool: pool);
+        }
+
+        using (state) return Arrange(state.As((nint)left * left * pairs, (nint)right * right), inputs, left, right, pool);
+    }
+
+    /// <summary>H[(i_&lt; i i_&gt;), (i_&lt;' i' i_&gt;')] as [(i_&lt; i_&lt;'), (pairs i at least i'), (i_&gt; i_&gt;')].</summary>
+    private static Matrix<double> SplitMetric(Matrix<double> metric, int inputs, int before, int after, ComputePool pool)
+    {
+        nint pairs = (nint)inputs * (inputs + 1) / 2;
+        var split = new Matrix<double>((nint)before * before * pairs, (nint)after * after);
+        pool.For((nint)before * inputs, 1, (start, end) =>
+        {
+            for (nint index = start; index < end; index++)
+            {
+                (int a, int i) = Math.DivRem((int)index, inputs);
+                for (int b = 0; b < after; b++)
+                {
+                    ReadOnlySpan<double> row = metric.Row(index * after + b);
+                    for (int other = 0; other < before; other++)
+                    {
+                        for (int j = 0; j <= i; j++)
+                        {
+                            nint pair = (nint)i * (i + 1) / 2 + j;
+                            row.Slice((other * inputs + j) * after, after).CopyTo(split.Row(((nint)a * before + other) * pairs + pair).Slice(b * after, after));
+                        }
+                    }
+                }
+            }
+        });
+        return split;
+    }
+
+    /// <summary>[(l l'), (i_&lt; i_&lt;')].</summary>
+    private static Matrix<double> LeftGram(SiteEnvironment environment, SiteFactors factors, ComputePool pool)
+    {
+        long[] outputs = SiteUnfolding.Offsets(factors, 0, environment.Site, output: true), inputs = SiteUnfolding.Offsets(factors, 0, environment.Site, output: false);
+        int bond = environment.LeftBond, count = inputs.Length;
+        using var rows = new Matrix<double>((nint)bond * count, outputs.Length); // [(l i), o]
+        for (int i = 0; i < count; i++)
+        {
+            for (int o = 0; o < outputs.Length; o++)
+            {
+                ReadOnlySpan<double> source = environment.Left.Row((nint)(outputs[o] + inputs[i]));
+                for (int l = 0; l < bond; l++) rows[(nint)l * count + i, o] = source[l];
+            }
+        }
+
+        using var gram = new Matrix<double>(rows.Rows, rows.Rows);
+        MatrixProduct.SymmetricRankK(rows, gram.View, pool: pool);
+        var arranged = new Matrix<double>((nint)bond * bond, (nint)count * count);
+        pool.For(bond, 1, (start, end) =>
+        {
+            for (nint l = start; l < end; l++)
+            {
+                for (int i = 0; i < count; i++)
+                {
+                    ReadOnlySpan<double> row = gram.Row(l * count + i);
+                    for (int other = 0; other < bond; other++) row.Slice(other * count, count).CopyTo(arranged.Row(l * bond + other).Slice(i * count, count));
+                }
+            }
+        });
+        return arranged;
+    }
+
+    /// <summary>[(i_&gt; i_&gt;'), (r r')].</summary>
+    private static Matrix<double> RightGram(SiteEnvironment environment, SiteFactors factors, ComputePool pool)
+    {
+        int sites = factors.Sites;
+        long[] outputs = SiteUnfolding.Offsets(factors, environment.Site + 1, sites, output: true), inputs = SiteUnfolding.Offsets(factors, environment.Site + 1, sites, output: false);
+        int bond = environment.RightBond, count = inputs.Length;
+        using var rows = new Matrix<double>((nint)count * bond, outputs.Length); // [(i r), o]
+        for (int r = 0; r < bond; r++)
+        {
+            ReadOnlySpan<double> source = environment.Right.Row(r);
+            for (int i = 0; i < count; i++)
+            {
+                Span<double> row = rows.Row((nint)i * bond + r);
+                for (int o = 0; o < outputs.Length; o++) row[o] = source[(int)(outputs[o] + inputs[i])];
+            }
+        }
+
+        using var gram = new Matrix<double>(rows.Rows, rows.Rows);
+        MatrixProduct.SymmetricRankK(rows, gram.View, pool: pool);
+        var arranged = new Matrix<double>((nint)count * count, (nint)bond * bond);
+        pool.For(count, 1, (start, end) =>
+        {
+            for (nint i = start; i < end; i++)
+            {
+                for (int r = 0; r < bond; r++)
+                {
+                    ReadOnlySpan<double> row = gram.Row(i * bond + r);
+                    for (int other = 0; other < count; other++) row.Slice(other * bond, bond).CopyTo(arranged.Row(i * count + other).Slice(r * bond, bond));
+                }
+            }
+        });
+        return arranged;
+    }
+
+    /// <summary>[(l l' pairs), (r r')] as the lower triangle of [(i l r), (i' l' r')].</summary>
+    private static Matrix<double> Arrange(MatrixView<double> state, int inputs, int left, int right, ComputePool pool)
+    {
+        nint pairs = (nint)inputs * (inputs + 1) / 2;
+        var normal = new Matrix<double>((nint)inputs * left * right, (nint)inputs * left * right);
+        pool.For((nint)inputs * left, 1, (start, end) =>
+        {
+            for (nint index = start; index < end; index++)
+            {
+                (int i, int l) = Math.DivRem((int)index, left);
+                for (int j = 0; j <= i; j++)
+                {
+                    for (int other = 0; other < left; other++)
+                    {
+                        ReadOnlySpan<double> source = state.Row(((nint)l * left + other) * pairs + (nint)i * (i + 1) / 2 + j);
+                        for (int r = 0; r < right; r++)
+                            source.Slice(r * right, right).CopyTo(normal.Row(index * right + r).Slice((j * left + other) * right, right));
+                    }
+                }
+            }
+        });
+        return normal;
+    }
+
+    private static (double Before, double After) Sizes(SiteFactors factors, int site)
+    {
+        double before = 1, after = 1;
+        for (int k = 0; k < site; k++) before *= factors.Inputs[k];
+        for (int k = site + 1; k < factors.Sites; k++) after *= factors.Inputs[k];
+        return (before, after);
+    }
+
+    private static double Square(double value) => value * value;
+}
