@@ -19,16 +19,16 @@ internal sealed class BlockTensorTrainFactorizer
     private readonly MatrixView<float> _weights;
     private readonly BlockShape _shape;
     private readonly int _rank;
-    private readonly Matrix<float> _left;
-    private readonly Matrix<float> _right;
+    private readonly MatrixView<float> _left;
+    private readonly MatrixView<float> _right;
 
-    private BlockTensorTrainFactorizer(MatrixView<float> weights, BlockShape shape, int rank)
+    private BlockTensorTrainFactorizer(MatrixView<float> weights, BlockShape shape, int rank, MatrixView<float> left, MatrixView<float> right)
     {
         _weights = weights;
         _shape = shape;
         _rank = rank;
-        _left = new Matrix<float>(shape.Rows, (nint)shape.Columns1 * rank);
-        _right = new Matrix<float>((nint)shape.Columns1 * shape.Rows2 * rank, shape.Columns2);
+        _left = left;
+        _right = right;
     }
 
     /// <summary>Factorises a matrix.</summary>
@@ -42,7 +42,9 @@ internal sealed class BlockTensorTrainFactorizer
     public static (Matrix<float> Left, Matrix<float> Right) Factorize(
         MatrixView<float> weights, BlockShape shape, int rank, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken)
     {
-        var factorizer = new BlockTensorTrainFactorizer(weights, shape, rank);
+        var left = new Matrix<float>(shape.Rows, (nint)shape.Columns1 * rank);
+        var right = new Matrix<float>((nint)shape.Columns1 * shape.Rows2 * rank, shape.Columns2);
+        var factorizer = new BlockTensorTrainFactorizer(weights, shape, rank, left.View, right.View);
         Metric? metric = statistics is null ? null : new Metric(statistics, shape, pool);
         using (metric)
         {
@@ -52,7 +54,7 @@ internal sealed class BlockTensorTrainFactorizer
             });
         }
 
-        return (factorizer._left, factorizer._right);
+        return (left, right);
     }
 
     /// <summary>All blocks of one j2. Runs on one thread: the products inside find the pool busy.</summary>
@@ -100,7 +102,7 @@ internal sealed class BlockTensorTrainFactorizer
         {
             Span<double> inner = right.Row(r), outer = vectors.LeftTransposed.Row(r);
             double root = Math.Sqrt(Math.Sqrt(DoubleVectors.Dot(inner, inner)));
-            for (int j = 0; j < outer.Length; j++) _left[(nint)row2 * _shape.Rows1 + j, (nint)column1 * _rank + r] = (float)(outer[j] * root);
+            for (int j = 0; j < outer.Length; j++) _left.Row((nint)row2 * _shape.Rows1 + j)[column1 * _rank + r] = (float)(outer[j] * root);
             Span<float> stored = _right.Row(((nint)column1 * _shape.Rows2 + row2) * _rank + r);
             for (int j = 0; j < inner.Length; j++) stored[j] = root == 0 ? 0 : (float)(inner[j] / root);
         }
