@@ -10,7 +10,8 @@ Dictionary<string, Action<Options>> verbs = new()
     ["tokenize"] = TokenizerSpeed.Run,
     ["gguf"] = GgufSpeed.Run,
     ["load"] = LoadSpeed.Run,
-    ["svd"] = SvdComparison.Run,
+    ["svd"] = SvdComparison.RunFull,
+    ["svd-truncated"] = SvdComparison.RunTruncated,
     ["svd-large"] = SvdComparison.RunLarge,
 };
 

@@ -13,19 +13,22 @@ internal static unsafe class SvdComparison
 {
     private const int Side = 4096;
 
-    /// <summary>Full ones of the sizes given (512, 1024, 2048), then truncated ones of 4096 x 4096 to ranks 128 and 256.</summary>
-    public static void Run(Options options)
+    /// <summary>Full ones, with vectors.</summary>
+    public static void RunFull(Options options)
     {
         OpenBlas? peer = Introduce(options);
         Console.WriteLine("| full, with vectors | threads | seconds, median (best) | sgesdd, median (best) | ratio | residual / (n eps64 s1) | orthogonality |");
         Console.WriteLine("|---|---|---|---|---|---|---|");
         foreach (int n in options.Sizes ?? [512, 1024, 2048])
         {
-            foreach (int threads in options.Threads) Full(n, threads, options.Rounds ?? 3, peer);
+            foreach (int threads in options.Threads) Full(n, threads, options.Rounds ?? Math.Clamp(6000 / n, 3, 15), peer);
         }
+    }
 
-        if (options.Sizes is not null) return;
-        Console.WriteLine();
+    /// <summary>Truncated ones of 4096 x 4096 to ranks 128 and 256.</summary>
+    public static void RunTruncated(Options options)
+    {
+        OpenBlas? peer = Introduce(options);
         Console.WriteLine("| truncated 4096 x 4096, 2 power steps | threads | seconds, median (best) | on OpenBLAS, median (best) | ratio | excess error | the peer's | estimated / true error | orthogonality |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
         foreach (string spectrum in new[] { "flat", "decaying" })
@@ -93,7 +96,7 @@ internal static unsafe class SvdComparison
     {
         using var pool = new ComputePool(threads);
         peer?.SetThreads(threads);
-        using PeerSketch? sketch = peer is null ? null : new PeerSketch(peer, matrix, rank, powerSteps: 2);
+        using PeerSketch? sketch = peer is null ? null : new PeerSketch(peer, matrix, rank);
         SingularValueDecomposition? result = null;
         Action ours = () =>
         {

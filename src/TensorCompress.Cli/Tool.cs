@@ -57,6 +57,7 @@ internal static partial class Tool
             new CompressCommand(),
             new EvalCommand(),
             new GenerateCommand(),
+            new ChatCommand(),
             new TokenizeCommand(),
             new ConvertCommand(),
             new VerifyCommand(),

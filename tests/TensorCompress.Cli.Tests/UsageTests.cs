@@ -9,14 +9,12 @@ public sealed class UsageTests
     {
         { "profile", "profile stories260K --calibration text.txt -o out" },
         { "heal", "heal stories260K --reference a --data b -o out" },
-        { "chat", "chat stories260K" },
         { "serve", "serve stories260K --urls http" },
         { "bench", "bench stories260K" },
         { "train", "train --text a -o out" },
         { "plan", "plan" },
         { "work", "work" },
         { "merge", "merge" },
-        { "--calibration", "compress stories260K -o out --method scalar --calibration text.txt" },
         { "--calibration-tokens", "compress stories260K -o out --method scalar --calibration-tokens 9" },
         { "--context", "compress stories260K -o out --method scalar --context 9" },
         { "--target-bits", "compress stories260K -o out --target-bits 4" },
@@ -26,12 +24,10 @@ public sealed class UsageTests
         { "--restart", "compress stories260K -o out --method scalar --restart" },
         { "dbf", "compress stories260K -o out --method dbf --bits 2" },
         { "qet", "compress stories260K -o out --method qet --bits 3" },
-        { "lowrank", "compress stories260K -o out --method lowrank --share 0.5" },
         { "dbf", "compress stories260K -o out --method scalar --bits 4 --head dbf:2" },
         { "--kv", "eval stories260K --text a.txt --kv q8" },
         { "--save-plot", "eval stories260K --text a.txt --save-plot p.svg" },
         { "--kv", "generate stories260K --prompt a --kv q8/q8" },
-        { "--chat", "generate stories260K --prompt a --chat" },
     };
 
     public static TheoryData<string, string> WrongUsage => new()

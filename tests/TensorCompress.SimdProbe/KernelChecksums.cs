@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using TensorCompress.Caching;
@@ -36,8 +37,14 @@ internal static class KernelChecksums
         yield return Of("softmax", Softmaxed);
         yield return Of("dot-products", y => Product(y, tokens: 9));
         yield return Of("dot-products-one-token", y => Product(y, tokens: 1));
+        yield return Of("dot-products-f16", y => HalfProduct(y, ElementType.F16, tokens: 9));
+        yield return Of("dot-products-bf16-one-token", y => HalfProduct(y, ElementType.BF16, tokens: 1));
         yield return Of("weighted-row-sum", RowSum);
         yield return Of("attention", Attend);
+        yield return Of("activation-codes", QuantizeActivations);
+        yield return Of("code-products-4-bits", y => CodeProduct(y, bits: 4, tokens: 9));
+        yield return Of("code-products-8-bits", y => CodeProduct(y, bits: 8, tokens: 9));
+        yield return Of("code-products-one-token", y => CodeProduct(y, bits: 4, tokens: 1));
         yield return Of("matrix-product", SingleProduct);
         yield return Of("matrix-product-double", DoubleProduct);
     }
@@ -68,6 +75,16 @@ internal static class KernelChecksums
         int rows = Length / tokens;
         using Matrix<float> w = Random(15, rows, 91), x = Random(16, tokens, 91), result = new(tokens, rows);
         DotProducts.Multiply(w.View, x.View, result.View);
+        for (int t = 0; t < tokens; t++) result.Row(t).CopyTo(y[(t * rows)..]);
+    }
+
+    private static void HalfProduct(Span<float> y, ElementType type, int tokens)
+    {
+        int rows = Length / tokens;
+        using Matrix<float> w = Random(15, rows, 91), x = Random(16, tokens, 91), result = new(tokens, rows);
+        using var halves = new Matrix<byte>(rows, 2 * 91);
+        for (int row = 0; row < rows; row++) ElementConversion.FromSingle(w.Row(row), type, halves.Row(row));
+        DotProducts.Multiply(halves.View, type, x.View, result.View);
         for (int t = 0; t < tokens; t++) result.Row(t).CopyTo(y[(t * rows)..]);
     }
 
@@ -124,6 +141,42 @@ internal static class KernelChecksums
         {
             for (int j = 0; j < 18; j++) y[i * 18 + j] = (float)result[i, j];
         }
+    }
+
+    private static void QuantizeActivations(Span<float> y)
+    {
+        using var codes = new ActivationCodes();
+        codes.Reserve(1, Length);
+        codes.Quantize(0, Values(23));
+        for (int i = 0; i < Length; i++) y[i] = (sbyte)codes.Codes.Row(0)[i] * codes.Scales.Row(0)[i / 32] + codes.Sums.Row(0)[i / 32];
+    }
+
+    private static void CodeProduct(Span<float> y, int bits, int tokens)
+    {
+        int rows = Length / tokens;
+        var random = new Random(24);
+        using var weights = new CodeBlocks(rows, 200, bits, 64, HasWideScales: false);
+        for (int block = 0; block < weights.Blocks; block++)
+        {
+            Span<byte> bytes = weights.Bytes.Row(block);
+            random.NextBytes(bytes);
+            for (int group = 0; group < weights.Groups; group++)
+            {
+                Span<byte> header = bytes.Slice((int)weights.GroupOffset(group), weights.HeaderBytes);
+                for (int lane = 0; lane < CodeBlocks.BlockRows; lane++)
+                {
+                    BinaryPrimitives.WriteHalfLittleEndian(header[(2 * lane)..], (Half)(random.NextDouble() / (1 << bits)));
+                    BinaryPrimitives.WriteInt16LittleEndian(header[(weights.ZerosOffset + 2 * lane)..], (short)random.Next(16));
+                }
+            }
+        }
+
+        using Matrix<float> x = Random(25, tokens, 200), result = new(tokens, rows);
+        using var codes = new ActivationCodes();
+        codes.Reserve(tokens, 200);
+        for (int t = 0; t < tokens; t++) codes.Quantize(t, x.Row(t));
+        CodeProducts.Multiply(weights, 0, weights.Blocks, codes, result.View);
+        for (int t = 0; t < tokens; t++) result.Row(t).CopyTo(y[(t * rows)..]);
     }
 
     private static float[] Values(int seed)

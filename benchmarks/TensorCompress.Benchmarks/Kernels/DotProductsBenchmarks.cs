@@ -21,7 +21,9 @@ public class DotProductsBenchmarks : MatrixBenchmark
     public void Setup()
     {
         (_weights, _inputs, _results) = (Random(192, Columns), Random(Tokens, Columns), Random(Tokens, 192));
-        _kernel = Choose<MatrixKernel>(DotProducts.Core<Simd512>, DotProducts.Core<Simd256>, DotProducts.Core<Simd128>, DotProducts.Core<SimdScalar>);
+        _kernel = Choose<MatrixKernel>(
+            (w, x, y) => DotProducts.Core<Simd512, Slice512, SingleElement>(Rows(w), x, y), (w, x, y) => DotProducts.Core<Simd256, Slice256, SingleElement>(Rows(w), x, y),
+            (w, x, y) => DotProducts.Core<Simd128, Slice128, SingleElement>(Rows(w), x, y), (w, x, y) => DotProducts.Core<SimdScalar, SliceScalar, SingleElement>(Rows(w), x, y));
     }
 
     [Benchmark(Baseline = true)]
@@ -42,4 +44,6 @@ public class DotProductsBenchmarks : MatrixBenchmark
 
     [Benchmark]
     public void Kernel() => _kernel(_weights, _inputs, _results);
+
+    private static unsafe WeightRows<SingleElement> Rows(MatrixView<float> weights) => new((SingleElement*)weights.Pointer, weights.Stride, weights.Rows);
 }

@@ -4,28 +4,28 @@ using TensorCompress.Kernels.Simd;
 
 namespace TensorCompress.Benchmarks.Kernels;
 
-/// <summary>Whether all weights of a piece are numbers, as they are read.</summary>
+/// <summary>Whether all of many floats are numbers.</summary>
 public class FinitenessBenchmarks : KernelBenchmark
 {
-    private float[] _x = [];
-    private Look _kernel = null!;
+    private float[] _values = [];
+    private Check _kernel = null!;
 
-    private delegate bool Look(ReadOnlySpan<float> values);
+    private delegate bool Check(ReadOnlySpan<float> values);
 
-    [Params(577, 131072)]
+    [Params(77, 4096)]
     public int Length { get; set; }
 
     [GlobalSetup]
     public void Setup()
     {
-        _x = Values(1, Length, 1f);
-        _kernel = Choose<Look>(Finiteness.Core<Simd512>, Finiteness.Core<Simd256>, Finiteness.Core<Simd128>, Finiteness.Core<SimdScalar>);
+        _values = Values(1, Length);
+        _kernel = Choose<Check>(Finiteness.Core<Simd512>, Finiteness.Core<Simd256>, Finiteness.Core<Simd128>, Finiteness.Core<SimdScalar>);
     }
 
     [Benchmark(Baseline = true)]
     public bool PlainLoop()
     {
-        foreach (float value in _x)
+        foreach (float value in _values)
         {
             if (!float.IsFinite(value)) return false;
         }
@@ -34,5 +34,5 @@ public class FinitenessBenchmarks : KernelBenchmark
     }
 
     [Benchmark]
-    public bool Kernel() => _kernel(_x);
+    public bool Kernel() => _kernel(_values);
 }

@@ -44,7 +44,15 @@ public unsafe class PanelProductBenchmarks : MatrixBenchmark
     [Benchmark]
     public void Kernel() => _kernel(new PanelOperands
     {
-        A = _rows.Pointer, RowStride = _rows.Stride, DepthStride = 1, Rows = Rows, Depth = _rows.Columns,
-        Panel = _panel.Pointer, PanelStride = 16, Result = _results.Pointer, ResultStride = 16, Width = Columns,
+        A = _rows.Pointer,
+        RowStride = _rows.Stride,
+        DepthStride = 1,
+        Rows = Rows,
+        Depth = _rows.Columns,
+        Panel = _panel.Pointer,
+        PanelStride = 16,
+        Result = _results.Pointer,
+        ResultStride = 16,
+        Width = Columns,
     });
 }

@@ -4,6 +4,7 @@ using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
 using TensorCompress.Evaluation;
 using TensorCompress.Inference;
+using TensorCompress.Layers;
 using TensorCompress.Models;
 using TensorCompress.Pipeline;
 using TensorCompress.Threading;
@@ -25,12 +26,13 @@ internal sealed class EvalCommand : ToolCommand
     private readonly Option<int?> _maxDocuments = ToolOptions.Number<int?>("--max-documents", "N", "Documents at most.", ToolOptions.Whole(1, int.MaxValue));
     private readonly Option<string> _tokenizer = ToolOptions.TokenizerFile();
     private readonly Option<int?> _threads = ToolOptions.Threads();
+    private readonly Option<RuntimeOptions?> _activations = ToolOptions.Activations();
 
     public EvalCommand()
         : base("eval", "Measures perplexity on a text, and KL divergence to a reference model.")
     {
         Add(_model);
-        foreach (Option option in new Option[] { _text, _reference, _context, _maxTokens, _documents, _skipDocuments, _maxDocuments, _tokenizer, _threads }) Add(option);
+        foreach (Option option in new Option[] { _text, _reference, _context, _maxTokens, _documents, _skipDocuments, _maxDocuments, _tokenizer, _threads, _activations }) Add(option);
     }
 
     protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
@@ -38,12 +40,13 @@ internal sealed class EvalCommand : ToolCommand
         CheckUsage(arguments);
         string text = File.ReadAllText(arguments.GetRequiredValue(_text));
         ComputePool pool = ToolOptions.Pool(arguments.GetValue(_threads));
-        var options = new LanguageModelOptions { Pool = pool, TokenizerPath = arguments.GetValue(_tokenizer) };
+        RuntimeOptions runtime = arguments.GetValue(_activations) ?? RuntimeOptions.Default;
+        var options = new LanguageModelOptions { Pool = pool, Runtime = runtime, TokenizerPath = arguments.GetValue(_tokenizer) };
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(BundledModels.Resolve(arguments.GetRequiredValue(_model)));
         ToolConsole.Warn(checkpoint.Warnings);
         using LanguageModel model = LanguageModel.Load(checkpoint, options, cancellationToken);
         using LanguageModel? reference = arguments.GetValue(_reference) is { } path
-            ? LanguageModel.Load(BundledModels.Resolve(path), new LanguageModelOptions { Pool = pool }, cancellationToken)
+            ? LanguageModel.Load(BundledModels.Resolve(path), new LanguageModelOptions { Pool = pool, Runtime = runtime }, cancellationToken)
             : null;
         IReadOnlyList<int[]> windows = Windows(arguments, model, text);
 

@@ -4,6 +4,8 @@ using System.Text;
 using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
 using TensorCompress.Inference;
+using TensorCompress.Layers;
+using TensorCompress.Templates;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Cli.Commands;
@@ -14,70 +16,73 @@ internal sealed class GenerateCommand : ToolCommand
     private readonly Argument<string> _model = ToolOptions.Model();
     private readonly Option<string> _prompt = new("--prompt") { HelpName = "TEXT", Description = "Text to continue; special tokens in it are parsed." };
     private readonly Option<int[]?> _promptIds = ToolOptions.Number<int[]?>("--prompt-ids", "IDS", "Token ids to continue, for instance 1,2,3; needs no tokenizer.", ToolOptions.Ids);
-    private readonly Option<int?> _maxTokens = ToolOptions.Number<int?>("--max-tokens", "N", "New tokens at most; default 256.", ToolOptions.Whole(0, int.MaxValue));
-    private readonly Option<float?> _temperature = ToolOptions.Number<float?>("--temperature", "T", "Divisor of the logits; 0, the default, is greedy.", ToolOptions.Decimal);
-    private readonly Option<int?> _topK = ToolOptions.Number<int?>("--top-k", "K", "Draw from the K most probable tokens; 0, the default: from all.", ToolOptions.Whole(0, int.MaxValue));
-    private readonly Option<float?> _topP = ToolOptions.Number<float?>("--top-p", "P", "Draw from the most probable tokens that together reach P; default 1.", ToolOptions.Decimal);
-    private readonly Option<float?> _minP = ToolOptions.Number<float?>("--min-p", "P", "Leave out tokens below this share of the best one's probability; default 0.", ToolOptions.Decimal);
-    private readonly Option<ulong?> _seed = ToolOptions.Seed();
+    private readonly Option<bool> _chat = new("--chat") { Description = "The prompt is a message to the model: the model's chat template is put around it." };
+    private readonly Option<string> _system = ToolOptions.SystemMessage();
+    private readonly SamplingArguments _sampling = new();
     private readonly Option<int?> _logprobs = ToolOptions.Number<int?>("--logprobs", "K", "Give the K best tokens per position with their log-probabilities.", ToolOptions.Whole(1, 1000));
     private readonly Option<bool> _echo = new("--echo") { Description = "Print the prompt too, and with --logprobs its positions." };
-    private readonly Option<string[]> _stop = new("--stop") { HelpName = "TEXT", Description = "End before this text; may be given several times." };
     private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Go on after an end token." };
     private readonly Option<string> _tokenizer = ToolOptions.TokenizerFile();
     private readonly Option<int?> _threads = ToolOptions.Threads();
+    private readonly Option<RuntimeOptions?> _activations = ToolOptions.Activations();
 
     public GenerateCommand()
         : base("generate", "Continues a prompt.")
     {
         Add(_model);
-        foreach (Option option in new Option[]
-            { _prompt, _promptIds, _maxTokens, _temperature, _topK, _topP, _minP, _seed, _logprobs, _echo, _stop, _ignoreEos, _tokenizer, _threads }) Add(option);
+        foreach (Option option in (Option[])[_prompt, _promptIds, _chat, _system, .. _sampling.Options, _logprobs, _echo, _ignoreEos, _tokenizer, _threads, _activations]) Add(option);
     }
 
     protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
     {
         int[]? promptIds = arguments.GetValue(_promptIds) is { Length: > 0 } given ? given : null; // not given: an empty array
         if ((arguments.GetValue(_prompt) is null) == (promptIds is null)) throw new UsageException("either --prompt TEXT or --prompt-ids IDS is required");
+        bool isChat = arguments.GetValue(_chat);
+        if (isChat && promptIds is not null) throw new UsageException("--chat takes its message from --prompt, not from --prompt-ids");
+        if (!isChat && arguments.GetValue(_system) is not null) throw new UsageException("--system needs --chat");
         GenerationOptions options = GenerationOptionsOf(arguments);
         using LanguageModel model = LanguageModel.Load(
             BundledModels.Resolve(arguments.GetRequiredValue(_model)),
-            new LanguageModelOptions { Pool = ToolOptions.Pool(arguments.GetValue(_threads)), TokenizerPath = arguments.GetValue(_tokenizer) }, cancellationToken);
-        int[] prompt = promptIds ?? Encode(model, arguments.GetValue(_prompt)!);
+            new LanguageModelOptions
+            {
+                Pool = ToolOptions.Pool(arguments.GetValue(_threads)),
+                Runtime = arguments.GetValue(_activations) ?? RuntimeOptions.Default,
+                TokenizerPath = arguments.GetValue(_tokenizer),
+            },
+            cancellationToken);
+        string? promptText = isChat ? RenderChat(model, arguments) : arguments.GetValue(_prompt);
+        int[] prompt = promptIds ?? Encode(model, promptText!, addsSpecialTokens: !isChat);
         if (prompt.Length == 0) throw new UsageException("the prompt has no token");
         if (prompt.Length > model.Definition.ContextLength) throw new UsageException($"the prompt has {prompt.Length} tokens, the model's context {model.Definition.ContextLength}");
         using Session session = model.CreateSession();
 
         bool isEchoed = arguments.GetValue(_echo);
-        string promptText = isEchoed ? arguments.GetValue(_prompt) ?? model.Tokenizer?.Decode(prompt) ?? "" : "";
+        string echo = isEchoed ? promptText ?? model.Tokenizer?.Decode(prompt) ?? "" : "";
         IReadOnlyList<IReadOnlyList<TokenLogProbability>>? promptBest = isEchoed && options.LogProbabilities > 0 ? BestOfPrompt(session, prompt, options, cancellationToken) : null;
-        Generation made = Generate(console, session, promptBest is null ? prompt : prompt[^1..], promptText, options, cancellationToken);
+        Generation made = Generate(console, session, promptBest is null ? prompt : prompt[^1..], echo, options, cancellationToken);
         if (promptBest is not null) WriteBest(console, prompt, promptBest);
         if (options.LogProbabilities > 0) WriteBest(console, made.Ids, made.Best);
         console.WriteJson(ToJson(prompt, made, promptBest, options), ToolJson.Output.GenerationJson);
         return ExitCode.Done;
     }
 
-    private GenerationOptions GenerationOptionsOf(ParseResult arguments) => new()
+    private GenerationOptions GenerationOptionsOf(ParseResult arguments) => _sampling.Of(arguments) with
     {
-        MaxTokens = arguments.GetValue(_maxTokens) ?? 256,
-        Sampling = new SamplingOptions
-        {
-            Temperature = arguments.GetValue(_temperature) ?? 0,
-            TopK = arguments.GetValue(_topK) ?? 0,
-            TopP = arguments.GetValue(_topP) ?? 1,
-            MinP = arguments.GetValue(_minP) ?? 0,
-            Seed = arguments.GetValue(_seed) ?? 0,
-        },
-        StopTexts = arguments.GetValue(_stop) ?? [],
         IgnoreEndOfText = arguments.GetValue(_ignoreEos),
         LogProbabilities = arguments.GetValue(_logprobs) ?? 0,
     };
 
-    private static int[] Encode(LanguageModel model, string prompt)
+    private string RenderChat(LanguageModel model, ParseResult arguments)
+    {
+        ChatTemplate template = model.ChatTemplate ?? throw new UsageException("the model has no chat template: it was not made for chats");
+        var user = new ChatMessage("user", arguments.GetValue(_prompt)!);
+        return template.Render(arguments.GetValue(_system) is { } system ? [new ChatMessage("system", system), user] : [user]).Text;
+    }
+
+    private static int[] Encode(LanguageModel model, string prompt, bool addsSpecialTokens)
     {
         Tokenizer tokenizer = model.Tokenizer ?? throw new UsageException("no tokenizer lies beside the model: name one with --tokenizer FILE, or give --prompt-ids");
-        return tokenizer.Encode(prompt, new EncodeOptions());
+        return tokenizer.Encode(prompt, new EncodeOptions(AddSpecialTokens: addsSpecialTokens));
     }
 
     // Leaves the session before the last token of the prompt, which the generation then takes in.
@@ -131,12 +136,7 @@ internal sealed class GenerateCommand : ToolCommand
         PromptIds = prompt,
         Ids = made.Ids,
         Text = made.Text,
-        FinishReason = made.Reason switch
-        {
-            FinishReason.EndOfText => "endOfText",
-            FinishReason.StopText => "stopText",
-            _ => "length",
-        },
+        FinishReason = GenerationJson.Name(made.Reason),
         Seed = options.Sampling.Seed,
         Logprobs = options.LogProbabilities > 0 ? ToJson(made.Best) : null,
         PromptLogprobs = promptBest is null ? null : ToJson(promptBest),

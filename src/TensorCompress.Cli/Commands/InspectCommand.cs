@@ -110,6 +110,7 @@ internal sealed class InspectCommand : ToolCommand
         Fact(facts, "tensors", string.Join(", ", model.TensorTypes.Select(type => $"{Figures.Count(type.Tensors)} {type.Type} ({Figures.Bytes(type.StoredBytes)})")));
         Fact(facts, "tokenizer", model.Tokenizer ?? "none");
         Fact(facts, "chat template", model.ChatTemplate ?? "none");
+        Fact(facts, "named", model.ChatTemplates is null ? "-" : string.Join(", ", model.ChatTemplates.Select(template => $"{template.Key} ({template.Value} characters)")));
         foreach (string warning in model.Warnings) Fact(facts, "note", warning);
         console.Write(facts);
 

@@ -17,7 +17,6 @@ internal static class MissingParts
     [
         new("profile"),
         new("heal"),
-        new("chat"),
         new("serve"),
         new("bench"),
         new("train"),
@@ -32,7 +31,6 @@ internal static class MissingParts
         new("eval", "--kv"),
         new("eval", "--save-plot"),
         new("generate", "--kv"),
-        new("generate", "--chat", TakesValue: false),
     ];
 
     /// <summary>Makes the missing verbs and options known to the parser, hidden from help.</summary>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
+using TensorCompress.Layers;
 using TensorCompress.Threading;
 
 namespace TensorCompress.Cli.Commands;
@@ -21,6 +22,8 @@ internal static class ToolOptions
 
     public static Option<string> TokenizerFile() => new("--tokenizer") { HelpName = "FILE", Description = "Tokenizer file or folder; default: the one beside the model." };
 
+    public static Option<string> SystemMessage() => new("--system") { HelpName = "TEXT", Description = "What the model is told before the first message." };
+
     public static Option<int?> Threads() => Number<int?>("--threads", "N", "Threads; default: one per processor. Results do not depend on it.", Whole(1, 1024));
 
     public static Option<ulong?> Seed() => Number<ulong?>("--seed", "N", "Seed of whatever is random; default 0. The same seed gives the same result.", Whole(0ul, ulong.MaxValue));
@@ -36,10 +39,19 @@ internal static class ToolOptions
         return argument;
     }
 
+    /// <summary>How activations enter the products of quantised weights.</summary>
+    public static Option<RuntimeOptions?> Activations() => Number<RuntimeOptions?>(
+        "--activations", "int8|f32", "Activations of layers with 4- or 8-bit codes: 8-bit integers (default, fast) or floats (exact products).", text => text switch
+        {
+            "int8" => (RuntimeOptions.Default, null),
+            "f32" => (RuntimeOptions.Exact, null),
+            _ => (null, "int8 or f32"),
+        });
+
     /// <summary>The threads that a command line asks for.</summary>
     public static ComputePool Pool(int? threads) => threads is { } count ? new ComputePool(count) : ComputePool.Shared;
 
-    /// <summary>An option for a number, in the invariant culture, with a message that says what is allowed.</summary>
+    /// <summary>An option whose text is parsed, numbers in the invariant culture, with a message that says what is allowed.</summary>
     /// <param name="name">Name with dashes.</param>
     /// <param name="valueName">What stands for the value in help.</param>
     /// <param name="description">One line for people.</param>

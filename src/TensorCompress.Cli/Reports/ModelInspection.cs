@@ -36,6 +36,7 @@ internal static class ModelInspection
                     .Select(type => new TensorTypeJson(type.Key, type.Count(), type.Sum(checkpoint.StoredTensorBytes)))
                     .OrderByDescending(type => type.StoredBytes),
             ],
+            ChatTemplates = checkpoint.LoadChatTemplate()?.Sources.ToDictionary(template => template.Key, template => template.Value.Length),
             Layers = [.. definition.Linears.Select(linear => Summarize(checkpoint, linear))],
             Tensors = [.. checkpoint.Tensors.Tensors.Values.Select(tensor => new TensorJson(tensor.Name, checkpoint.StoredTensorType(tensor.Name), tensor.Shape))],
             Warnings = [.. checkpoint.Warnings, .. UnusualThings(checkpoint, tokenizer), .. tokenizerFault is null ? [] : new[] { $"the tokenizer cannot be used: {tokenizerFault}" }],

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using TensorCompress.Inference;
 
 namespace TensorCompress.Cli.Reports;
 
@@ -10,6 +11,7 @@ namespace TensorCompress.Cli.Reports;
     DefaultIgnoreCondition = JsonIgnoreCondition.Never,
     Converters = [typeof(FiniteNumberConverter)])]
 [JsonSerializable(typeof(CalibrationJson))]
+[JsonSerializable(typeof(ChatJson))]
 [JsonSerializable(typeof(CompressionJson))]
 [JsonSerializable(typeof(ConversionJson))]
 [JsonSerializable(typeof(CpuJson))]
@@ -96,6 +98,12 @@ internal sealed record EvaluationJson
 /// <summary>KL divergence to the reference over positions, in nats.</summary>
 internal sealed record KlJson(double Mean, double Median, double P99, double P999);
 
+/// <summary><c>chat --json</c>: all messages, and per reply why it ended.</summary>
+internal sealed record ChatJson(IReadOnlyList<ChatMessageJson> Messages, IReadOnlyList<string> FinishReasons, ulong Seed);
+
+/// <summary>A message of a chat.</summary>
+internal sealed record ChatMessageJson(string Role, string Content);
+
 /// <summary><c>generate --json</c>; log-probabilities only when asked for, those of the prompt with <c>--echo</c>.</summary>
 internal sealed record GenerationJson
 {
@@ -116,6 +124,14 @@ internal sealed record GenerationJson
     /// <summary>Per token of the prompt, the best tokens to follow it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<IReadOnlyList<LogProbabilityJson>>? PromptLogprobs { get; init; }
+
+    /// <summary>What a reason is called.</summary>
+    public static string Name(FinishReason reason) => reason switch
+    {
+        Inference.FinishReason.EndOfText => "endOfText",
+        Inference.FinishReason.StopText => "stopText",
+        _ => "length",
+    };
 }
 
 /// <summary>A token and its natural log-probability.</summary>
@@ -185,6 +201,8 @@ internal sealed record InspectionJson
 
     /// <summary>Stored tensors by type, the largest share of bytes first.</summary>
     public required IReadOnlyList<TensorTypeJson> TensorTypes { get; init; }
+    /// <summary>Names of the chat templates with their lengths in characters; null where there is none.</summary>
+    public required IReadOnlyDictionary<string, int>? ChatTemplates { get; init; }
 
     public required IReadOnlyList<LayerSummaryJson> Layers { get; init; }
 

@@ -1,5 +1,6 @@
 using TensorCompress.Pipeline;
 using TensorCompress.Storage;
+using TensorCompress.Templates;
 
 namespace TensorCompress.Cli.Terminal;
 
@@ -21,7 +22,8 @@ internal static class ExitCode
     {
         OperationCanceledException => Cancelled,
         UsageException or OutputExistsException => WrongUsage,
-        TensorFormatException or FileNotFoundException or DirectoryNotFoundException => BadInputFile,
+        TemplateException { Kind: TemplateErrorKind.Raised } => WrongUsage, // the template refuses the messages
+        TensorFormatException or TemplateException or FileNotFoundException or DirectoryNotFoundException => BadInputFile,
         ArithmeticException => BadInputFile, // weights that give logits which are no numbers
         ArgumentException or NotSupportedException => WrongUsage,
         OutOfMemoryException => BoundExceeded,

@@ -56,9 +56,14 @@ public abstract class CompressedWeight : IDisposable
         return dense;
     }
 
+    /// <summary>Packs the weight for this processor with the default options.</summary>
+    /// <inheritdoc cref="CreateLayer(RuntimeOptions)"/>
+    public LinearLayer CreateLayer() => CreateLayer(RuntimeOptions.Default);
+
     /// <summary>Packs the weight for this processor. The layer is independent of the weight, which may be disposed afterwards.</summary>
     /// <remarks>The layer keeps at most 1.25 x <see cref="StoredBytes"/> + 64 KiB.</remarks>
-    public abstract LinearLayer CreateLayer();
+    /// <param name="options">Precision of activations.</param>
+    public abstract LinearLayer CreateLayer(RuntimeOptions options);
 
     /// <summary>What the weight has to say about itself, for people.</summary>
     public WeightExplanation Explain()

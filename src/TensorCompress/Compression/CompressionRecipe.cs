@@ -27,27 +27,14 @@ public sealed record CompressionRecipe(IReadOnlyList<RecipeRule> Rules)
     /// <summary>Reads a recipe: <c>{"rules": [{"match": "model.layers.*.mlp.*", "method": "mpo", "chi": 16}, {"match": "*", "method": "dense"}]}</c>.</summary>
     /// <param name="utf8">The file's bytes.</param>
     /// <param name="file">Its path, for messages.</param>
-    /// <exception cref="TensorFormatException">It is not such a file.</exception>
-    /// <exception cref="ArgumentException">A method or option is unknown, or a value out of range.</exception>
+    /// <exception cref="TensorFormatException">It is not such a file, a method or option is unknown, or a value out of range.</exception>
     public static CompressionRecipe Parse(ReadOnlyMemory<byte> utf8, string? file = null)
     {
         if (utf8.Length > MaxFileBytes) throw new TensorFormatException(TensorFormatError.Limit, $"a recipe of {utf8.Length} bytes; at most {MaxFileBytes} are read", file);
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(utf8, new JsonDocumentOptions { MaxDepth = 16, AllowDuplicateProperties = false });
-            JsonElement root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("rules", out JsonElement rules) || rules.ValueKind != JsonValueKind.Array)
-                throw new TensorFormatException(TensorFormatError.Structure, "a recipe is an object with an array \"rules\"", file);
-            return new CompressionRecipe([.. rules.EnumerateArray().Select((rule, index) => ParseRule(rule, index, file))]);
-        }
-        catch (JsonException fault)
-        {
-            throw new TensorFormatException(TensorFormatError.Encoding, "not valid JSON: " + fault.Message, file, innerException: fault);
-        }
-        catch (InvalidOperationException fault) // a string that is not valid UTF-8
-        {
-            throw new TensorFormatException(TensorFormatError.Encoding, "text that is not valid UTF-8", file, innerException: fault);
-        }
+        using JsonDocument document = JsonDocuments.Parse(utf8, file);
+        if (!document.RootElement.TryGetProperty("rules", out JsonElement rules) || rules.ValueKind != JsonValueKind.Array)
+            throw new TensorFormatException(TensorFormatError.Structure, "a recipe is an object with an array \"rules\"", file);
+        return new CompressionRecipe([.. rules.EnumerateArray().Select((rule, index) => ParseRule(rule, index, file))]);
     }
 
     /// <summary>The options for each layer that a rule matches.</summary>
@@ -92,6 +79,17 @@ public sealed record CompressionRecipe(IReadOnlyList<RecipeRule> Rules)
         }
 
         if (match is null || method is null) throw new TensorFormatException(TensorFormatError.Structure, $"rule {index} lacks \"match\" or \"method\"", file);
-        return new RecipeRule(match, CompressionMethods.Get(method).ParseOptions(values));
+        try
+        {
+            return new RecipeRule(match, CompressionMethods.Get(method).ParseOptions(values));
+        }
+        catch (NotSupportedException fault)
+        {
+            throw new TensorFormatException(TensorFormatError.Unsupported, $"rule {index}: {fault.Message}", file, innerException: fault);
+        }
+        catch (ArgumentException fault)
+        {
+            throw new TensorFormatException(TensorFormatError.Value, $"rule {index}: {fault.Message}", file, innerException: fault);
+        }
     }
 }

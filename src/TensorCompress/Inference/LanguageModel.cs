@@ -1,6 +1,7 @@
 using TensorCompress.Caching;
 using TensorCompress.Layers;
 using TensorCompress.Models;
+using TensorCompress.Templates;
 using TensorCompress.Threading;
 using TensorCompress.Tokenization;
 
@@ -15,6 +16,9 @@ public sealed record LanguageModelOptions
     /// <summary>A tokenizer file or folder in place of the one beside the model.</summary>
     public string? TokenizerPath { get; init; }
 
+    /// <summary>How the layers are packed to run.</summary>
+    public RuntimeOptions Runtime { get; init; } = RuntimeOptions.Default;
+
     /// <summary>Loads no tokenizer: for work on ids only.</summary>
     public bool WithoutTokenizer { get; init; }
 }
@@ -27,11 +31,12 @@ public sealed class LanguageModel : IDisposable
     private int _openSessions;
     private bool _isDisposed;
 
-    private LanguageModel(ModelWeights weights, Tokenizer? tokenizer, long storedBytes, LanguageModelOptions options)
+    private LanguageModel(ModelWeights weights, Tokenizer? tokenizer, ChatTemplate? chatTemplate, long storedBytes, LanguageModelOptions options)
     {
         _weights = weights;
         _executor = new TransformerExecutor(weights);
         Tokenizer = tokenizer;
+        ChatTemplate = chatTemplate;
         StoredBytes = storedBytes;
         Options = options;
     }
@@ -41,6 +46,9 @@ public sealed class LanguageModel : IDisposable
 
     /// <summary>The tokenizer, or null where none lies beside the model.</summary>
     public Tokenizer? Tokenizer { get; }
+
+    /// <summary>The template that turns a chat into a prompt, or null where the model has none.</summary>
+    public ChatTemplate? ChatTemplate { get; }
 
     /// <summary>Bytes of the weight files, headers included.</summary>
     public long StoredBytes { get; }
@@ -83,11 +91,12 @@ public sealed class LanguageModel : IDisposable
             { Pool.Threads: 1 } => Task.FromResult(checkpoint.LoadTokenizer(options.TokenizerPath)),
             _ => Task.Run(() => checkpoint.LoadTokenizer(options.TokenizerPath), CancellationToken.None),
         };
+        ChatTemplate? chatTemplate = options.WithoutTokenizer ? null : checkpoint.LoadChatTemplate();
         ModelWeights? weights = null;
         try
         {
-            weights = WeightLoader.Load(checkpoint, options.Pool, cancellationToken);
-            return new LanguageModel(weights, tokenizer.GetAwaiter().GetResult(), checkpoint.WeightBytes, options);
+            weights = WeightLoader.Load(checkpoint, options.Runtime, options.Pool, cancellationToken);
+            return new LanguageModel(weights, tokenizer.GetAwaiter().GetResult(), chatTemplate, checkpoint.WeightBytes, options);
         }
         catch
         {
@@ -112,6 +121,18 @@ public sealed class LanguageModel : IDisposable
         var cache = new FloatKeyValueCache(Definition.Blocks.Count, attention.KeyValueHeadCount, attention.HeadDimension, positions);
         Interlocked.Increment(ref _openSessions);
         return new Session(this, _executor, cache, new ComputeContext(Options.Pool), () => Interlocked.Decrement(ref _openSessions));
+    }
+
+    /// <summary>The ids of a chat, as the model was trained to see it: rendered by its template, special tokens parsed, none added.</summary>
+    /// <param name="messages">The chat so far.</param>
+    /// <param name="options">What the template is told beside them; null for the defaults, which begin the assistant's turn.</param>
+    /// <exception cref="InvalidOperationException">The model has no chat template or no tokenizer.</exception>
+    /// <exception cref="TemplateException">The template is wrong, or refuses the messages.</exception>
+    public int[] EncodeChat(IReadOnlyList<ChatMessage> messages, ChatTemplateOptions? options = null)
+    {
+        ChatTemplate template = ChatTemplate ?? throw new InvalidOperationException("The model has no chat template: it was not made for chats.");
+        Tokenizer tokenizer = Tokenizer ?? throw new InvalidOperationException("The model has no tokenizer: load it with TokenizerPath.");
+        return tokenizer.Encode(template.Render(messages, options).Text, new EncodeOptions(ParseSpecialTokens: true, AddSpecialTokens: false));
     }
 
     /// <summary>Frees the weights.</summary>

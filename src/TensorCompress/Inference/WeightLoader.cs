@@ -13,11 +13,11 @@ namespace TensorCompress.Inference;
 /// <summary>Makes the layers of a model from its checkpoint: compressed ones by the manifest, dense ones from their tensors.</summary>
 internal static class WeightLoader
 {
-    public static ModelWeights Load(ModelCheckpoint checkpoint, ComputePool pool, CancellationToken cancellationToken)
+    public static ModelWeights Load(ModelCheckpoint checkpoint, RuntimeOptions options, ComputePool pool, CancellationToken cancellationToken)
     {
         ModelDefinition definition = checkpoint.Definition;
         CheckTensors(checkpoint);
-        Dictionary<LinearDefinition, LinearLayer> byDefinition = LoadLinears(checkpoint, [.. definition.Linears], pool, cancellationToken);
+        Dictionary<LinearDefinition, LinearLayer> byDefinition = LoadLinears(checkpoint, [.. definition.Linears], options, pool, cancellationToken);
         BiasedLinear Biased(LinearDefinition linear) => new(byDefinition[linear], linear.HasBias ? ReadVector(checkpoint, linear.BiasName) : []);
         NormLayer? Norm(NormDefinition? norm) => norm is null ? null : CreateNorm(checkpoint, norm);
         LinearLayer embedding = byDefinition[definition.TokenEmbedding];
@@ -44,7 +44,8 @@ internal static class WeightLoader
             definition.HeadBias is null ? [] : ReadVector(checkpoint, definition.HeadBias));
     }
 
-    private static Dictionary<LinearDefinition, LinearLayer> LoadLinears(ModelCheckpoint checkpoint, LinearDefinition[] linears, ComputePool pool, CancellationToken cancellationToken)
+    private static Dictionary<LinearDefinition, LinearLayer> LoadLinears(
+        ModelCheckpoint checkpoint, LinearDefinition[] linears, RuntimeOptions options, ComputePool pool, CancellationToken cancellationToken)
     {
         LinearDefinition[] dense = [.. linears.Where(linear => !IsCompressed(checkpoint, linear) && DenseLayerReader.Reads(checkpoint, linear))];
         LinearLayer[] layers = DenseLayerReader.Read(checkpoint, dense, pool, cancellationToken);
@@ -58,7 +59,7 @@ internal static class WeightLoader
                 for (nint i = start; i < end; i++)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    packed[i] = LoadLinear(checkpoint, others[i]);
+                    packed[i] = LoadLinear(checkpoint, others[i], options);
                 }
             });
         }
@@ -86,12 +87,12 @@ internal static class WeightLoader
         TensorFormatException Fault(TensorFormatError kind, string reason) => new(kind, reason, checkpoint.Path, linear.Name);
     }
 
-    private static LinearLayer LoadLinear(ModelCheckpoint checkpoint, LinearDefinition linear)
+    private static LinearLayer LoadLinear(ModelCheckpoint checkpoint, LinearDefinition linear, RuntimeOptions options)
     {
         // Plain floats become the layer itself; everything else is packed from its stored form.
         if (!IsCompressed(checkpoint, linear) && DenseType(checkpoint, linear) == ElementType.F32) return new DenseLayer(ReadFinite(checkpoint, linear));
         using CompressedWeight weight = ReadWeight(checkpoint, linear);
-        return weight.CreateLayer();
+        return weight.CreateLayer(options);
     }
 
     private static bool IsCompressed(ModelCheckpoint checkpoint, LinearDefinition linear) => checkpoint.Manifest?.Layers.ContainsKey(linear.Name) == true;

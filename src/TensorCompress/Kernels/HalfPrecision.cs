@@ -25,11 +25,18 @@ internal readonly struct HalfFormat : IHalfFormat
     public static TSimd Widen<TSimd>(TSimd words)
         where TSimd : struct, ISimd<TSimd>
     {
-        TSimd value = TSimd.ShiftLeft(words & Lanes.Bits<TSimd>(0x7FFF), 13) * Lanes.Bits<TSimd>((127u + 112) << 23);
+        TSimd value = WidenMagnitude(words);
         TSimd notFinite = TSimd.LessThan(TSimd.Broadcast(65504), value) & Lanes.Bits<TSimd>(0x7F800000);
         TSimd quiet = TSimd.LessThan(TSimd.Broadcast(65536), value) & Lanes.Bits<TSimd>(0x00400000);
         return value | notFinite | quiet | TSimd.ShiftLeft(words & Lanes.Bits<TSimd>(0x8000), 16);
     }
+
+    /// <summary>Exact floats of words that are neither infinite nor NaN, such as weights that were checked.</summary>
+    public static TSimd WidenFinite<TSimd>(TSimd words)
+        where TSimd : struct, ISimd<TSimd> => WidenMagnitude(words) | TSimd.ShiftLeft(words & Lanes.Bits<TSimd>(0x8000), 16);
+
+    private static TSimd WidenMagnitude<TSimd>(TSimd words)
+        where TSimd : struct, ISimd<TSimd> => TSimd.ShiftLeft(words & Lanes.Bits<TSimd>(0x7FFF), 13) * Lanes.Bits<TSimd>((127u + 112) << 23);
 
     // Normal: half of the last place is added, less one where it is even. Subnormal: a float addition rounds at the right place. NaN keeps its upper fraction bits.
     public static TSimd Round<TSimd>(TSimd values)

@@ -2,7 +2,7 @@ using TensorCompress.Tensors;
 
 namespace TensorCompress.Layers;
 
-/// <summary>The input of one or more linear layers: one row per token. Forms that several layers share (such as integer codes) are made here once.</summary>
+/// <summary>The input of one or more linear layers: one row per token. Layers that take the same batch share the forms that a <see cref="ComputeContext"/> makes of it, such as integer codes.</summary>
 /// <param name="values">Activations, [tokens, dimension]; must stay unchanged while the batch is in use.</param>
 public sealed class ActivationBatch(MatrixView<float> values)
 {

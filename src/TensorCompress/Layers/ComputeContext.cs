@@ -1,3 +1,4 @@
+using TensorCompress.Kernels;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
@@ -7,7 +8,12 @@ namespace TensorCompress.Layers;
 /// <param name="pool">Threads; may be shared with other contexts.</param>
 public sealed class ComputeContext(ComputePool pool) : IDisposable
 {
+    /// <summary>Activations that are worth a thread's attention when they are quantised.</summary>
+    private const int ValuesPerRange = 1 << 13;
+
     private readonly List<Matrix<float>> _blocks = [];
+    private readonly ActivationCodes _codes = new();
+    private ActivationBatch? _coded;
     private int _block;
     private nint _used;
 
@@ -15,7 +21,7 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
     public ComputePool Pool { get; } = pool;
 
     /// <summary>Bytes of scratch memory held.</summary>
-    public long ScratchBytes => _blocks.Sum(block => block.ByteLength);
+    public long ScratchBytes => _blocks.Sum(block => block.ByteLength) + _codes.ByteLength;
 
     /// <summary>Borrows a matrix with undefined content until the lease is disposed. Leases end in reverse order.</summary>
     public ScratchLease Rent(nint rows, nint columns)
@@ -32,6 +38,20 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
         var view = new MatrixView<float>(_blocks[_block], _used, rows, columns, columns);
         _used += needed;
         return new ScratchLease(this, view, mark.block, mark.used);
+    }
+
+    /// <summary>The integer form of a batch, made once however many layers take the batch one after the other; valid until another batch is asked for.</summary>
+    internal ActivationCodes Codes(ActivationBatch batch)
+    {
+        if (ReferenceEquals(batch, _coded)) return _codes;
+        _coded = null;
+        _codes.Reserve(batch.TokenCount, batch.Dimension);
+        Pool.For(batch.TokenCount, nint.Max(1, ValuesPerRange / batch.Dimension), (_codes, batch.Values), static (start, end, state) =>
+        {
+            for (nint token = start; token < end; token++) state._codes.Quantize((int)token, state.Values.Row(token));
+        });
+        _coded = batch;
+        return _codes;
     }
 
     /// <summary>Runs a body for every index, indexes handed out one by one in ascending order to at most so many threads.</summary>
@@ -53,6 +73,8 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
     /// <summary>Frees the scratch memory; no lease may be open.</summary>
     public void Dispose()
     {
+        _codes.Dispose();
+        _coded = null;
         foreach (Matrix<float> block in _blocks) block.Dispose();
         _blocks.Clear();
         _block = 0;

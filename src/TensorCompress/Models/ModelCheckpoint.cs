@@ -5,6 +5,7 @@ using TensorCompress.Compression;
 using TensorCompress.Models.Gguf;
 using TensorCompress.Storage;
 using TensorCompress.Storage.Gguf;
+using TensorCompress.Templates;
 using TensorCompress.Tensors;
 using TensorCompress.Tokenization;
 
@@ -35,6 +36,8 @@ public sealed class ModelCheckpoint : IDisposable
         _loadTokenizer = loadTokenizer;
         Manifest = CompressionManifest.Read(configuration, path);
     }
+
+    private Func<ChatTemplate?>? TemplateReader { get; init; }
 
     /// <summary>Folder or file it was opened from.</summary>
     public string Path { get; }
@@ -98,6 +101,11 @@ public sealed class ModelCheckpoint : IDisposable
     /// <exception cref="TensorFormatException">It is damaged or not supported.</exception>
     public Tokenizer? LoadTokenizer(string? path = null) => _loadTokenizer(path);
 
+    /// <summary>The template that turns a chat into a prompt.</summary>
+    /// <returns>Null where the model has none.</returns>
+    /// <exception cref="TensorFormatException">A file that holds it is damaged.</exception>
+    public ChatTemplate? LoadChatTemplate() => TemplateReader?.Invoke();
+
     /// <summary>Whether a tensor repeats another: the head of a tied model.</summary>
     public bool IsRedundant(string tensor) => Definition.Head is null && tensor == "lm_head.weight";
 
@@ -146,7 +154,8 @@ public sealed class ModelCheckpoint : IDisposable
         CompanionFile[] companions = [.. folder.Files.Select(file => new CompanionFile(System.IO.Path.GetFileName(file), stream => CopyFile(file, stream)))];
         return Guarded(folder.Tensors, () => new ModelCheckpoint(
             path, "safetensors", folder.Configuration, null, folder.Tensors, folder.WeightFiles, companions, folder.Warnings,
-            chosen => LoadTokenizer(chosen, path, folder.Configuration)));
+            chosen => LoadTokenizer(chosen, path, folder.Configuration))
+        { TemplateReader = () => Templates.ChatTemplate.ReadFolder(path) });
     }
 
     private static ModelCheckpoint OpenLlama2c(string path)
@@ -180,7 +189,10 @@ public sealed class ModelCheckpoint : IDisposable
                 path, "gguf", configuration.RootElement, configuration, tensors, [path],
                 vocabulary is null ? [] : GgufVocabularies.CompanionFiles(vocabulary), tensors.Warnings,
                 chosen => chosen is not null ? TokenizerLoader.Load(chosen, VocabularySize(configuration.RootElement))
-                    : vocabulary is null ? null : TokenizerFactory.FromGguf(vocabulary, path));
+                    : vocabulary is null ? null : TokenizerFactory.FromGguf(vocabulary, path))
+            {
+                TemplateReader = () => GgufChatTemplates.Read(file, vocabulary),
+            };
         });
     }
 

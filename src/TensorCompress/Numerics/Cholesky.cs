@@ -15,8 +15,6 @@ public sealed class Cholesky : IDisposable
 
     private const double FirstRelativeRidge = 1e-10;
 
-    /// <summary>[n, 64]: the inverses of the diagonal blocks of L, one below the other, so that solves are products.</summary>
-    private readonly Matrix<double> _blockInverses;
     private readonly ComputePool _pool;
 
     private Cholesky(Matrix<double> lower, double ridge, ComputePool pool)
@@ -24,7 +22,6 @@ public sealed class Cholesky : IDisposable
         Lower = lower;
         Ridge = ridge;
         _pool = pool;
-        _blockInverses = new Matrix<double>(lower.Rows, BlockRows);
     }
 
     /// <summary>L, [n, n], zeros above the diagonal.</summary>
@@ -85,38 +82,14 @@ public sealed class Cholesky : IDisposable
 
     /// <summary>B = L^-1 B.</summary>
     /// <inheritdoc cref="Solve(MatrixView{double})"/>
-    public void SolveLower(MatrixView<double> rightSides)
-    {
-        ThrowIfOtherRows(rightSides);
-        for (nint start = 0; start < Lower.Rows; start += BlockRows)
-        {
-            nint count = nint.Min(BlockRows, Lower.Rows - start);
-            MatrixView<double> block = rightSides.RowRange(start, count);
-            if (start > 0) MatrixProduct.Multiply(Lower.RowRange(start, count).ColumnRange(0, start), rightSides.RowRange(0, start), block, alpha: -1, beta: 1, _pool);
-            MultiplyInPlace(BlockInverse(start, count), block);
-        }
-    }
+    public void SolveLower(MatrixView<double> rightSides) => TriangularSolve.Left(Lower, Triangle.Lower, rightSides, _pool);
 
     /// <summary>B = L^-T B.</summary>
     /// <inheritdoc cref="Solve(MatrixView{double})"/>
-    public void SolveLowerTransposed(MatrixView<double> rightSides)
-    {
-        ThrowIfOtherRows(rightSides);
-        for (nint start = (Lower.Rows - 1) / BlockRows * BlockRows; start >= 0 && Lower.Rows > 0; start -= BlockRows)
-        {
-            nint count = nint.Min(BlockRows, Lower.Rows - start), end = start + count, after = Lower.Rows - end;
-            MatrixView<double> block = rightSides.RowRange(start, count);
-            if (after > 0) MatrixProduct.Multiply(Lower.RowRange(end, after).ColumnRange(start, count).Transposed, rightSides.RowRange(end, after), block, alpha: -1, beta: 1, _pool);
-            MultiplyInPlace(BlockInverse(start, count).Transposed, block);
-        }
-    }
+    public void SolveLowerTransposed(MatrixView<double> rightSides) => TriangularSolve.Left(Lower.Transposed, Triangle.Upper, rightSides, _pool);
 
     /// <summary>Frees the factor.</summary>
-    public void Dispose()
-    {
-        Lower.Dispose();
-        _blockInverses.Dispose();
-    }
+    public void Dispose() => Lower.Dispose();
 
     /// <summary>Factorises, or says which row shows that it cannot be.</summary>
     /// <returns>The factor; null if the matrix is not positive definite.</returns>
@@ -146,7 +119,7 @@ public sealed class Cholesky : IDisposable
         return result;
     }
 
-    /// <summary>L of a diagonal block, and its inverse.</summary>
+    /// <summary>L of a diagonal block.</summary>
     /// <returns>The row whose pivot is not positive, or -1.</returns>
     private int FactorizeBlock(int start, int count)
     {
@@ -159,15 +132,6 @@ public sealed class Cholesky : IDisposable
             row[i - start] = Math.Sqrt(pivot);
         }
 
-        // Row i of the inverse: (e_i - sum over j < i of L_ij row_j) / L_ii.
-        for (int i = 0; i < count; i++)
-        {
-            Span<double> inverse = _blockInverses.Row(start + i)[..count];
-            inverse[i] = 1;
-            for (int j = 0; j < i; j++) DoubleVectors.AddScaled(-Lower[start + i, start + j], _blockInverses.Row(start + j)[..(j + 1)], inverse[..(j + 1)]);
-            DoubleVectors.Scale(1 / Lower[start + i, start + i], inverse[..(i + 1)]);
-        }
-
         return -1;
     }
 
@@ -177,12 +141,7 @@ public sealed class Cholesky : IDisposable
         nint end = start + count, below = Lower.Rows - end;
         if (below == 0) return;
         MatrixView<double> panel = Lower.RowRange(end, below).ColumnRange(start, count);
-        using (var solved = new Matrix<double>(below, count))
-        {
-            MatrixProduct.Multiply(panel, BlockInverse(start, count).Transposed, solved.View, pool: _pool);
-            solved.View.CopyTo(panel);
-        }
-
+        TriangularSolve.Right(Lower.RowRange(start, count).ColumnRange(start, count).Transposed, Triangle.Upper, panel, _pool);
         for (nint row = 0; row < below; row += StripeRows)
         {
             nint rows = nint.Min(StripeRows, below - row);
@@ -190,20 +149,6 @@ public sealed class Cholesky : IDisposable
                 panel.RowRange(row, rows), panel.RowRange(0, row + rows).Transposed, Lower.RowRange(end + row, rows).ColumnRange(end, row + rows), alpha: -1, beta: 1, _pool);
             for (nint i = end + row; i < end + row + rows; i++) Lower.Row(i)[(int)(i + 1)..(int)(end + row + rows)].Clear();
         }
-    }
-
-    private MatrixView<double> BlockInverse(nint start, nint count) => _blockInverses.RowRange(start, count).ColumnRange(0, count);
-
-    private void MultiplyInPlace(MatrixOperand<double> factor, MatrixView<double> block)
-    {
-        using var product = new Matrix<double>(block.Rows, block.Columns);
-        MatrixProduct.Multiply(factor, block, product.View, pool: _pool);
-        product.View.CopyTo(block);
-    }
-
-    private void ThrowIfOtherRows(MatrixView<double> rightSides)
-    {
-        if (rightSides.Rows != Lower.Rows) throw new ArgumentException($"Right-hand sides have {Lower.Rows} rows, not {rightSides.Rows}.", nameof(rightSides));
     }
 
     private static void ThrowIfUnfit(MatrixView<double> matrix)

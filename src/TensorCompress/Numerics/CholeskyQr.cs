@@ -23,9 +23,14 @@ internal static class CholeskyQr
     {
         for (int pass = 0; pass < passes; pass++)
         {
-            if (TryPass(rows, pool)) continue;
+            if (TryOrthonormalize(rows, pool)) continue;
             using HouseholderQr reflections = HouseholderQr.FactorizeRows(MatrixCopy.Widen(rows), pool);
-            using Matrix<double> basis = reflections.ThinQTransposed();
+            using Matrix<double> basis = reflections.ThinQTransposed(), triangle = reflections.R();
+            for (int i = 0; i < rows.Rows; i++)
+            {
+                if (triangle[i, i] < 0) DoubleVectors.Scale(-1, basis.Row(i)); // so that a row that stood right stays, and is not turned over
+            }
+
             MatrixCopy.CopyRounded(basis.View, rows);
             return false;
         }
@@ -33,7 +38,9 @@ internal static class CholeskyQr
         return true;
     }
 
-    private static bool TryPass<T>(MatrixView<T> rows, ComputePool pool)
+    /// <summary>One Cholesky pass.</summary>
+    /// <returns>False, with nothing done, where the rows are too near to dependent.</returns>
+    public static bool TryOrthonormalize<T>(MatrixView<T> rows, ComputePool pool)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         using Matrix<double> gram = TypedProduct.Gram<T>(rows, pool);
@@ -52,14 +59,9 @@ internal static class CholeskyQr
 
         using Cholesky? factor = Cholesky.TryFactorize(gram.View, ridge: 0, ridgeSteps: 0, pool, out _);
         if (factor is null || Enumerable.Range(0, count).Any(i => factor.Lower[i, i] < LeastPivot<T>())) return false;
-        using var inverse = new Matrix<double>(count, count);
-        for (int i = 0; i < count; i++) inverse[i, i] = scales[i];
-        factor.SolveLower(inverse.View);
-        using var rounded = new Matrix<T>(count, count);
-        MatrixCopy.CopyRounded(inverse.View, rounded.View);
-        using var result = new Matrix<T>(rows.Rows, rows.Columns);
-        TypedProduct.Multiply(rounded, rows, result.View, 1, 0, pool);
-        result.View.CopyTo(rows);
+        // L of the Gram matrix as it was.
+        for (int i = 0; i < count; i++) DoubleVectors.Scale(1 / scales[i], factor.Lower.Row(i));
+        TypedProduct.SolveLower(factor.Lower, rows, pool);
         return true;
     }
 }

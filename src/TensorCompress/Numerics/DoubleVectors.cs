@@ -14,6 +14,7 @@ internal static class DoubleVectors
     private const int Lanes = 8;
 
     /// <summary>The inner product of two vectors of one length.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double Dot(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
@@ -33,6 +34,7 @@ internal static class DoubleVectors
     }
 
     /// <summary>The sum of squares of a vector in single precision.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double SquaredNorm(ReadOnlySpan<float> x)
     {
         ref float xs = ref MemoryMarshal.GetReference(x);
@@ -51,6 +53,7 @@ internal static class DoubleVectors
     }
 
     /// <summary>y = y + factor x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddScaled(double factor, ReadOnlySpan<double> x, Span<double> y)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
@@ -100,6 +103,7 @@ internal static class DoubleVectors
 
     /// <summary>x, y = xx x + xy y, yx x + yy y.</summary>
     /// <returns>The squared norms of the new vectors.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static (double X, double Y) Rotate(Span<double> x, Span<double> y, in PlaneRotation rotation)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);

@@ -11,8 +11,8 @@ namespace TensorCompress.Numerics;
 /// </summary>
 /// <remarks>
 /// Short side at most 64: one-sided Jacobi rotations (Drmac and Veselic, SIAM J. Matrix Anal. Appl. 29, 2008), which find small values to high relative accuracy.
-/// Larger: eigenvectors of Gram matrices in double, level by level, with errors of a few units of rounding of the largest value. At most a quarter of the triplets of a
-/// large matrix: randomised block Krylov, in the precision of the matrix.
+/// Larger: eigenvectors of Gram matrices in double, level by level, with errors of a few units of rounding of the largest value (of floats: vectors orthogonal to 1e-9).
+/// At most a quarter of the triplets of a large matrix: randomised block Krylov, in the precision of the matrix.
 /// </remarks>
 public static class Svd
 {

@@ -26,4 +26,19 @@ internal static class TypedProduct
         else MatrixProduct.SymmetricRankK((MatrixOperand<double>)(object)a, gram.View, pool: pool);
         return gram;
     }
+
+    /// <summary>B = L^-1 B with L, of double precision, rounded to the type of B.</summary>
+    public static void SolveLower<T>(Matrix<double> lower, MatrixView<T> rightSides, ComputePool pool)
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        if (typeof(T) == typeof(double))
+        {
+            TriangularSolve.Left(lower, Triangle.Lower, (MatrixView<double>)(object)rightSides, pool);
+            return;
+        }
+
+        using var rounded = new Matrix<float>(lower.Rows, lower.Columns);
+        MatrixCopy.CopyRounded(lower.View, rounded.View);
+        TriangularSolve.Left(rounded, Triangle.Lower, (MatrixView<float>)(object)rightSides, pool);
+    }
 }

@@ -1,6 +1,7 @@
 using TensorCompress.Calibration;
 using TensorCompress.Compression;
 using TensorCompress.Inference;
+using TensorCompress.Layers;
 using TensorCompress.Models;
 
 namespace TensorCompress.Pipeline;
@@ -52,7 +53,7 @@ internal sealed class CalibratedPass(
                 CompressedWeight compressed = compress(linear, statistics);
                 if (!replace) continue;
                 BlockWeights[] blocks = model.Weights.Blocks;
-                blocks[block] = blocks[block].Replace(model.Definition.Blocks[block], linear, compressed.CreateLayer());
+                blocks[block] = blocks[block].Replace(model.Definition.Blocks[block], linear, compressed.CreateLayer(RuntimeOptions.Exact));
             }
         }
     }

@@ -1,5 +1,6 @@
 using TensorCompress.Compression;
 using TensorCompress.Inference;
+using TensorCompress.Layers;
 using TensorCompress.Models;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
@@ -95,7 +96,7 @@ public static class CheckpointVerifier
             return new("logits", true, "the model runs and its logits are finite; none are recorded to compare with");
         }
 
-        using LanguageModel model = LanguageModel.Load(checkpoint, new LanguageModelOptions { Pool = pool, WithoutTokenizer = true }, cancellationToken);
+        using LanguageModel model = LanguageModel.Load(checkpoint, new LanguageModelOptions { Pool = pool, Runtime = RuntimeOptions.Exact, WithoutTokenizer = true }, cancellationToken);
         if (recorded.Ids.Count == 0 || recorded.Ids.Any(id => (uint)id >= (uint)model.Definition.VocabularySize) || recorded.Ids.Count > model.Definition.ContextLength)
             return new("logits", false, "the recorded test input does not fit the model");
         ManifestVerification now = ModelFingerprint.Run(model, recorded.Ids, cancellationToken);

@@ -1,6 +1,7 @@
 using TensorCompress.Compression;
 using TensorCompress.Inference;
 using TensorCompress.Kernels;
+using TensorCompress.Layers;
 using TensorCompress.Numerics;
 using TensorCompress.Threading;
 
@@ -16,7 +17,7 @@ internal static class ModelFingerprint
     /// <exception cref="ArithmeticException">A logit is not finite.</exception>
     public static ManifestVerification Record(string model, ComputePool pool, CancellationToken cancellationToken)
     {
-        using LanguageModel loaded = LanguageModel.Load(model, new LanguageModelOptions { Pool = pool, WithoutTokenizer = true }, cancellationToken);
+        using LanguageModel loaded = LanguageModel.Load(model, new LanguageModelOptions { Pool = pool, Runtime = RuntimeOptions.Exact, WithoutTokenizer = true }, cancellationToken);
         var random = new SeededRandom(0);
         int count = Math.Min(Tokens, loaded.Definition.ContextLength);
         int[] ids = [.. Enumerable.Range(0, count).Select(_ => (int)(random.NextDouble() * loaded.Definition.VocabularySize))];

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace TensorCompress.Storage;
 
@@ -81,7 +80,7 @@ public sealed class TensorFormatException : Exception
         : base(Describe(kind, reason, file, tensor, offset), innerException)
     {
         Kind = kind;
-        Reason = Printable(reason, MaxMessageLength);
+        Reason = PrintableText.Of(reason, MaxMessageLength);
         File = file;
         Tensor = tensor;
         Offset = offset;
@@ -105,23 +104,8 @@ public sealed class TensorFormatException : Exception
     // Only the parts that come from a file are cut: the kind always stands at the end.
     private static string Describe(TensorFormatError kind, string reason, string? file, string? tensor, long? offset)
     {
-        string place = (file is null ? "" : Printable(System.IO.Path.GetFileName(file), MaxNameLength) + ": ") + (tensor is null ? "" : $"tensor {Printable(tensor, MaxNameLength)}: ");
+        string place = (file is null ? "" : PrintableText.Of(System.IO.Path.GetFileName(file), MaxNameLength) + ": ") + (tensor is null ? "" : $"tensor {PrintableText.Of(tensor, MaxNameLength)}: ");
         string end = (offset is null ? "" : string.Create(CultureInfo.InvariantCulture, $" (byte {offset})")) + $" [{kind}]";
-        return place + Printable(reason, MaxMessageLength - place.Length - end.Length) + end;
-    }
-
-    // Escapes what could move a terminal's cursor or reorder its text. Stops at the bound: a name may have a hundred megabytes.
-    private static string Printable(string text, int maximum)
-    {
-        var safe = new StringBuilder();
-        foreach (char c in text)
-        {
-            if (char.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
-                safe.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}");
-            else safe.Append(c);
-            if (safe.Length > maximum) return safe.ToString(0, maximum - 3) + "...";
-        }
-
-        return safe.ToString();
+        return place + PrintableText.Of(reason, MaxMessageLength - place.Length - end.Length) + end;
     }
 }

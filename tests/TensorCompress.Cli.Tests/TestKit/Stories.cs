@@ -40,7 +40,7 @@ internal static class Stories
     /// <summary>A llama2.c model of random weights that takes some seconds to compress.</summary>
     public static void WriteLarge(string path)
     {
-        const int dimension = 384, hidden = 1024, layers = 4, heads = 6, vocabulary = 512, context = 64;
+        const int dimension = 384, hidden = 1024, layers = 12, heads = 6, vocabulary = 512, context = 64;
         int[] header = [dimension, hidden, layers, heads, heads, vocabulary, context];
         using var writer = new BinaryWriter(File.Create(path));
         foreach (int value in header) writer.Write(value);

@@ -44,13 +44,28 @@ public sealed class CompressionMethodConformanceTests
     {
         if (Compressed(name, option, kind, rows, columns) is not { } weight) return;
         using (weight)
-        using (LinearLayer layer = weight.CreateLayer())
+        using (LinearLayer layer = weight.CreateLayer(RuntimeOptions.Exact))
         using (Matrix<float> dense = weight.ToDense())
         using (Matrix<float> input = RandomMatrices.Gaussian(5, columns, 77))
         using (Matrix<float> result = Multiply(layer, input.View, ComputePool.Shared))
         {
             weight.Dispose(); // the layer is independent of it
             Assert.True(MatrixOracle.LargestError(MatrixOracle.Product(dense.View, input.View), result.View) <= 1e-5);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Layer_with_default_options_stays_within_one_percent_of_it(string name, int option, string kind, int rows, int columns)
+    {
+        if (Compressed(name, option, kind, rows, columns) is not { } weight) return;
+        using (weight)
+        using (LinearLayer layer = weight.CreateLayer(), exact = weight.CreateLayer(RuntimeOptions.Exact))
+        using (Matrix<float> input = RandomMatrices.Gaussian(50, columns, 77))
+        using (Matrix<float> expected = Multiply(exact, input.View, ComputePool.Shared), result = Multiply(layer, input.View, ComputePool.Shared))
+        {
+            double error = MatrixOracle.RelativeError(expected.View, result.View);
+            Assert.True(error < 0.01, $"relative error {error:P2}");
         }
     }
 

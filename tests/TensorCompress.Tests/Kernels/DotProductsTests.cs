@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using TensorCompress.Kernels;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Tensors;
@@ -11,8 +13,11 @@ public class DotProductsTests
 
     private delegate void Product(MatrixView<float> weights, MatrixView<float> inputs, MatrixView<float> destination);
 
-    private static Widths<Product> Widths { get; } = new(
-        DotProducts.Core<Simd512>, DotProducts.Core<Simd256>, DotProducts.Core<Simd128>, DotProducts.Core<SimdScalar>);
+    private static Widths<Product> Widths { get; } = Of<SingleElement>(1);
+
+    private static Widths<Product> Halves { get; } = Of<HalfElement>(2);
+
+    private static Widths<Product> Bfloat16s { get; } = Of<Bfloat16Element>(2);
 
     [Fact]
     public void All_lengths_agree_with_the_formula_at_all_widths()
@@ -42,6 +47,54 @@ public class DotProductsTests
         }
     }
 
+    [Theory]
+    [InlineData(ElementType.F16)]
+    [InlineData(ElementType.BF16)]
+    public void Weights_of_16_bits_give_the_bits_of_their_floats(ElementType type)
+    {
+        var source = new FloatSource(29);
+        for (int k = 0; k <= 256; k++)
+        {
+            int rows = 1 + k % 9, tokens = 1 + k / 9 % 9;
+            using var stored = new Matrix<float>(rows, (k + 1) / 2); // two elements to a float
+            using Matrix<float> floats = new(rows, k), x = Surrounded(tokens, k, () => source.Next());
+            for (int row = 0; row < rows; row++)
+            {
+                Span<byte> bytes = MemoryMarshal.AsBytes(stored.Row(row))[..(2 * k)];
+                for (int i = 0; i < k; i++)
+                    BinaryPrimitives.WriteUInt16LittleEndian(bytes[(2 * i)..], type == ElementType.F16 ? BitConverter.HalfToUInt16Bits((Half)(source.Next() * MathF.Pow(10, i % 9 - 7))) : Bfloat16.FromSingle(source.Next()));
+                ElementConversion.ToSingle(type, bytes, floats.Row(row));
+            }
+
+            foreach ((string width, Product run) in (type == ElementType.F16 ? Halves : Bfloat16s).All)
+            {
+                using Matrix<float> expected = Surrounded(tokens, rows, () => Sentinel), y = Surrounded(tokens, rows, () => Sentinel);
+                Widths.All.Single(entry => entry.Name == width).Run(floats.View, Inner(x), Inner(expected));
+                run(stored.View, Inner(x), Inner(y));
+                AssertSame(expected, y, $"k = {k}, width {width}");
+            }
+        }
+    }
+
+    [Fact]
+    public unsafe void Every_finite_half_is_converted_exactly()
+    {
+        ushort* halves = stackalloc ushort[16];
+        float* floats = stackalloc float[16];
+        for (int bits = 0; bits <= ushort.MaxValue; bits++)
+        {
+            if (!Half.IsFinite(BitConverter.UInt16BitsToHalf((ushort)bits))) continue;
+            for (int i = 0; i < 16; i++) halves[i] = (ushort)(i == bits % 16 ? bits : 0x3C00);
+            int expected = BitConverter.SingleToInt32Bits((float)BitConverter.UInt16BitsToHalf((ushort)bits));
+            Simd512.Store(HalfElement.Load<Simd512>((HalfElement*)halves), floats);
+            Assert.Equal(expected, BitConverter.SingleToInt32Bits(floats[bits % 16]));
+            Simd256.Store(HalfElement.Load<Simd256>((HalfElement*)halves), floats);
+            Assert.Equal(expected, BitConverter.SingleToInt32Bits(floats[bits % 16]));
+            Simd128.Store(HalfElement.Load<Simd128>((HalfElement*)halves), floats);
+            Assert.Equal(expected, BitConverter.SingleToInt32Bits(floats[bits % 16]));
+        }
+    }
+
     [Fact]
     public void Small_integers_are_exact_at_all_widths()
     {
@@ -63,7 +116,7 @@ public class DotProductsTests
     [InlineData(96, 13, 9)]
     [InlineData(100, 13, 9)]
     [InlineData(7, 5, 9)]
-    [InlineData(4096, 6, 41)] // more tokens than a block of inputs holds
+    [InlineData(600, 37, 41)] // more rows, tokens and columns than a panel holds
     public void A_result_has_the_same_bits_alone_in_any_batch_and_in_any_tile(int k, int rows, int tokens)
     {
         var source = new FloatSource(k);
@@ -119,8 +172,9 @@ public class DotProductsTests
         {
             foreach ((int rows, int tokens) in new[] { (1, 1), (3, 2), (4, 1), (4, 4), (7, 9) })
             {
-                using GuardedMatrix w = new(rows, k, guardAfter), x = new(tokens, k, guardAfter), y = new(tokens, rows, guardAfter);
+                using GuardedMatrix w = new(rows, k, guardAfter), x = new(tokens, k, guardAfter), twice = new(tokens, 2 * k, guardAfter), y = new(tokens, rows, guardAfter);
                 foreach ((_, Product run) in Widths.All) run(w.View, x.View, y.View);
+                foreach ((_, Product run) in Halves.All.Concat(Bfloat16s.All)) run(w.View, twice.View, y.View);
             }
         }
     }
@@ -128,11 +182,27 @@ public class DotProductsTests
     [Fact]
     public void Shapes_must_fit()
     {
+        using Matrix<byte> halves = new(3, 8), odd = new(3, 10);
         using Matrix<float> w = new(3, 4), x = new(2, 4), y = new(2, 3), wrong = new(2, 5);
         DotProducts.Multiply(w.View, x.View, y.View);
         Assert.Throws<ArgumentException>(() => DotProducts.Multiply(w.View, wrong.View, y.View));
         Assert.Throws<ArgumentException>(() => DotProducts.Multiply(w.View, x.View, wrong.View));
         Assert.Throws<ArgumentException>(() => DotProducts.Multiply(w.View, x.RowRange(0, 1), y.View));
+        DotProducts.Multiply(halves.View, ElementType.F16, x.View, y.View);
+        Assert.Throws<ArgumentException>(() => DotProducts.Multiply(odd.View, ElementType.F16, x.View, y.View));
+        Assert.Throws<ArgumentException>(() => DotProducts.Multiply(halves.View, ElementType.I16, x.View, y.View));
+    }
+
+    /// <summary>The kernel over weights that lie, several to a float, in a matrix of floats.</summary>
+    private static unsafe Widths<Product> Of<TElement>(int perFloat)
+        where TElement : unmanaged, IWeightElement<TElement>
+    {
+        WeightRows<TElement> Rows(MatrixView<float> w) => new((TElement*)w.Pointer, w.Stride * perFloat, w.Rows);
+        return new(
+            (w, x, y) => DotProducts.Core<Simd512, Slice512, TElement>(Rows(w), x, y),
+            (w, x, y) => DotProducts.Core<Simd256, Slice256, TElement>(Rows(w), x, y),
+            (w, x, y) => DotProducts.Core<Simd128, Slice128, TElement>(Rows(w), x, y),
+            (w, x, y) => DotProducts.Core<SimdScalar, SliceScalar, TElement>(Rows(w), x, y));
     }
 
     private static double Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b, bool magnitudes)

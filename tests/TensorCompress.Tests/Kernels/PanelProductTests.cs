@@ -29,8 +29,17 @@ public sealed unsafe class PanelProductTests
                     {
                         run(new PanelOperands
                         {
-                            A = pa, RowStride = byColumns ? 1 : depth, DepthStride = byColumns ? rows : 1, Rows = rows, Depth = depth,
-                            Panel = pp, PanelStride = width, Result = pr, ResultStride = 20, Width = width, Accumulate = accumulate,
+                            A = pa,
+                            RowStride = byColumns ? 1 : depth,
+                            DepthStride = byColumns ? rows : 1,
+                            Rows = rows,
+                            Depth = depth,
+                            Panel = pp,
+                            PanelStride = width,
+                            Result = pr,
+                            ResultStride = 20,
+                            Width = width,
+                            Accumulate = accumulate,
                         });
                     }
 

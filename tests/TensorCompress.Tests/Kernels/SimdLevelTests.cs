@@ -24,6 +24,16 @@ public class SimdLevelTests
         else AssertNear(Default.Value, capped, cap);
     }
 
+    [Theory]
+    [InlineData("256")]
+    [InlineData("128")]
+    [InlineData("scalar")]
+    public void Code_that_is_optimised_at_once_gives_the_same_bits(string cap)
+    {
+        Dictionary<string, string> optimised = Probe(("TENSORCOMPRESS_SIMD", cap), ("DOTNET_TieredCompilation", "0"));
+        AssertSameBits(Probe(("TENSORCOMPRESS_SIMD", cap)), optimised, $"{cap}, optimised at once");
+    }
+
     [Fact]
     public void A_wrong_cap_stops_the_program_with_the_choices()
     {

@@ -36,7 +36,9 @@ public sealed class HouseholderQrTests
         {
             for (int j = 0; j < columns; j++)
             {
-                Assert.Equal(matrix[i, j], Enumerable.Range(0, columns).Sum(l => q[i, l] * r[l, j]), limit * largest * columns);
+                double product = 0;
+                for (int l = 0; l < columns; l++) product += q[i, l] * r[l, j];
+                Assert.Equal(matrix[i, j], product, limit * largest * columns);
                 if (i < columns && j < i) Assert.Equal(0, r[i, j]);
             }
         }

@@ -50,7 +50,7 @@ internal static class FactorRatios
 
     private static void Product(MatrixOperand<double> a, MatrixOperand<double> b, Matrix<double> c)
     {
-        if (a.Rows * a.Columns * b.Columns > 1 << 18)
+        if (a.Rows * a.Columns * b.Columns > 1 << 16)
         {
             MatrixProduct.Multiply(a, b, c.View);
             return;

@@ -5,34 +5,55 @@ using TensorCompress.Tensors;
 namespace TensorCompress.Tests.TestKit;
 
 /// <summary>A matrix whose elements lie in <see cref="GuardedMemory{T}"/>, so that kernels over views can be caught outside them.</summary>
-internal sealed unsafe class GuardedMatrix : IDisposable
+internal sealed class GuardedMatrix : IDisposable
 {
     private readonly Matrix<float> _matrix;
-    private readonly GuardedMemory<float> _memory;
-    private readonly float* _own;
+    private readonly MatrixGuard<float> _guard;
 
     public GuardedMatrix(int rows, int columns, bool guardAfter)
     {
         _matrix = new Matrix<float>(rows, columns);
-        _memory = new GuardedMemory<float>(rows * columns, guardAfter);
-        ref float* pointer = ref MatrixPointer<float>.Of(_matrix);
-        _own = pointer;
-        pointer = (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(_memory.Span));
+        _guard = new MatrixGuard<float>(_matrix, guardAfter);
     }
 
     public MatrixView<float> View => _matrix.View;
 
     public void Dispose()
     {
-        MatrixPointer<float>.Of(_matrix) = _own; // the matrix frees what it allocated
+        _guard.Dispose();
         _matrix.Dispose();
-        _memory.Dispose();
+    }
+}
+
+/// <summary>Moves a matrix that others own into <see cref="GuardedMemory{T}"/> for a while.</summary>
+internal sealed unsafe class MatrixGuard<T> : IDisposable
+    where T : unmanaged
+{
+    private readonly Matrix<T> _matrix;
+    private readonly GuardedMemory<T> _memory;
+    private readonly T* _own;
+
+    public MatrixGuard(Matrix<T> matrix, bool guardAfter)
+    {
+        _matrix = matrix;
+        _memory = new GuardedMemory<T>(checked((int)(matrix.Rows * matrix.Columns)), guardAfter);
+        ref T* pointer = ref MatrixPointer<T>.Of(matrix);
+        new ReadOnlySpan<T>(pointer, _memory.Length).CopyTo(_memory.Span);
+        _own = pointer;
+        pointer = (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(_memory.Span));
     }
 
-    private static class MatrixPointer<T>
-        where T : unmanaged
+    public void Dispose()
     {
-        [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_pointer")]
-        public static extern ref T* Of(Matrix<T> matrix);
+        MatrixPointer<T>.Of(_matrix) = _own; // the matrix frees what it allocated
+        _memory.Dispose();
     }
+}
+
+/// <summary>The address inside a matrix. (A field of a generic type is reached from a type with the same parameters only.)</summary>
+internal static unsafe class MatrixPointer<T>
+    where T : unmanaged
+{
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_pointer")]
+    public static extern ref T* Of(Matrix<T> matrix);
 }

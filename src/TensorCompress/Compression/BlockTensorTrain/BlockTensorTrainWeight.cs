@@ -47,7 +47,7 @@ public sealed class BlockTensorTrainWeight : CompressedWeight
     };
 
     /// <inheritdoc/>
-    public override LinearLayer CreateLayer() => new BlockTensorTrainLayer(_shape, Rank, _left.Clone(), _right.Clone());
+    public override LinearLayer CreateLayer(RuntimeOptions options) => new BlockTensorTrainLayer(_shape, Rank, _left.Clone(), _right.Clone());
 
     /// <inheritdoc/>
     protected override void WriteDense(MatrixView<float> destination)

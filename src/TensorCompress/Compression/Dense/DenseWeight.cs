@@ -46,7 +46,7 @@ public sealed class DenseWeight : CompressedWeight
     }
 
     /// <inheritdoc/>
-    public override LinearLayer CreateLayer()
+    public override LinearLayer CreateLayer(RuntimeOptions options)
     {
         if (Type != ElementType.F32)
         {

@@ -4,8 +4,8 @@ using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Dense;
 
-/// <summary>Plain weights that stay F16 or BF16 in memory and become floats a few rows at a time.</summary>
-public sealed class HalfDenseLayer : RowDecodedLayer
+/// <summary>Plain weights that stay F16 or BF16 in memory and become floats in registers.</summary>
+public sealed class HalfDenseLayer : LinearLayer
 {
     private readonly ElementType _type;
 
@@ -22,6 +22,10 @@ public sealed class HalfDenseLayer : RowDecodedLayer
 
     /// <inheritdoc/>
     public override long ResidentBytes => _values.ByteLength;
+
+    /// <inheritdoc/>
+    protected override void Multiply(ActivationBatch input, MatrixView<float> destination, ComputeContext context) =>
+        LinearProduct.Forward(_values.View, _type, input.Values, destination, context.Pool);
 
     /// <inheritdoc/>
     protected override void ReadRow(int row, Span<float> destination) => ElementConversion.ToSingle(_type, _values.Row(row), destination);

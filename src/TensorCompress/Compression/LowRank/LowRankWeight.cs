@@ -38,7 +38,7 @@ public sealed class LowRankWeight : CompressedWeight
     public override JsonObject Parameters => new() { [LowRankMethod.RankOption] = Rank, [LowRankMethod.FactorsOption] = Type.Name() };
 
     /// <inheritdoc/>
-    public override LinearLayer CreateLayer() => new LowRankLayer(_outer.Clone(), _inner.Clone());
+    public override LinearLayer CreateLayer(RuntimeOptions options) => new LowRankLayer(_outer.Clone(), _inner.Clone());
 
     /// <inheritdoc/>
     protected override void WriteDense(MatrixView<float> destination)

@@ -5,7 +5,7 @@ using TensorCompress.Threading;
 
 namespace TensorCompress.Compression.Scalar;
 
-/// <summary>Quantised weights that stay packed in memory and are decoded a few rows at a time.</summary>
+/// <summary>Quantised weights that stay packed in memory and become floats a few rows at a time: any bits and group, exact activations.</summary>
 public sealed class ScalarLayer : RowDecodedLayer
 {
     private readonly QuantizedRows _rows;
@@ -22,14 +22,14 @@ public sealed class ScalarLayer : RowDecodedLayer
     /// <param name="columns">Inputs.</param>
     /// <param name="bits">Bits of a code, 2 to 8; groups and scales as <see cref="ScalarOptions"/> has them by default.</param>
     /// <exception cref="ArgumentException">The weights are not rows x columns many, a weight is NaN or infinite, or an option or scale is out of its range.</exception>
-    public static ScalarLayer FromDense(ReadOnlySpan<float> weights, int rows, int columns, int bits) => FromDense(weights, rows, columns, new ScalarOptions(bits));
+    public static LinearLayer FromDense(ReadOnlySpan<float> weights, int rows, int columns, int bits) => FromDense(weights, rows, columns, new ScalarOptions(bits));
 
     /// <inheritdoc cref="FromDense(ReadOnlySpan{float}, int, int, int)"/>
     /// <param name="weights">W, row-major; read before the call returns.</param>
     /// <param name="rows">Outputs.</param>
     /// <param name="columns">Inputs.</param>
     /// <param name="options">Bits, group, symmetry and type of scales.</param>
-    public static ScalarLayer FromDense(ReadOnlySpan<float> weights, int rows, int columns, ScalarOptions options)
+    public static LinearLayer FromDense(ReadOnlySpan<float> weights, int rows, int columns, ScalarOptions options)
     {
         using Matrix<float> matrix = DenseSource.Copy(weights, rows, columns);
         return FromDense(matrix, options);
@@ -39,7 +39,7 @@ public sealed class ScalarLayer : RowDecodedLayer
     /// <param name="weights">W, [output, input]; read before the call returns.</param>
     /// <param name="options">Bits, group, symmetry and type of scales.</param>
     /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, or a scale is out of its range.</exception>
-    public static ScalarLayer FromDense(in ReadOnlyTensorSpan<float> weights, ScalarOptions options)
+    public static LinearLayer FromDense(in ReadOnlyTensorSpan<float> weights, ScalarOptions options)
     {
         using Matrix<float> matrix = DenseSource.Copy(weights);
         return FromDense(matrix, options);
@@ -55,9 +55,10 @@ public sealed class ScalarLayer : RowDecodedLayer
         base.Dispose(disposing);
     }
 
-    private static ScalarLayer FromDense(Matrix<float> weights, ScalarOptions options)
+    private static LinearLayer FromDense(Matrix<float> weights, ScalarOptions options)
     {
         FiniteWeights.ThrowIfNot(weights.View, nameof(weights));
-        return new ScalarLayer(ScalarQuantizer.Quantize(weights.View, options, ComputePool.Shared));
+        using var weight = new ScalarWeight(ScalarQuantizer.Quantize(weights.View, options, ComputePool.Shared));
+        return weight.CreateLayer();
     }
 }

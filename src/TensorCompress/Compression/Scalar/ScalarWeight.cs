@@ -47,7 +47,11 @@ public sealed class ScalarWeight : CompressedWeight
     };
 
     /// <inheritdoc/>
-    public override LinearLayer CreateLayer() => new ScalarLayer(_rows.Clone());
+    public override LinearLayer CreateLayer(RuntimeOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return options.Activations == ActivationPrecision.Int8 && InterleavedScalarLayer.TryPack(_rows) is { } layer ? layer : new ScalarLayer(_rows.Clone());
+    }
 
     /// <inheritdoc/>
     protected override void WriteDense(MatrixView<float> destination)

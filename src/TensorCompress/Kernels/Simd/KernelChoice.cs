@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace TensorCompress.Kernels.Simd;
 
 /// <summary>The implementation that a group of operations takes in this process.</summary>
@@ -9,8 +11,19 @@ public sealed record KernelChoice(string Operations, string Implementation)
     internal static IReadOnlyList<KernelChoice> OfThisProcess() =>
     [
         new("vector operations", Lanes),
-        new("float products of models", $"{Lanes}; tiles of {(SimdLevel.Active == SimdWidth.Bits512 ? "4 rows x 4 tokens" : "4 rows x 1 token")}"),
+        new("float products of models", $"{Lanes}; 4 rows for one token, tiles of 4 rows x 3 tokens for several"),
+        new("integer products of 4-bit codes", Integers(4)),
+        new("integer products of 8-bit codes", Integers(8)),
     ];
+
+    private static string Integers(int bits) => CodeProducts.Choose(SimdLevel.Active, AvxVnni.IsSupported, bits) switch
+    {
+        IntegerKernel.Bytes512 => "16 rows x 4 columns in one 512-bit vector, VPMADDUBSW",
+        IntegerKernel.Vnni256 => "16 rows x 4 columns in two 256-bit vectors, VPDPBUSD",
+        IntegerKernel.Bytes256 => "16 rows x 4 columns in two 256-bit vectors, VPMADDUBSW",
+        IntegerKernel.Bytes128 => "16 rows x 4 columns in four 128-bit vectors",
+        _ => "one by one",
+    };
 
     private static string Lanes => SimdLevel.Active switch
     {

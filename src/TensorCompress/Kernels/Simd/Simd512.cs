@@ -76,4 +76,5 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
         Vector256<float> eight = value._value.GetLower() + value._value.GetUpper();
         return eight.GetLower() + eight.GetUpper();
     }
+
 }

@@ -76,6 +76,7 @@ internal sealed class SecularEquation(double[] poles, double[] squares)
         return new Terms(left, leftSlope, right, rightSlope);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private (double Sum, double Slope) Part(int start, int end, double origin, double offset)
     {
         ref double ds = ref MemoryMarshal.GetArrayDataReference(poles);

@@ -89,6 +89,7 @@ internal sealed class SymmetricMatrixVector(Matrix<double> matrix, ComputePool p
     }
 
     /// <summary>The columns right of a 4 x 4 block: eight multiply-adds for six loads and a store.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a few hundred calls do all of a factorisation: the first must be as fast as the last
     private static void FourRows(ReadOnlySpan<double> a0, ReadOnlySpan<double> a1, ReadOnlySpan<double> a2, ReadOnlySpan<double> a3, double[] x, Span<double> y, int row)
     {
         int length = Math.Min(Math.Min(y.Length, x.Length), Math.Min(Math.Min(a0.Length, a1.Length), Math.Min(a2.Length, a3.Length)));

@@ -7,7 +7,7 @@ namespace TensorCompress.Numerics.SingularValues;
 /// <summary>
 /// The largest singular triplets from the Krylov space of a random block (Halko, Martinsson and Tropp, SIAM Review 53, 2011; Musco and Musco, NeurIPS 2015):
 /// Q_0 = orth(A W), Q_j = orth(A orth(A^T Q_(j-1))) beside all earlier ones. The products Q_j^T A that lead to the next block are also the rows of Q^T A, so the whole
-/// Krylov space costs the same passes over A as subspace iteration, which keeps its last block only.
+/// Krylov space costs the same products with A as subspace iteration, which keeps its last block only.
 /// </summary>
 internal sealed class BlockKrylov<T> : IDisposable
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
@@ -15,10 +15,15 @@ internal sealed class BlockKrylov<T> : IDisposable
     /// <summary>Gaussian rows that one thread makes at a time.</summary>
     private const int RowsPerChunk = 4;
 
+    private const int MaxRounds = 4;
+
+    /// <summary>Share of a unit row along the basis that does not spoil it when taken off.</summary>
+    private const double NegligiblePart = 1e-2;
+
     private readonly MatrixView<T> _matrix;
     private readonly ComputePool _pool;
     private readonly int _block;
-    private readonly int _powerSteps;
+    private readonly int _blocks;
 
     /// <summary>Q^T, [blocks, m], and Q^T A, [blocks, n].</summary>
     private readonly Matrix<T> _basis;
@@ -26,16 +31,15 @@ internal sealed class BlockKrylov<T> : IDisposable
 
     /// <param name="matrix">A, [m, n], of magnitudes whose sums and, in double, squares of sums stay finite.</param>
     /// <param name="rank">Triplets wanted.</param>
-    /// <param name="powerSteps">Times that the block is multiplied by A A^T.</param>
+    /// <param name="block">Rows of a block.</param>
+    /// <param name="blocks">Blocks of the space; together at most the short side.</param>
     /// <param name="pool">Threads.</param>
-    public BlockKrylov(MatrixView<T> matrix, int rank, int powerSteps, ComputePool pool)
+    public BlockKrylov(MatrixView<T> matrix, int rank, int block, int blocks, ComputePool pool)
     {
-        int shortSide = (int)nint.Min(matrix.Rows, matrix.Columns);
-        (_matrix, _pool, _powerSteps) = (matrix, pool, powerSteps);
-        _block = BlockRows(rank, powerSteps, shortSide);
-        _basis = new Matrix<T>((powerSteps + 1) * _block, matrix.Rows);
-        _projected = new Matrix<T>((powerSteps + 1) * _block, matrix.Columns);
-        Rank = Math.Min(rank, (powerSteps + 1) * _block);
+        (_matrix, _block, _blocks, _pool) = (matrix, block, blocks, pool);
+        _basis = new Matrix<T>(blocks * block, matrix.Rows);
+        _projected = new Matrix<T>(blocks * block, matrix.Columns);
+        Rank = Math.Min(rank, blocks * block);
     }
 
     /// <summary>Triplets that are returned.</summary>
@@ -45,7 +49,7 @@ internal sealed class BlockKrylov<T> : IDisposable
     public void Build(SeededRandom random, CancellationToken cancellationToken)
     {
         using Matrix<T> start = Gaussian(_block, (int)_matrix.Columns, random, _pool);
-        for (int step = 0; step <= _powerSteps; step++)
+        for (int step = 0; step < _blocks; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             MatrixView<T> block = _basis.RowRange(step * _block, _block), projected = _projected.RowRange(step * _block, _block);
@@ -53,7 +57,7 @@ internal sealed class BlockKrylov<T> : IDisposable
             AppendToBasis(block, _basis.RowRange(0, step * _block));
             cancellationToken.ThrowIfCancellationRequested();
             TypedProduct.Multiply(block, _matrix, projected, 1, 0, _pool);
-            if (step == _powerSteps) break;
+            if (step == _blocks - 1) break;
             projected.CopyTo(start.View);
             CholeskyQr.Orthonormalize(start.View, passes: 1, _pool);
         }
@@ -108,27 +112,44 @@ internal sealed class BlockKrylov<T> : IDisposable
         _projected.Dispose();
     }
 
-    private static int BlockRows(int rank, int powerSteps, int shortSide)
-    {
-        int oversampled = rank + Math.Max(16, rank / 10);
-        return Math.Min(oversampled, shortSide / (powerSteps + 1));
-    }
-
-    /// <summary>Makes a block orthonormal and orthogonal to the rows before it; twice, because what is left after once may be mostly rounding.</summary>
+    /// <summary>Makes a block orthonormal, and orthogonal to the rows before it.</summary>
     private void AppendToBasis(MatrixView<T> block, MatrixView<T> before)
     {
-        for (int round = 0, rounds = 2; round < rounds; round++)
+        for (int round = 0; round < MaxRounds; round++)
         {
-            if (before.Rows > 0)
+            double along = before.Rows == 0 ? 0 : Project(block, before);
+            if (!CholeskyQr.TryOrthonormalize(block, _pool))
             {
-                using var parts = new Matrix<T>(block.Rows, before.Rows);
-                TypedProduct.Multiply(block, before.Transposed, parts.View, 1, 0, _pool);
-                TypedProduct.Multiply(parts, before, block, -1, 1, _pool);
+                Complete(block, before);
+                return;
             }
 
-            // Directions that reflections made up are not orthogonal to the rows before.
-            if (!CholeskyQr.Orthonormalize(block, passes: 1, _pool) && round == 0) rounds = 3;
+            // Twice is enough, unless what was left after once was mostly rounding: then it is as good as random, and goes round again.
+            if (round > 0 && along < NegligiblePart) return;
         }
+
+        Complete(block, before);
+    }
+
+    /// <summary>Takes off the parts along an orthonormal basis.</summary>
+    /// <returns>The largest sum of squares that was taken off a row.</returns>
+    private double Project(MatrixView<T> block, MatrixView<T> before)
+    {
+        using var parts = new Matrix<T>(block.Rows, before.Rows);
+        TypedProduct.Multiply(block, before.Transposed, parts.View, 1, 0, _pool);
+        TypedProduct.Multiply(parts, before, block, -1, 1, _pool);
+        return MatrixScale.RowSquares(parts.View, _pool).Max();
+    }
+
+    /// <summary>The block where its rows depend on each other or on those before: reflections of all of them make up what is missing.</summary>
+    private void Complete(MatrixView<T> block, MatrixView<T> before)
+    {
+        var all = new Matrix<double>(before.Rows + block.Rows, block.Columns);
+        MatrixCopy.CopyWidened(before, all.RowRange(0, before.Rows));
+        MatrixCopy.CopyWidened(block, all.RowRange(before.Rows, block.Rows));
+        using HouseholderQr reflections = HouseholderQr.FactorizeRows(all, _pool);
+        using Matrix<double> basis = reflections.ThinQTransposed();
+        MatrixCopy.CopyRounded(basis.RowRange(before.Rows, block.Rows), block);
     }
 
     private static Matrix<T> Gaussian(int rows, int columns, SeededRandom random, ComputePool pool)

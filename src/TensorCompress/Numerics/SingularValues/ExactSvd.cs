@@ -44,7 +44,7 @@ internal sealed class ExactSvd<T>(MatrixView<T> matrix, SvdTruncation truncation
         double square = MatrixScale.RowSquares(rows.View, pool).Sum();
         double[] values = path == SvdPath.Jacobi
             ? OneSidedJacobi.Orthogonalize(rows, rotation, pool, cancellationToken)
-            : GramRotation.Orthogonalize(rows, rotation, Math.Min(wanted, _shortSide), pool, cancellationToken);
+            : GramRotation.Orthogonalize(rows, rotation, Math.Min(wanted, _shortSide), toDouble: typeof(T) == typeof(double), pool, cancellationToken);
 
         // R W = diag(s) Q with orthonormal rows Q, hence W = R^T diag(s) Q.
         int[] order = [.. Enumerable.Range(0, values.Length).OrderByDescending(i => values[i])]; // a stable sort

@@ -9,27 +9,27 @@ namespace TensorCompress.Numerics.SingularValues;
 /// its own size, and the result is as accurate as a bidiagonalisation, while all the work is products and <see cref="SymmetricEigen"/>.
 /// </summary>
 /// <remarks>
-/// With eigenvectors V^T of W W^T, rows V^T W have inner products of about eps s_1^2. Divided by s_i s_j, at most 1 / <see cref="Span"/>^2 of s_1^2, they are orthogonal
-/// to eps Span^2; one step of Newton and Schulz makes that rounding and moves a row by at most eps Span s_1, which is the residual.
+/// With eigenvectors V^T of W W^T, rows V^T W have inner products of about eps s_1^2. Divided by s_i s_j, at least 1 / span^2 of s_1^2, they are orthogonal
+/// to eps span^2; one step of Newton and Schulz makes that rounding and moves a row by at most eps span s_1, which is the residual. Matrices of floats need neither the
+/// step nor short levels: with a span of 512 their vectors are orthogonal to 1e-9.
 /// </remarks>
 internal static class GramRotation
 {
-    /// <summary>The largest and the smallest value of a level differ by at most this factor.</summary>
-    private const double Span = 32;
-
     private const double Epsilon = 1.0 / (1L << 53);
 
     /// <summary>Finds the largest values of W = R^T diag(s) Q.</summary>
     /// <param name="rows">W, [k, l] with k &lt;= l, of largest magnitude about 1; its first rows become Q with orthonormal rows.</param>
     /// <param name="rotation">[k, k], overwritten; its first rows become those of R.</param>
     /// <param name="wanted">How many, at most k.</param>
+    /// <param name="toDouble">Whether vectors are wanted to rounding in double; if not, far beyond rounding in single precision.</param>
     /// <param name="pool">Threads.</param>
     /// <param name="cancellationToken">Looked at often.</param>
     /// <returns>s, as many as wanted, descending but for rounding.</returns>
     /// <exception cref="ArithmeticException">An eigenvalue iteration did not converge.</exception>
-    public static double[] Orthogonalize(Matrix<double> rows, Matrix<double> rotation, int wanted, ComputePool pool, CancellationToken cancellationToken)
+    public static double[] Orthogonalize(Matrix<double> rows, Matrix<double> rotation, int wanted, bool toDouble, ComputePool pool, CancellationToken cancellationToken)
     {
         int size = (int)rows.Rows;
+        double span = toDouble ? 32 : 512;
         for (int i = 0; i < size; i++)
         {
             rotation.Row(i).Clear();
@@ -46,13 +46,14 @@ internal static class GramRotation
             // What remains is the rounding of what was found (or zero): any rows that complete the basis do.
             if (norm <= Epsilon * size * (done == 0 ? 0 : values[0])) break;
             using SymmetricEigendecomposition eigen = SymmetricEigen.Decompose(gram.View, pool, cancellationToken);
-            int level = CountWithin(eigen.Values), kept = Math.Min(level, wanted - done), needed = done + level >= wanted ? kept : size - done;
+            int level = CountWithin(eigen.Values, span), kept = Math.Min(level, wanted - done), needed = done + level >= wanted ? kept : size - done;
             MatrixView<double> vectors = eigen.VectorsTransposed.RowRange(0, needed);
             Replace(rest, vectors, pool);
             if (done == 0) vectors.CopyTo(rotation.RowRange(0, needed));
             else Replace(rotation.RowRange(done, size - done), vectors, pool);
             Normalize(rows.RowRange(done, kept), values.AsSpan(done, kept));
-            Polish(rows, done, kept, pool);
+            if (done > 0) Project(rows.RowRange(done, kept), rows.RowRange(0, done), pool);
+            if (toDouble) Polish(rows.RowRange(done, kept), pool);
             done += kept;
             if (done < wanted) Project(rows.RowRange(done, size - done), rows.RowRange(0, done), pool);
         }
@@ -68,10 +69,10 @@ internal static class GramRotation
         return Math.Sqrt(trace);
     }
 
-    private static int CountWithin(ReadOnlySpan<double> squares)
+    private static int CountWithin(ReadOnlySpan<double> squares, double span)
     {
         int count = 1;
-        while (count < squares.Length && squares[count] * Span * Span >= squares[0]) count++;
+        while (count < squares.Length && squares[count] * span * span >= squares[0]) count++;
         return count;
     }
 
@@ -92,19 +93,17 @@ internal static class GramRotation
         }
     }
 
-    /// <summary>Makes unit rows that are orthogonal but for a little orthogonal to rounding, to the rows before and to each other: Q = (3 I - Q Q^T) Q / 2.</summary>
-    private static void Polish(Matrix<double> rows, int done, int count, ComputePool pool)
+    /// <summary>Makes unit rows that are orthogonal but for a little orthogonal to rounding: Q = (3 I - Q Q^T) Q / 2.</summary>
+    private static void Polish(MatrixView<double> rows, ComputePool pool)
     {
-        MatrixView<double> level = rows.RowRange(done, count);
-        if (done > 0) Project(level, rows.RowRange(0, done), pool);
-        using Matrix<double> step = TypedProduct.Gram<double>(level, pool);
-        for (int i = 0; i < count; i++)
+        using Matrix<double> step = TypedProduct.Gram<double>(rows, pool);
+        for (int i = 0; i < step.Rows; i++)
         {
             DoubleVectors.Scale(-0.5, step.Row(i));
             step[i, i] += 1.5;
         }
 
-        Replace(level, step.View, pool);
+        Replace(rows, step.View, pool);
     }
 
     /// <summary>Takes off the parts along an orthonormal basis.</summary>

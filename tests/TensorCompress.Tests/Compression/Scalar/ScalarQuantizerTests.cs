@@ -2,6 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using TensorCompress.Compression;
 using TensorCompress.Compression.Scalar;
+using TensorCompress.Layers;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
@@ -229,7 +230,7 @@ public sealed class ScalarQuantizerTests
     {
         using Matrix<float> weights = RandomMatrices.Gaussian(4, 32);
         float[] values = [.. Enumerable.Range(0, 4).SelectMany(row => weights.Row(row).ToArray())];
-        using ScalarLayer coarse = ScalarLayer.FromDense(values, 4, 32, bits: 2), fine = ScalarLayer.FromDense(values, 4, 32, new ScalarOptions(8, 16));
+        using LinearLayer coarse = ScalarLayer.FromDense(values, 4, 32, bits: 2), fine = ScalarLayer.FromDense(values, 4, 32, new ScalarOptions(8, 16));
         var row = new float[32];
         fine.DecodeRow(1, row);
         Assert.Equal(values[33], row[1], 0.02);

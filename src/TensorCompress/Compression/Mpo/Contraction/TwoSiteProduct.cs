@@ -129,17 +129,32 @@ internal static unsafe class TwoSiteProduct
                     {
                         PanelProduct.Multiply(new PanelOperands
                         {
-                            A = x + (nint)from * shape.Inputs2, RowStride = shape.Inputs2, DepthStride = 1, Rows = count, Depth = shape.Inputs2,
-                            Panel = panel + (nint)r * shape.Inputs2 * width, PanelStride = width,
-                            Result = state + (nint)r * PanelProduct.Width, ResultStride = (nint)bond * PanelProduct.Width, Width = PanelProduct.Width,
+                            A = x + (nint)from * shape.Inputs2,
+                            RowStride = shape.Inputs2,
+                            DepthStride = 1,
+                            Rows = count,
+                            Depth = shape.Inputs2,
+                            Panel = panel + (nint)r * shape.Inputs2 * width,
+                            PanelStride = width,
+                            Result = state + (nint)r * PanelProduct.Width,
+                            ResultStride = (nint)bond * PanelProduct.Width,
+                            Width = PanelProduct.Width,
                         });
                     }
 
                     PanelProduct.Multiply(new PanelOperands
                     {
-                        A = on.First.Pointer + (nint)from * bond, RowStride = (nint)shape.Inputs1 * bond, DepthStride = 1, Rows = shape.Outputs1, Depth = (nint)count * bond,
-                        Panel = state, PanelStride = PanelProduct.Width,
-                        Result = y, ResultStride = shape.Outputs2, Width = width, Accumulate = from > 0,
+                        A = on.First.Pointer + (nint)from * bond,
+                        RowStride = (nint)shape.Inputs1 * bond,
+                        DepthStride = 1,
+                        Rows = shape.Outputs1,
+                        Depth = (nint)count * bond,
+                        Panel = state,
+                        PanelStride = PanelProduct.Width,
+                        Result = y,
+                        ResultStride = shape.Outputs2,
+                        Width = width,
+                        Accumulate = from > 0,
                     });
                 }
             }
@@ -169,10 +184,17 @@ internal static unsafe class TwoSiteProduct
                         int width = shape.SliceWidth(slice);
                         PanelProduct.Multiply(new PanelOperands
                         {
-                            A = state, RowStride = stateStride, DepthStride = 1, Rows = rows, Depth = (nint)count * shape.Inputs2,
-                            Panel = on.Second.Pointer + shape.SliceStart(slice) + (nint)from * shape.Inputs2 * width, PanelStride = width,
-                            Result = on.Result.Pointer + token * on.Result.Stride + (nint)firstRow * shape.Outputs2 + slice * PanelProduct.Width, ResultStride = shape.Outputs2,
-                            Width = width, Accumulate = from > 0,
+                            A = state,
+                            RowStride = stateStride,
+                            DepthStride = 1,
+                            Rows = rows,
+                            Depth = (nint)count * shape.Inputs2,
+                            Panel = on.Second.Pointer + shape.SliceStart(slice) + (nint)from * shape.Inputs2 * width,
+                            PanelStride = width,
+                            Result = on.Result.Pointer + token * on.Result.Stride + (nint)firstRow * shape.Outputs2 + slice * PanelProduct.Width,
+                            ResultStride = shape.Outputs2,
+                            Width = width,
+                            Accumulate = from > 0,
                         });
                     }
                 }
@@ -188,9 +210,16 @@ internal static unsafe class TwoSiteProduct
         {
             PanelProduct.Multiply(new PanelOperands
             {
-                A = on.First.Pointer + (nint)output * shape.Inputs1 * shape.Bond + from, RowStride = 1, DepthStride = shape.Bond, Rows = count, Depth = shape.Inputs1,
-                Panel = x + column, PanelStride = shape.Inputs2,
-                Result = state + column, ResultStride = shape.Inputs2, Width = Math.Min(PanelProduct.Width, shape.Inputs2 - column),
+                A = on.First.Pointer + (nint)output * shape.Inputs1 * shape.Bond + from,
+                RowStride = 1,
+                DepthStride = shape.Bond,
+                Rows = count,
+                Depth = shape.Inputs1,
+                Panel = x + column,
+                PanelStride = shape.Inputs2,
+                Result = state + column,
+                ResultStride = shape.Inputs2,
+                Width = Math.Min(PanelProduct.Width, shape.Inputs2 - column),
             });
         }
     }
@@ -207,17 +236,31 @@ internal static unsafe class TwoSiteProduct
             {
                 PanelProduct.Multiply(new PanelOperands
                 {
-                    A = on.First.Pointer + output * shape.Inputs1 * shape.Bond, RowStride = shape.Bond, DepthStride = 1, Rows = shape.Inputs1, Depth = shape.Bond,
-                    Panel = on.Second.Pointer + shape.SliceStart(slice) + (nint)i * width, PanelStride = (nint)shape.Inputs2 * width,
-                    Result = state + (nint)i * PanelProduct.Width, ResultStride = (nint)shape.Inputs2 * PanelProduct.Width, Width = PanelProduct.Width,
+                    A = on.First.Pointer + output * shape.Inputs1 * shape.Bond,
+                    RowStride = shape.Bond,
+                    DepthStride = 1,
+                    Rows = shape.Inputs1,
+                    Depth = shape.Bond,
+                    Panel = on.Second.Pointer + shape.SliceStart(slice) + (nint)i * width,
+                    PanelStride = (nint)shape.Inputs2 * width,
+                    Result = state + (nint)i * PanelProduct.Width,
+                    ResultStride = (nint)shape.Inputs2 * PanelProduct.Width,
+                    Width = PanelProduct.Width,
                 });
             }
 
             PanelProduct.Multiply(new PanelOperands
             {
-                A = on.Input.Pointer, RowStride = on.Input.Stride, DepthStride = 1, Rows = on.Input.Rows, Depth = shape.Inputs,
-                Panel = state, PanelStride = PanelProduct.Width,
-                Result = on.Result.Pointer + output * shape.Outputs2 + slice * PanelProduct.Width, ResultStride = on.Result.Stride, Width = width,
+                A = on.Input.Pointer,
+                RowStride = on.Input.Stride,
+                DepthStride = 1,
+                Rows = on.Input.Rows,
+                Depth = shape.Inputs,
+                Panel = state,
+                PanelStride = PanelProduct.Width,
+                Result = on.Result.Pointer + output * shape.Outputs2 + slice * PanelProduct.Width,
+                ResultStride = on.Result.Stride,
+                Width = width,
             });
         }
     }
