@@ -20,19 +20,19 @@ internal static class LoadSpeed
         {
             double reused = Seconds(() => Read(file, keeps: false)), kept = Seconds(() => Read(file, keeps: true));
             GC.Collect();
-            long resident = 0;
             // In a new process the first of them pays for compilation, so the whole comes first.
-            double whole = Seconds(() => resident = Load(model, new LanguageModelOptions()));
-            double weights = Seconds(() => Load(model, new LanguageModelOptions { WithoutTokenizer = true }));
+            (double whole, long resident) = Load(model, new LanguageModelOptions());
+            (double weights, _) = Load(model, new LanguageModelOptions { WithoutTokenizer = true });
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture, $"| {round + 1} | {reused * 1e3:F0} | {kept * 1e3:F0} | {weights * 1e3:F0} | {whole * 1e3:F0} | {resident / 1e6:F0} |"));
         }
     }
 
-    private static long Load(string path, LanguageModelOptions options)
+    private static (double Seconds, long ResidentBytes) Load(string path, LanguageModelOptions options)
     {
+        long start = Stopwatch.GetTimestamp();
         using LanguageModel model = LanguageModel.Load(path, options);
-        return model.ResidentBytes;
+        return (Stopwatch.GetElapsedTime(start).TotalSeconds, model.ResidentBytes);
     }
 
     private static void Read(string path, bool keeps)
