@@ -16,38 +16,47 @@ internal static class MpoComparison
 {
     private const int Size = 4096, Side = 64;
 
-    /// <summary>Cold: so many bytes of other weights pass between two uses of a layer.</summary>
-    private const long ColdBytes = 512L << 20;
+    /// <summary>Cold: a round over all rows passes 200 MiB and more of other weights, and a row's copies rotate over so much.</summary>
+    private const long ColdBytes = 64L << 20;
 
     private static readonly SiteFactors Factors = new([Side, Side], [Side, Side]);
 
-    public static void Run(Options options)
-    {
-        CpuDescription cpu = CpuDescription.Current();
-        Console.WriteLine($"{cpu.Name}, {cpu.LogicalCores} logical cores, {SimdLevel.Active}; .NET {Environment.Version}; {Size} x {Size} as {Factors}, {options.Threads.Max()} threads");
-        using var pool = new ComputePool(options.Threads.Max());
-        OneToken(options, pool);
-        Cells(options, pool);
-    }
+    /// <summary>One token from cold weights.</summary>
+    public static void Run(Options options) => WithPool(options, pool => OneToken(options, pool));
 
-    /// <summary>The whole error curve, and alternating least squares.</summary>
-    public static void RunFactorisation(Options options)
+    /// <summary>All paths over bond dimensions and tokens, weights hot.</summary>
+    public static void RunCells(Options options) => WithPool(options, pool => Cells(options, pool));
+
+    /// <summary>The error of every bond dimension, and TT-SVD.</summary>
+    public static void RunCurve(Options options) => WithPool(options, pool =>
     {
-        using Matrix<float> weights = Gaussian(Size, Size, 1), activations = Gaussian(2 * Size, Size, 2);
-        using var pool = new ComputePool(options.Threads.Max());
-        Console.WriteLine($"{CpuDescription.Current().Name}, {pool.Threads} threads, {Size} x {Size} as {Factors}");
+        using Matrix<float> weights = Gaussian(Size, Size, 1);
         Time("error of every bond dimension", () => UnfoldingSpectra.Of(weights.View, Factors, pool));
         Time("TT-SVD at bond dimension 64", () => MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(64) with { Factors = Factors }, pool).Dispose());
+    });
+
+    /// <summary>Alternating least squares.</summary>
+    public static void RunFit(Options options) => WithPool(options, pool =>
+    {
+        using Matrix<float> weights = Gaussian(Size, Size, 1), activations = Gaussian(512, Size, 2);
         LayerStatistics? statistics = null;
         Time($"second moment of {activations.Rows} tokens", () => statistics = LayerStatistics.FromActivations(activations.View, pool));
         using (statistics)
         {
-            foreach (int sweeps in new[] { 0, 10 })
+            foreach (int sweeps in options.Sizes ?? [10])
             {
                 MpoOptions fit = MpoOptions.WithChi(64) with { Factors = Factors, Sweeps = sweeps };
-                Time($"fit to the outputs, bond dimension 64, {sweeps} sweeps", () => MpoFactorizer.Factorize(weights.View, fit, pool, statistics).Dispose());
+                Time($"fit to the outputs, bond dimension 64, at most {sweeps} sweeps", () => MpoFactorizer.Factorize(weights.View, fit, pool, statistics).Dispose());
             }
         }
+    });
+
+    private static void WithPool(Options options, Action<ComputePool> body)
+    {
+        CpuDescription cpu = CpuDescription.Current();
+        using var pool = new ComputePool(options.Threads.Max());
+        Console.WriteLine($"{cpu.Name}, {cpu.LogicalCores} logical cores, {SimdLevel.Active}; .NET {Environment.Version}; {Size} x {Size} as {Factors}, {pool.Threads} threads");
+        body(pool);
     }
 
     private static void Time(string name, Action body)
@@ -69,12 +78,13 @@ internal static class MpoComparison
             ("dense bf16", Copies(() => DenseLayer.FromDense(values, Size, Size, ElementType.BF16))),
             ("scalar 8 bits", Copies(() => ScalarLayer.FromDense(values, Size, Size, 8))),
         };
-        foreach (int chi in new[] { 8, 16, 32, 64 }) rows.Add(($"mpo chi {chi}", Copies(() => Random(chi, MpoPlan.ByShape, CoreFormat.F32))));
-        rows.Add(("mpo chi 32, f16 cores", Copies(() => Random(32, MpoPlan.ByShape, CoreFormat.F16))));
-        rows.Add(("mpo chi 32, int8 cores", Copies(() => Random(32, MpoPlan.ByShape, CoreFormat.Int8))));
-        rows.Add(("mpo chi 32, rebuilt every call", [Random(32, MpoPlan.Rebuild, CoreFormat.F32)]));
+        foreach (int chi in new[] { 8, 16, 32, 64 }) rows.Add(($"mpo chi {chi}", Copies(chi, CoreFormat.F32)));
+        rows.Add(("mpo chi 32, f16 cores", Copies(32, CoreFormat.F16)));
+        rows.Add(("mpo chi 32, int8 cores", Copies(32, CoreFormat.Int8)));
+        using MpoWeight rebuilt = Random(32, CoreFormat.F32);
+        rows.Add(("mpo chi 32, rebuilt every call", [rebuilt.CreateLayer(MpoPlan.Rebuild)]));
 
-        // One product of each in turn; a layer comes round again when 512 MiB of others have passed, so its weights come from memory.
+        // One product of each in turn: when a layer comes round again its weights come from memory.
         int round = 0;
         Action[] bodies = [.. rows.Select<(string Name, LinearLayer[] Layers), Action>(row => () => row.Layers[round++ % row.Layers.Length].Forward(new ActivationBatch(input.View), output.View, context))];
         IReadOnlyList<(double Median, double Best)> times = Interleaved.Measure(options.Rounds ?? 31, bodies);
@@ -101,8 +111,10 @@ internal static class MpoComparison
             foreach (int tokens in new[] { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512 })
             {
                 using Matrix<float> input = Gaussian(tokens, Size, 2), output = new(tokens, Size);
-                MpoLayer[] layers = [.. plans.Select(plan => Random(chi, plan, CoreFormat.F32))];
-                int rounds = options.Rounds ?? 15;
+                using MpoWeight weight = Random(chi, CoreFormat.F32);
+                MpoLayer[] layers = [.. plans.Select(weight.CreateLayer)];
+                // Long cells have fewer rounds.
+                int rounds = options.Rounds ?? (chi * tokens > 4096 ? 3 : 15);
                 // Rounds so short that the clock would show are repeated.
                 int repeats = Math.Max(1, 400 / (chi * tokens));
                 Action[] bodies = [.. layers.Select<MpoLayer, Action>(layer => () =>
@@ -121,7 +133,7 @@ internal static class MpoComparison
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Fastest is at most 10 % slower than the best fixed path in {within} of {cells} cells."));
     }
 
-    private static MpoLayer Random(int chi, MpoPlan plan, CoreFormat format)
+    private static MpoWeight Random(int chi, CoreFormat format)
     {
         var random = new SeededRandom(3);
         int[] bonds = [1, chi, 1];
@@ -135,14 +147,20 @@ internal static class MpoComparison
         }
 
         using MatrixProductOperator chain = MatrixProductOperator.FromCores(Size, Size, Factors, bonds, [first, second]);
-        using MpoWeight weight = MpoWeight.FromOperator(chain, format);
-        return weight.CreateLayer(plan);
+        return MpoWeight.FromOperator(chain, format);
     }
 
+    private static LinearLayer[] Copies(int chi, CoreFormat format)
+    {
+        using MpoWeight weight = Random(chi, format);
+        return Copies(weight.CreateLayer);
+    }
+
+    /// <summary>As many as pass the caches' size between two uses of one, 2 to 40.</summary>
     private static LinearLayer[] Copies(Func<LinearLayer> make)
     {
         LinearLayer first = make();
-        int count = (int)Math.Clamp(ColdBytes / 8 / first.ResidentBytes, 2, 64);
+        int count = (int)Math.Clamp(ColdBytes / first.ResidentBytes, 2, 40);
         return [first, .. Enumerable.Range(1, count - 1).Select(_ => make())];
     }
 

@@ -5,7 +5,9 @@ Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
     ["mpo"] = MpoComparison.Run,
-    ["mpo-time"] = MpoComparison.RunFactorisation,
+    ["mpo-cells"] = MpoComparison.RunCells,
+    ["mpo-curve"] = MpoComparison.RunCurve,
+    ["mpo-als"] = MpoComparison.RunFit,
     ["mpo-fit"] = MpoFitComparison.Run,
     ["tokenize"] = TokenizerSpeed.Run,
     ["gguf"] = GgufSpeed.Run,

@@ -42,7 +42,7 @@ public sealed class MpoLayer : LinearLayer
         _cores = [];
         _first = new Matrix<float>(1, _groups.Shape.FirstElements);
         _second = new Matrix<float>(1, _groups.Shape.PanelFloats);
-        Decode(cores[0], _first.View);
+        PackFirst(cores[0], _first.View);
         Pack(cores[1], _second.View);
     }
 
@@ -190,7 +190,7 @@ public sealed class MpoLayer : LinearLayer
         {
             context.Pool.For(2, 1, (this_: this, first, second), static (start, end, on) =>
             {
-                if (start == 0) Decode(on.this_._cores[0], on.first);
+                if (start == 0) on.this_.PackFirst(on.this_._cores[0], on.first);
                 if (end == 2) on.this_.Pack(on.this_._cores[1], on.second);
             });
             return;
@@ -216,6 +216,17 @@ public sealed class MpoLayer : LinearLayer
         for (nint row = 0; row < core.Rows; row++) core.DecodeRow(row, flat.Row(0).Slice((int)row * core.Columns, core.Columns));
     }
 
+    /// <summary>The first of two cores, [o_1, (i_1, r)], to the order of the kernel.</summary>
+    private void PackFirst(StoredCore core, MatrixView<float> first)
+    {
+        Span<float> row = new float[core.Columns];
+        for (nint i = 0; i < core.Rows; i++)
+        {
+            core.DecodeRow(i, row);
+            TwoSiteProduct.PackFirst(_groups.Shape, i, row, first);
+        }
+    }
+
     /// <summary>The second of two cores, [(r, o_2), i_2], into panels.</summary>
     private void Pack(StoredCore core, MatrixView<float> panels)
     {
@@ -230,7 +241,7 @@ public sealed class MpoLayer : LinearLayer
     private void ReadCoreRow(int site, nint row, Span<float> destination)
     {
         if (_first is null) _cores[site].DecodeRow(row, destination);
-        else if (site == 0) _first.Row(0).Slice((int)row * destination.Length, destination.Length).CopyTo(destination);
+        else if (site == 0) TwoSiteProduct.UnpackFirst(_groups.Shape, row, _first.View, destination);
         else TwoSiteProduct.UnpackRow(_groups.Shape, row, _second!.View, destination);
     }
 

@@ -68,7 +68,7 @@ internal sealed class CoreGroups
             inputs *= i;
         }
 
-        Flat(state, 0, Shape.FirstElements).CopyTo(destination.Row(0));
+        for (nint row = 0; row < outputs; row++) TwoSiteProduct.PackFirst(Shape, row, Flat(state, row * inputs * Shape.Bond, inputs * Shape.Bond), destination);
     }
 
     /// <summary>A core [l, o, i, r] times [r, O, I] is [l, (o O), (i I)], from the last site to the cut.</summary>

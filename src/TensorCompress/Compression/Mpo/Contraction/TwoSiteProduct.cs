@@ -6,11 +6,11 @@ using TensorCompress.Threading;
 namespace TensorCompress.Compression.Mpo.Contraction;
 
 /// <summary>
-/// The three ways to multiply by an operator of two sites, all over the same two layouts: A as [o_1, i_1, r] and B in panels of sixteen o_2, [slice][r, i_2, o_2].
+/// The three ways to multiply by an operator of two sites, all over the same two layouts: A as [o_1, r, i_1] and B in panels of sixteen o_2, [slice][r, i_2, o_2].
 /// A work unit's intermediate state stays in the second-level cache between the two products.
 /// </summary>
 /// <remarks>
-/// Every output is one chain of multiply-adds in an order that the path fixes: (i_1, r) from the right, (r, i_2) from the left, (i_1, i_2) with W rebuilt. Units, tokens and threads do not
+/// Every output is one chain of multiply-adds in an order that the path fixes: (r, i_1) from the right, (r, i_2) from the left, (i_1, i_2) with W rebuilt. Units, tokens and threads do not
 /// change its bits; the path does.
 /// </remarks>
 internal static unsafe class TwoSiteProduct
@@ -72,6 +72,30 @@ internal static unsafe class TwoSiteProduct
         }
     }
 
+    /// <summary>Puts a row of A, o_1 with (i_1, r) running, where the kernel reads it.</summary>
+    /// <param name="shape">Digits and bond.</param>
+    /// <param name="row">o_1.</param>
+    /// <param name="values">The elements (i_1, r).</param>
+    /// <param name="first"><see cref="TwoSiteShape.FirstElements"/> floats in one row.</param>
+    public static void PackFirst(TwoSiteShape shape, nint row, ReadOnlySpan<float> values, MatrixView<float> first)
+    {
+        float* destination = first.Pointer + row * shape.Inputs1 * shape.Bond;
+        for (int i = 0; i < shape.Inputs1; i++)
+        {
+            for (int r = 0; r < shape.Bond; r++) destination[(nint)r * shape.Inputs1 + i] = values[i * shape.Bond + r];
+        }
+    }
+
+    /// <summary>The inverse of <see cref="PackFirst"/>.</summary>
+    public static void UnpackFirst(TwoSiteShape shape, nint row, MatrixView<float> first, Span<float> values)
+    {
+        float* source = first.Pointer + row * shape.Inputs1 * shape.Bond;
+        for (int i = 0; i < shape.Inputs1; i++)
+        {
+            for (int r = 0; r < shape.Bond; r++) values[i * shape.Bond + r] = source[(nint)r * shape.Inputs1 + i];
+        }
+    }
+
     /// <summary>Puts rows of B, (r, o_2) with i_2 running, into panels.</summary>
     /// <param name="shape">Digits and bond.</param>
     /// <param name="row">r x o_2.</param>
@@ -94,24 +118,24 @@ internal static unsafe class TwoSiteProduct
         for (int i = 0; i < values.Length; i++) values[i] = source[(nint)i * width];
     }
 
-    /// <summary>Digits i_1 contracted at a time from the right.</summary>
-    private static int BlockInputs(TwoSiteShape shape) => Math.Clamp(StateFloats / (PanelProduct.Width * shape.Bond), 1, shape.Inputs1);
+    /// <summary>Indexes r contracted at a time from the right.</summary>
+    private static int RightBlock(TwoSiteShape shape) => Math.Clamp(StateFloats / (PanelProduct.Width * shape.Inputs1), 1, shape.Bond);
 
     /// <summary>Indexes r contracted at a time from the left.</summary>
-    private static int BlockBond(TwoSiteShape shape) => Math.Clamp(StateFloats / (LeftRows * shape.Inputs2), 1, shape.Bond);
+    private static int LeftBlock(TwoSiteShape shape) => Math.Clamp(StateFloats / (LeftRows * shape.Inputs2), 1, shape.Bond);
 
     private static nint UnitFloats(ContractionPath path, TwoSiteShape shape) => path switch
     {
-        ContractionPath.FromRight => (nint)BlockInputs(shape) * shape.Bond * PanelProduct.Width,
-        ContractionPath.FromLeft => (nint)LeftRows * BlockBond(shape) * shape.Inputs2,
-        _ => shape.Inputs * PanelProduct.Width,
+        ContractionPath.FromRight => (nint)RightBlock(shape) * shape.Inputs1 * PanelProduct.Width,
+        ContractionPath.FromLeft => (nint)LeftRows * LeftBlock(shape) * shape.Inputs2,
+        _ => shape.Inputs1 * RebuiltStride(shape) + (nint)(shape.Bond + 1) * PanelProduct.Width,
     };
 
-    /// <summary>Units (slice, block of tokens): T[i_1, r, o_2] = sum over i_2 of x[i_1, i_2] B[r, i_2, o_2], then y[o_1, o_2] = sum over (i_1, r) of A[o_1, i_1, r] T[i_1, r, o_2].</summary>
+    /// <summary>Units (slice, block of tokens): T[r, i_1, o_2] = sum over i_2 of x[i_1, i_2] B[r, i_2, o_2], then y[o_1, o_2] = sum over (r, i_1) of A[o_1, r, i_1] T[r, i_1, o_2].</summary>
     private static void FromRight(nint start, nint end, in Operands on, float* state)
     {
         TwoSiteShape shape = on.Shape;
-        int bond = shape.Bond, blockInputs = BlockInputs(shape);
+        int block = RightBlock(shape);
         for (nint unit = start; unit < end; unit++)
         {
             (nint sliceIndex, nint tokens) = Math.DivRem(unit, on.TokenBlocks);
@@ -122,33 +146,33 @@ internal static unsafe class TwoSiteProduct
             {
                 float* x = on.Input.Pointer + token * on.Input.Stride;
                 float* y = on.Result.Pointer + token * on.Result.Stride + (nint)slice * PanelProduct.Width;
-                for (int from = 0; from < shape.Inputs1; from += blockInputs)
+                for (int from = 0; from < shape.Bond; from += block)
                 {
-                    int count = Math.Min(blockInputs, shape.Inputs1 - from);
-                    for (int r = 0; r < bond; r++)
+                    int count = Math.Min(block, shape.Bond - from);
+                    for (int r = 0; r < count; r++)
                     {
                         PanelProduct.Multiply(new PanelOperands
                         {
-                            A = x + (nint)from * shape.Inputs2,
+                            A = x,
                             RowStride = shape.Inputs2,
                             DepthStride = 1,
-                            Rows = count,
+                            Rows = shape.Inputs1,
                             Depth = shape.Inputs2,
-                            Panel = panel + (nint)r * shape.Inputs2 * width,
+                            Panel = panel + (nint)(from + r) * shape.Inputs2 * width,
                             PanelStride = width,
-                            Result = state + (nint)r * PanelProduct.Width,
-                            ResultStride = (nint)bond * PanelProduct.Width,
+                            Result = state + (nint)r * shape.Inputs1 * PanelProduct.Width,
+                            ResultStride = PanelProduct.Width,
                             Width = PanelProduct.Width,
                         });
                     }
 
                     PanelProduct.Multiply(new PanelOperands
                     {
-                        A = on.First.Pointer + (nint)from * bond,
-                        RowStride = (nint)shape.Inputs1 * bond,
+                        A = on.First.Pointer + (nint)from * shape.Inputs1,
+                        RowStride = (nint)shape.Inputs1 * shape.Bond,
                         DepthStride = 1,
                         Rows = shape.Outputs1,
-                        Depth = (nint)count * bond,
+                        Depth = (nint)count * shape.Inputs1,
                         Panel = state,
                         PanelStride = PanelProduct.Width,
                         Result = y,
@@ -161,11 +185,11 @@ internal static unsafe class TwoSiteProduct
         }
     }
 
-    /// <summary>Units (block of o_1, block of tokens): T[o_1, r, i_2] = sum over i_1 of A[o_1, i_1, r] x[i_1, i_2], then y[o_1, o_2] = sum over (r, i_2) of T[o_1, r, i_2] B[r, i_2, o_2].</summary>
+    /// <summary>Units (block of o_1, block of tokens): T[o_1, r, i_2] = sum over i_1 of A[o_1, r, i_1] x[i_1, i_2], then y[o_1, o_2] = sum over (r, i_2) of T[o_1, r, i_2] B[r, i_2, o_2].</summary>
     private static void FromLeft(nint start, nint end, in Operands on, float* state)
     {
         TwoSiteShape shape = on.Shape;
-        int blockBond = BlockBond(shape);
+        int blockBond = LeftBlock(shape);
         nint stateStride = (nint)blockBond * shape.Inputs2;
         for (nint unit = start; unit < end; unit++)
         {
@@ -202,7 +226,7 @@ internal static unsafe class TwoSiteProduct
         }
     }
 
-    /// <summary>T[r, i_2] = sum over i_1 of A[o_1, i_1, r] x[i_1, i_2] for one o_1 and some r.</summary>
+    /// <summary>T[r, i_2] = sum over i_1 of A[o_1, r, i_1] x[i_1, i_2] for one o_1 and some r.</summary>
     private static void ContractFirst(in Operands on, int output, int from, int count, float* x, float* state)
     {
         TwoSiteShape shape = on.Shape;
@@ -210,9 +234,9 @@ internal static unsafe class TwoSiteProduct
         {
             PanelProduct.Multiply(new PanelOperands
             {
-                A = on.First.Pointer + (nint)output * shape.Inputs1 * shape.Bond + from,
-                RowStride = 1,
-                DepthStride = shape.Bond,
+                A = on.First.Pointer + ((nint)output * shape.Bond + from) * shape.Inputs1,
+                RowStride = shape.Inputs1,
+                DepthStride = 1,
                 Rows = count,
                 Depth = shape.Inputs1,
                 Panel = x + column,
@@ -224,44 +248,55 @@ internal static unsafe class TwoSiteProduct
         }
     }
 
-    /// <summary>Units (o_1, slice): sixteen columns of W^T, [(i_1, i_2), o_2] = sum over r of A[o_1, i_1, r] B[r, i_2, o_2], then their product with all tokens.</summary>
+    /// <summary>Floats from one i_1 to the next in rebuilt columns: one panel row more than they take, so that neighbours do not meet in one set of the cache.</summary>
+    private static nint RebuiltStride(TwoSiteShape shape) => ((nint)shape.Inputs2 + 1) * PanelProduct.Width;
+
+    /// <summary>Units (o_1, slice): sixteen columns of W^T, [(i_1, i_2), o_2] = sum over r of A[o_1, r, i_1] B[r, i_2, o_2], then their product with all tokens.</summary>
     private static void Rebuild(nint start, nint end, in Operands on, float* state)
     {
         TwoSiteShape shape = on.Shape;
+        nint stride = RebuiltStride(shape);
+        float* bonds = state + shape.Inputs1 * stride;
         for (nint unit = start; unit < end; unit++)
         {
             (nint output, nint sliceIndex) = Math.DivRem(unit, shape.Slices);
             int slice = (int)sliceIndex, width = shape.SliceWidth(slice);
+            float* panel = on.Second.Pointer + shape.SliceStart(slice);
             for (int i = 0; i < shape.Inputs2; i++)
             {
+                for (nint r = 0; r < shape.Bond; r++) new ReadOnlySpan<float>(panel + (r * shape.Inputs2 + i) * width, width).CopyTo(new Span<float>(bonds + r * width, width));
                 PanelProduct.Multiply(new PanelOperands
                 {
                     A = on.First.Pointer + output * shape.Inputs1 * shape.Bond,
-                    RowStride = shape.Bond,
-                    DepthStride = 1,
+                    RowStride = 1,
+                    DepthStride = shape.Inputs1,
                     Rows = shape.Inputs1,
                     Depth = shape.Bond,
-                    Panel = on.Second.Pointer + shape.SliceStart(slice) + (nint)i * width,
-                    PanelStride = (nint)shape.Inputs2 * width,
+                    Panel = bonds,
+                    PanelStride = width,
                     Result = state + (nint)i * PanelProduct.Width,
-                    ResultStride = (nint)shape.Inputs2 * PanelProduct.Width,
-                    Width = PanelProduct.Width,
+                    ResultStride = stride,
+                    Width = width,
                 });
             }
 
-            PanelProduct.Multiply(new PanelOperands
+            for (int i = 0; i < shape.Inputs1; i++)
             {
-                A = on.Input.Pointer,
-                RowStride = on.Input.Stride,
-                DepthStride = 1,
-                Rows = on.Input.Rows,
-                Depth = shape.Inputs,
-                Panel = state,
-                PanelStride = PanelProduct.Width,
-                Result = on.Result.Pointer + output * shape.Outputs2 + slice * PanelProduct.Width,
-                ResultStride = on.Result.Stride,
-                Width = width,
-            });
+                PanelProduct.Multiply(new PanelOperands
+                {
+                    A = on.Input.Pointer + (nint)i * shape.Inputs2,
+                    RowStride = on.Input.Stride,
+                    DepthStride = 1,
+                    Rows = on.Input.Rows,
+                    Depth = shape.Inputs2,
+                    Panel = state + i * stride,
+                    PanelStride = PanelProduct.Width,
+                    Result = on.Result.Pointer + output * shape.Outputs2 + slice * PanelProduct.Width,
+                    ResultStride = on.Result.Stride,
+                    Width = width,
+                    Accumulate = i > 0,
+                });
+            }
         }
     }
 }
