@@ -11,10 +11,16 @@ namespace TensorCompress.Comparison;
 /// <param name="Texts">Folder of texts.</param>
 /// <param name="Model">Checkpoint folder or GGUF file.</param>
 /// <param name="Text">Calibration text.</param>
+/// <param name="Evaluation">Text to measure on.</param>
+/// <param name="Tokens">Tokens to calibrate on.</param>
+/// <param name="EvaluationTokens">Tokens to measure on.</param>
+/// <param name="Methods">Methods to compare instead of all.</param>
 internal sealed record Options(
-    string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null)
+    string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null,
+    string? Evaluation = null, int? Tokens = null, int? EvaluationTokens = null, IReadOnlyList<string>? Methods = null)
 {
-    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE]";
+    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE]"
+        + " [--evaluation FILE] [--tokens N] [--evaluation-tokens N] [--methods \"ALS MPO,BTT\"]";
 
     public static Options Parse(ReadOnlySpan<string> args)
     {
@@ -30,6 +36,10 @@ internal sealed record Options(
                 "--rounds" => options with { Rounds = Numbers(value)[0] },
                 "--model" => options with { Model = value },
                 "--text" => options with { Text = value },
+                "--evaluation" => options with { Evaluation = value },
+                "--tokens" => options with { Tokens = Numbers(value)[0] },
+                "--evaluation-tokens" => options with { EvaluationTokens = Numbers(value)[0] },
+                "--methods" => options with { Methods = value.Split(',') },
                 "--tokenizer" => options with { Tokenizer = value },
                 "--texts" => options with { Texts = value },
                 _ => throw new ArgumentException($"{args[i]} is not known. {Usage}"),
