@@ -9,8 +9,8 @@ namespace TensorCompress.Comparison;
 
 /// <summary>
 /// Tucker decompositions of attention projections, W as head x channel x model, beside low rank of as many parameters, which is the case of full head and channel ranks; so only
-/// decompositions that reduce one of these count here. Both are fitted in a metric in which both optima are known: W L with
-/// H = L L^T where the model is the input (q, k, v), W itself for o, whose input is head and channel at once.
+/// decompositions that reduce one of these count here. q, k, v: both in the metric of the inputs, W L with H = L L^T, which acts on
+/// the model mode alone, by higher-order orthogonal iteration. o, whose input is head and channel at once: head rank only, by alternating least squares in the whole metric.
 /// </summary>
 internal static class TuckerComparison
 {
@@ -29,8 +29,17 @@ internal static class TuckerComparison
         foreach (string layer in statistics.Layers.Where(name => name.Contains("self_attn", StringComparison.Ordinal)))
         {
             using Matrix<float> weights = LayerExplanation.ReadDense(checkpoint, layer);
-            using Matrix<double> tensor = Weighted(weights, statistics.First(layer), isOutput: layer.EndsWith("o_proj", StringComparison.Ordinal));
-            foreach (double share in new[] { 0.5, 0.25, 0.125 }) Report(layer, tensor, channels, share);
+            foreach (double share in new[] { 0.5, 0.25, 0.125 })
+            {
+                if (layer.EndsWith("o_proj", StringComparison.Ordinal))
+                {
+                    new HeadRankFit(weights, statistics.First(layer), channels).Report(layer, share);
+                    continue;
+                }
+
+                using Matrix<double> tensor = Weighted(weights, statistics.First(layer));
+                Report(layer, tensor, channels, share);
+            }
         }
     }
 
@@ -64,24 +73,24 @@ internal static class TuckerComparison
             $"| {layer} | {heads} x {channels} x {model} | {share} | {lowRank:F4} | {best:F4} | {bestRanks.Heads}, {bestRanks.Channels}, {bestRanks.Model} | {best / lowRank:F3} |"));
     }
 
-    /// <summary>[(head, channel), model].</summary>
-    private static Matrix<double> Weighted(Matrix<float> weights, LayerStatistics statistics, bool isOutput)
+    private static Matrix<double> Weighted(Matrix<float> weights, LayerStatistics statistics)
     {
-        var wide = new Matrix<double>(isOutput ? weights.Columns : weights.Rows, isOutput ? weights.Rows : weights.Columns);
+        using Matrix<double> wide = Wide(weights), metric = statistics.Shrunk(0, 1e-6);
+        using Cholesky root = Cholesky.FactorizeWithRidge(metric.View);
+        var weighted = new Matrix<double>(wide.Rows, wide.Columns);
+        MatrixProduct.Multiply(wide, root.Lower, weighted.View);
+        return weighted;
+    }
+
+    private static Matrix<double> Wide(Matrix<float> weights)
+    {
+        var wide = new Matrix<double>(weights.Rows, weights.Columns);
         for (nint i = 0; i < wide.Rows; i++)
         {
-            for (nint j = 0; j < wide.Columns; j++) wide[i, j] = isOutput ? weights[j, i] : weights[i, j];
+            for (nint j = 0; j < wide.Columns; j++) wide[i, j] = weights[i, j];
         }
 
-        if (isOutput) return wide;
-        using (wide)
-        {
-            using Matrix<double> metric = statistics.Shrunk(0, 1e-6);
-            using Cholesky root = Cholesky.FactorizeWithRidge(metric.View);
-            var weighted = new Matrix<double>(wide.Rows, wide.Columns);
-            MatrixProduct.Multiply(wide, root.Lower, weighted.View);
-            return weighted;
-        }
+        return wide;
     }
 
     /// <summary>Higher-order orthogonal iteration (De Lathauwer, De Moor, Vandewalle 2000): the squared norm of the core that it ends with.</summary>
@@ -150,5 +159,147 @@ internal static class TuckerComparison
         }
 
         return folded;
+    }
+
+    /// <summary>W[o, (h, c)] = sum over a of D[o, (a, c)] U[h, a] with D of a rank: low rank over fewer heads than there are.</summary>
+    private sealed class HeadRankFit(Matrix<float> weights, LayerStatistics statistics, int channels)
+    {
+        private readonly Matrix<double> _wide = Wide(weights), _metric = statistics.Shrunk(0, 1e-6);
+
+        public void Report(string layer, double share)
+        {
+            int outputs = (int)_wide.Rows, inputs = (int)_wide.Columns, heads = inputs / channels, rank = (int)(share * outputs * inputs / (outputs + inputs));
+            using Matrix<double> weighted = Weighted(weights, statistics);
+            double[] values = Svd.Values(weighted.View);
+            double norm = values.Sum(value => value * value), lowRank = Math.Sqrt(values.Skip(rank).Sum(value => value * value) / norm), best = double.PositiveInfinity;
+            (int Heads, int Model) bestRanks = default;
+            for (int r1 = heads - 1; r1 >= heads / 2; r1--)
+            {
+                int r3 = (int)((share * outputs * inputs - r1 * heads) / (outputs + r1 * channels));
+                double error = Math.Sqrt(Fit(heads, r1, Math.Min(r3, r1 * channels)) / norm);
+                if (error < best) (best, bestRanks) = (error, (r1, r3));
+            }
+
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"| {layer} | {heads} x {channels} x {outputs} | {share} | {lowRank:F4} | {best:F4} | {bestRanks.Heads}, {channels}, {bestRanks.Model} | {best / lowRank:F3} |"));
+        }
+
+        /// <summary>The squared error in the metric.</summary>
+        private double Fit(int heads, int r1, int r3)
+        {
+            using Matrix<double> u = Start(heads, r1), product = new(_wide.Rows, _wide.Columns);
+            MatrixProduct.Multiply(_wide, _metric, product.View);
+            double total = Inner(_wide, product), error = 0;
+            for (int sweep = 0; sweep < 4; sweep++)
+            {
+                using Matrix<double> d = FitCore(u, product, r1, r3, out double explained);
+                error = Math.Max(0, total - explained);
+                if (sweep < 3) FitHeads(u, d, product, heads, r1);
+            }
+
+            return error;
+        }
+
+        /// <summary>D = P P^T (W H V) (V^T H V)^-1 with V = U (x) 1 and P the leading left vectors in the metric.</summary>
+        private Matrix<double> FitCore(Matrix<double> u, Matrix<double> product, int r1, int r3, out double explained)
+        {
+            int inner = r1 * channels;
+            using Matrix<double> v = new(_wide.Columns, inner), hv = new(_wide.Columns, inner), vhv = new(inner, inner), cross = new(inner, _wide.Rows);
+            for (int h = 0; h < u.Rows; h++)
+            {
+                for (int a = 0; a < r1; a++)
+                {
+                    for (int c = 0; c < channels; c++) v[h * channels + c, a * channels + c] = u[h, a];
+                }
+            }
+
+            MatrixProduct.Multiply(_metric, v, hv.View);
+            MatrixProduct.Multiply(v.Transposed, hv, vhv.View);
+            MatrixProduct.Multiply(v.Transposed, product.Transposed, cross.View); // V^T H W^T
+            using Cholesky root = Cholesky.FactorizeWithRidge(vhv.View);
+            root.SolveLower(cross.View); // M^T, with ||M|| what V can explain
+            using SingularValueDecomposition svd = Svd.Truncated(cross.View, r3);
+            explained = svd.Values.ToArray().Sum(value => value * value);
+            using Matrix<double> coefficients = new(r3, _wide.Rows), kept = new(inner, _wide.Rows);
+            MatrixProduct.Multiply(svd.LeftTransposed, cross, coefficients.View);
+            MatrixProduct.Multiply(svd.LeftTransposed.Transposed, coefficients, kept.View);
+            root.SolveLowerTransposed(kept.View);
+            var d = new Matrix<double>(_wide.Rows, inner);
+            for (nint o = 0; o < d.Rows; o++)
+            {
+                for (int j = 0; j < inner; j++) d[o, j] = kept[j, o];
+            }
+
+            return d;
+        }
+
+        private void FitHeads(Matrix<double> u, Matrix<double> d, Matrix<double> product, int heads, int r1)
+        {
+            using Matrix<double> e = new(d.Columns, d.Columns), g = new(_wide.Columns, d.Columns), normal = new(heads * r1, heads * r1), right = new(heads * r1, 1);
+            MatrixProduct.Multiply(d.Transposed, d, e.View);
+            MatrixProduct.Multiply(product.Transposed, d, g.View); // H W^T D
+            for (int h = 0; h < heads; h++)
+            {
+                for (int a = 0; a < r1; a++)
+                {
+                    int row = h * r1 + a;
+                    for (int c = 0; c < channels; c++) right[row, 0] += g[h * channels + c, a * channels + c];
+                    for (int other = 0; other < heads * r1; other++)
+                    {
+                        (int h2, int a2) = Math.DivRem(other, r1);
+                        double sum = 0;
+                        for (int c = 0; c < channels; c++)
+                        {
+                            Span<double> moments = _metric.Row(h * channels + c).Slice(h2 * channels, channels), squares = e.Row(a * channels + c).Slice(a2 * channels, channels);
+                            for (int k = 0; k < channels; k++) sum += moments[k] * squares[k];
+                        }
+
+                        normal[row, other] = sum;
+                    }
+                }
+            }
+
+            using Cholesky root = Cholesky.FactorizeWithRidge(normal.View);
+            root.Solve(right.View);
+            for (int row = 0; row < heads * r1; row++) u[row / r1, row % r1] = right[row, 0];
+        }
+
+        /// <summary>The leading eigenvectors of the heads' part of W H W^T, diagonal block by block.</summary>
+        private Matrix<double> Start(int heads, int r1)
+        {
+            using Matrix<double> gram = new(heads, heads), square = new(_wide.Columns, _wide.Columns);
+            MatrixProduct.Multiply(_wide.Transposed, _wide, square.View);
+            for (int h = 0; h < heads; h++)
+            {
+                for (int other = 0; other < heads; other++)
+                {
+                    for (int c = 0; c < channels; c++)
+                    {
+                        Span<double> moments = _metric.Row(h * channels + c).Slice(other * channels, channels), squares = square.Row(h * channels + c).Slice(other * channels, channels);
+                        for (int k = 0; k < channels; k++) gram[h, other] += moments[k] * squares[k];
+                    }
+                }
+            }
+
+            using SingularValueDecomposition svd = Svd.Truncated(gram.View, r1);
+            var u = new Matrix<double>(heads, r1);
+            for (int h = 0; h < heads; h++)
+            {
+                for (int a = 0; a < r1; a++) u[h, a] = svd.LeftTransposed[a, h];
+            }
+
+            return u;
+        }
+
+        private static double Inner(Matrix<double> left, Matrix<double> right)
+        {
+            double sum = 0;
+            for (nint row = 0; row < left.Rows; row++)
+            {
+                for (nint j = 0; j < left.Columns; j++) sum += left[row, j] * right[row, j];
+            }
+
+            return sum;
+        }
     }
 }
