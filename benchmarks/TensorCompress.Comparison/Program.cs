@@ -10,7 +10,6 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo-als"] = MpoComparison.RunFit,
     ["mpo-fit"] = MpoFitComparison.Run,
     ["rivals"] = RivalsComparison.Run,
-    ["tucker"] = TuckerComparison.Run,
     ["tokenize"] = TokenizerSpeed.Run,
     ["gguf"] = GgufSpeed.Run,
     ["load"] = LoadSpeed.Run,

@@ -4,6 +4,7 @@ using TensorCompress.Compression.LowRank;
 using TensorCompress.Compression.Mpo;
 using TensorCompress.Compression.Scalar;
 using TensorCompress.Compression.Sum;
+using TensorCompress.Compression.Tucker;
 using TensorCompress.Storage;
 
 namespace TensorCompress.Compression;
@@ -18,6 +19,7 @@ public static class CompressionMethods
         ScalarMethod.Instance,
         LowRankMethod.Instance,
         BlockTensorTrainMethod.Instance,
+        TuckerMethod.Instance,
         MpoMethod.Instance,
         SumMethod.Instance,
     ];

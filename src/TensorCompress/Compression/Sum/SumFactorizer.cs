@@ -1,10 +1,13 @@
+using TensorCompress.Kernels;
+using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Sum;
 
 /// <summary>
-/// Fits the terms of a sum by turns, each by its own method to what the others leave, as CALDERA (Saha et al., arXiv 2405.18886) does for a low rank and a quantised residual. A fit that
-/// would raise the error is not taken, so no round raises it: with statistics the error is that of the outputs, otherwise that of the weights.
+/// Fits the terms of a sum by turns, each by its own method to what the others leave, as CALDERA (Saha et al., arXiv 2405.18886) does for a low rank and a quantised residual. Where that ends
+/// depends on the term that is fitted to W itself, so each has its turn at that for a round, and the best start goes on. A fit that would raise the error is not taken: with statistics
+/// the error is that of the outputs, otherwise that of the weights.
 /// </summary>
 internal sealed class SumFactorizer : IDisposable
 {
@@ -15,9 +18,8 @@ internal sealed class SumFactorizer : IDisposable
     private readonly SumOptions _options;
     private readonly CompressionContext _context;
     private readonly IProgress<double>? _progress;
-    private readonly CompressedWeight?[] _terms;
-    private readonly Matrix<float>[] _dense;
     private readonly Matrix<float> _sum;
+    private Fit _best;
 
     public SumFactorizer(OutlierSplit split, SumOptions options, CompressionContext context, IProgress<double>? progress)
     {
@@ -25,9 +27,8 @@ internal sealed class SumFactorizer : IDisposable
         _options = options;
         _context = context with { Statistics = split.Statistics };
         _progress = progress;
-        _terms = new CompressedWeight?[options.Terms.Count];
         _sum = new Matrix<float>(split.Target.Rows, split.Target.Columns);
-        _dense = [.. _terms.Select(_ => new Matrix<float>(_sum.Rows, _sum.Columns))];
+        _best = new Fit(options.Terms.Count);
     }
 
     /// <summary>The error after each round, for tests.</summary>
@@ -36,20 +37,24 @@ internal sealed class SumFactorizer : IDisposable
     /// <summary>Fits.</summary>
     public void Run(CancellationToken cancellationToken)
     {
-        int rounds = _terms.Length == 1 ? 1 : _options.Rounds;
-        double error = double.PositiveInfinity;
+        int terms = _options.Terms.Count, rounds = terms == 1 ? 0 : _options.Rounds - 1;
+        for (int first = 0; first < terms; first++)
+        {
+            var start = new Fit(terms);
+            Round(start, first, cancellationToken);
+            _progress?.Report((first + 1.0) / (terms + rounds));
+            (_best, Fit other) = start.Error < _best.Error || first == 0 ? (start, _best) : (_best, start);
+            other.Dispose();
+        }
+
+        Errors.Add(_best.Error);
         for (int round = 0; round < rounds; round++)
         {
-            double before = error;
-            for (int term = 0; term < _terms.Length; term++)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                error = Fit(term, error, cancellationToken);
-                _progress?.Report((round * _terms.Length + term + 1.0) / (rounds * _terms.Length));
-            }
-
-            Errors.Add(error);
-            if (error >= before * (1 - LeastGain)) break;
+            double before = _best.Error;
+            Round(_best, 0, cancellationToken);
+            Errors.Add(_best.Error);
+            _progress?.Report((terms + round + 1.0) / (terms + rounds));
+            if (_best.Error >= before * (1 - LeastGain)) break;
         }
 
         _progress?.Report(1);
@@ -58,66 +63,68 @@ internal sealed class SumFactorizer : IDisposable
     /// <summary>The terms, which belong to the caller from now on.</summary>
     public CompressedWeight[] TakeTerms()
     {
-        CompressedWeight[] terms = [.. _terms.Select(term => term!)];
-        Array.Clear(_terms);
+        CompressedWeight[] terms = [.. _best.Terms.Select(term => term!)];
+        Array.Clear(_best.Terms);
         return terms;
     }
 
     /// <summary>The columns beside the terms.</summary>
-    public OutlierColumns Columns(MatrixView<float> weights) => _split.Solve(weights, _sum, _options.ColumnType, _context.Pool);
+    public OutlierColumns Columns(MatrixView<float> weights) => _split.Solve(weights, Sum(_best), _options.ColumnType, _context.Pool);
 
     public void Dispose()
     {
-        foreach (CompressedWeight? term in _terms) term?.Dispose();
-        foreach (Matrix<float> dense in _dense) dense.Dispose();
+        _best.Dispose();
         _sum.Dispose();
     }
 
-    /// <summary>Fits one term to what the others leave.</summary>
-    /// <returns>The error, not above what it was.</returns>
-    private double Fit(int term, double error, CancellationToken cancellationToken)
+    /// <summary>Fits every term once to what the others leave.</summary>
+    private void Round(Fit fit, int first, CancellationToken cancellationToken)
     {
-        using Matrix<float> rest = Difference(_split.Target, Sum(except: term));
-        MethodOptions options = _options.Terms[term];
-        CompressedWeight candidate = options.Method.Compress(rest.View, options, _context, null, cancellationToken);
-        Matrix<float> dense = candidate.ToDense(), previous = _dense[term];
-        _dense[term] = dense;
-        double after = Error();
-        if (_terms[term] is not null && after >= error)
+        for (int i = 0; i < fit.Terms.Length; i++)
         {
-            candidate.Dispose();
-            dense.Dispose();
-            _dense[term] = previous;
-            Sum();
-            return error;
-        }
+            cancellationToken.ThrowIfCancellationRequested();
+            int term = (first + i) % fit.Terms.Length;
+            using Matrix<float> rest = Difference(_split.Target, Sum(fit, except: term));
+            MethodOptions options = _options.Terms[term];
+            CompressedWeight candidate = options.Method.Compress(rest.View, options, _context, null, cancellationToken);
+            Matrix<float> dense = candidate.ToDense();
+            Matrix<float>? previous = fit.Dense[term];
+            fit.Dense[term] = dense;
+            double error = Error(Sum(fit));
+            if (fit.Terms[term] is not null && error >= fit.Error)
+            {
+                candidate.Dispose();
+                dense.Dispose();
+                fit.Dense[term] = previous;
+                continue;
+            }
 
-        _terms[term]?.Dispose();
-        previous.Dispose();
-        _terms[term] = candidate;
-        return after;
+            fit.Terms[term]?.Dispose();
+            previous?.Dispose();
+            fit.Terms[term] = candidate;
+            fit.Error = error;
+        }
     }
 
-    private double Error()
+    private double Error(Matrix<float> sum)
     {
-        Matrix<float> sum = Sum();
         if (_split.Statistics is { } statistics) return statistics.OutputError(_split.Target.View, sum.View, _context.Pool);
         using Matrix<float> difference = Difference(_split.Target, sum);
         double square = 0;
-        for (nint row = 0; row < difference.Rows; row++) square += Numerics.DoubleVectors.SquaredNorm(difference.Row(row));
+        for (nint row = 0; row < difference.Rows; row++) square += DoubleVectors.SquaredNorm(difference.Row(row));
         return Math.Sqrt(square);
     }
 
-    /// <summary>Adds the terms up, in order.</summary>
-    private Matrix<float> Sum(int except = -1)
+    /// <summary>Adds the terms up that there are, in order.</summary>
+    private Matrix<float> Sum(Fit fit, int except = -1)
     {
         for (nint row = 0; row < _sum.Rows; row++)
         {
             Span<float> values = _sum.Row(row);
             values.Clear();
-            for (int term = 0; term < _dense.Length; term++)
+            for (int term = 0; term < fit.Dense.Length; term++)
             {
-                if (term != except) Kernels.Elementwise.Add(values, _dense[term].Row(row), values);
+                if (term != except && fit.Dense[term] is { } dense) Elementwise.Add(values, dense.Row(row), values);
             }
         }
 
@@ -135,5 +142,21 @@ internal sealed class SumFactorizer : IDisposable
         }
 
         return difference;
+    }
+
+    /// <summary>Terms, those that are fitted so far, with what they stand for.</summary>
+    private sealed class Fit(int terms) : IDisposable
+    {
+        public CompressedWeight?[] Terms { get; } = new CompressedWeight?[terms];
+
+        public Matrix<float>?[] Dense { get; } = new Matrix<float>?[terms];
+
+        public double Error { get; set; } = double.PositiveInfinity;
+
+        public void Dispose()
+        {
+            foreach (CompressedWeight? term in Terms) term?.Dispose();
+            foreach (Matrix<float>? dense in Dense) dense?.Dispose();
+        }
     }
 }

@@ -12,7 +12,7 @@ public sealed record SumOptions : MethodOptions
     public const int DefaultRounds = 4;
 
     /// <summary>Sets the terms.</summary>
-    /// <param name="terms">Options of other methods, 1 to 4; the first is fitted to W first.</param>
+    /// <param name="terms">Options of other methods, 1 to 4.</param>
     /// <param name="outlierColumns">Input columns beside the terms, those of the largest second moment times squared norm; more than a matrix has become all of them.</param>
     /// <param name="columnType">Type of those columns: F32, F16 or BF16.</param>
     /// <param name="rounds">Rounds in which each term is fitted to what the others leave, at least 1; they end when nothing is gained any more.</param>
