@@ -6,7 +6,6 @@ using TensorCompress.Compression.Sum;
 using TensorCompress.Inference;
 using TensorCompress.Models;
 using TensorCompress.Tensors;
-using TensorCompress.Threading;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Comparison;
@@ -30,7 +29,8 @@ internal static class RivalsComparison
         Console.WriteLine("| layer | shape | method | bits per weight | weight error | output error, first half | second half | s |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|");
         var totals = methods.ToDictionary(method => method.Text, _ => (Bits: 0.0, First: 0.0, Second: 0.0));
-        foreach (string layer in statistics.Layers)
+        string[] layers = [.. statistics.Layers.Where(name => name.Contains(options.Layers ?? "", StringComparison.Ordinal))];
+        foreach (string layer in layers)
         {
             using Matrix<float> weights = LayerExplanation.ReadDense(checkpoint, layer);
             foreach ((string name, MethodOptions method) in methods)
@@ -48,7 +48,7 @@ internal static class RivalsComparison
         }
 
         Console.WriteLine("\n| method | mean bits per weight | geometric mean of output errors, first half | second half |\n|---|---|---|---|");
-        int count = statistics.Layers.Count;
+        int count = layers.Length;
         foreach ((string name, (double bits, double first, double second)) in totals)
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {bits / count:F3} | {Math.Exp(first / count):F4} | {Math.Exp(second / count):F4} |"));
     }
