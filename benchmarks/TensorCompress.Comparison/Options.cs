@@ -14,13 +14,14 @@ namespace TensorCompress.Comparison;
 /// <param name="Evaluation">Text to measure on.</param>
 /// <param name="Tokens">Tokens to calibrate on.</param>
 /// <param name="EvaluationTokens">Tokens to measure on.</param>
-/// <param name="Methods">Methods to compare instead of all.</param>
+/// <param name="Methods">What to compare instead of all: names of a table's rows, or compression methods with their options.</param>
+/// <param name="Layers">What the names of layers hold that count; null for all.</param>
 internal sealed record Options(
     string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null,
-    string? Evaluation = null, int? Tokens = null, int? EvaluationTokens = null, IReadOnlyList<string>? Methods = null)
+    string? Evaluation = null, int? Tokens = null, int? EvaluationTokens = null, IReadOnlyList<string>? Methods = null, string? Layers = null)
 {
     public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE]"
-        + " [--evaluation FILE] [--tokens N] [--evaluation-tokens N] [--methods \"ALS MPO,BTT\"]";
+        + " [--evaluation FILE] [--tokens N] [--evaluation-tokens N] [--methods ROW,... or METHOD:OPTION=VALUE,...] [--layers NAME]";
 
     public static Options Parse(ReadOnlySpan<string> args)
     {
@@ -35,11 +36,12 @@ internal sealed record Options(
                 "--sizes" => options with { Sizes = Numbers(value) },
                 "--rounds" => options with { Rounds = Numbers(value)[0] },
                 "--model" => options with { Model = value },
+                "--methods" => options with { Methods = value.Split(',') },
+                "--layers" => options with { Layers = value },
                 "--text" => options with { Text = value },
                 "--evaluation" => options with { Evaluation = value },
                 "--tokens" => options with { Tokens = Numbers(value)[0] },
                 "--evaluation-tokens" => options with { EvaluationTokens = Numbers(value)[0] },
-                "--methods" => options with { Methods = value.Split(',') },
                 "--tokenizer" => options with { Tokenizer = value },
                 "--texts" => options with { Texts = value },
                 _ => throw new ArgumentException($"{args[i]} is not known. {Usage}"),

@@ -10,6 +10,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo-als"] = MpoComparison.RunFit,
     ["mpo-fit"] = MpoFitComparison.Run,
     ["quality"] = QualityComparison.Run,
+    ["rivals"] = RivalsComparison.Run,
     ["tokenize"] = TokenizerSpeed.Run,
     ["gguf"] = GgufSpeed.Run,
     ["load"] = LoadSpeed.Run,
