@@ -40,7 +40,7 @@ internal sealed class OutputFit : IDisposable
 
     private double? StartLoss { get; }
 
-    private IReadOnlyList<double> Losses => _joint?.Losses ?? _alternating?.Losses ?? [];
+    private List<double> Losses => _joint?.Losses ?? _alternating?.Losses ?? [];
 
     /// <summary>More sweeps.</summary>
     /// <param name="sweeps">At most so many.</param>
