@@ -11,10 +11,13 @@ namespace TensorCompress.Comparison;
 /// <param name="Texts">Folder of texts.</param>
 /// <param name="Model">Checkpoint folder or GGUF file.</param>
 /// <param name="Text">Calibration text.</param>
+/// <param name="Methods">Compression methods with their options.</param>
+/// <param name="Layers">What the names of layers hold that count; null for all.</param>
 internal sealed record Options(
-    string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null)
+    string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null,
+    IReadOnlyList<string>? Methods = null, string? Layers = null)
 {
-    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE]";
+    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE] [--methods METHOD:OPTION=VALUE,...] [--layers NAME]";
 
     public static Options Parse(ReadOnlySpan<string> args)
     {
@@ -29,6 +32,8 @@ internal sealed record Options(
                 "--sizes" => options with { Sizes = Numbers(value) },
                 "--rounds" => options with { Rounds = Numbers(value)[0] },
                 "--model" => options with { Model = value },
+                "--methods" => options with { Methods = value.Split(',') },
+                "--layers" => options with { Layers = value },
                 "--text" => options with { Text = value },
                 "--tokenizer" => options with { Tokenizer = value },
                 "--texts" => options with { Texts = value },
