@@ -11,10 +11,13 @@ namespace TensorCompress.Comparison;
 /// <param name="Texts">Folder of texts.</param>
 /// <param name="Model">Checkpoint folder or GGUF file.</param>
 /// <param name="Text">Calibration text.</param>
+/// <param name="Formats">Weight formats to measure, by what their names contain; null for all.</param>
 internal sealed record Options(
-    string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null)
+    string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null,
+    IReadOnlyList<string>? Formats = null)
 {
-    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE]";
+    public const string Usage =
+        "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE] [--formats f32,int4]";
 
     public static Options Parse(ReadOnlySpan<string> args)
     {
@@ -32,6 +35,7 @@ internal sealed record Options(
                 "--text" => options with { Text = value },
                 "--tokenizer" => options with { Tokenizer = value },
                 "--texts" => options with { Texts = value },
+                "--formats" => options with { Formats = value.Split(',') },
                 _ => throw new ArgumentException($"{args[i]} is not known. {Usage}"),
             };
         }
