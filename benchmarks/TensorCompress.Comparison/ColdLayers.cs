@@ -32,11 +32,11 @@ internal sealed class ColdLayers : IDisposable
 
     private readonly List<LinearLayer> _copies = [];
 
-    private ColdLayers(string name, CompressedWeight weight)
+    private ColdLayers(string name, CompressedWeight weight, bool isCold)
     {
         Name = name;
         do _copies.Add(weight.CreateLayer());
-        while (Bytes < ColdBytes);
+        while (isCold && Bytes < ColdBytes);
     }
 
     public string Name { get; }
@@ -47,7 +47,9 @@ internal sealed class ColdLayers : IDisposable
     public long Bytes => _copies.Sum(layer => layer.ResidentBytes);
 
     /// <summary>The chosen formats.</summary>
-    public static IReadOnlyList<ColdLayers> Create(Options options)
+    /// <param name="options">Names the formats.</param>
+    /// <param name="isCold">Whether there are as many copies as it takes; otherwise one.</param>
+    public static IReadOnlyList<ColdLayers> Create(Options options, bool isCold = true)
     {
         using var dense = new Matrix<float>(Dimension, Dimension);
         var random = new SeededRandom(1);
@@ -60,7 +62,7 @@ internal sealed class ColdLayers : IDisposable
         foreach ((string name, MethodOptions format) in Formats.Where(format => options.Formats is not { } chosen || chosen.Any(format.Name.StartsWith)))
         {
             using CompressedWeight weight = format.Method.Compress(dense.View, format, new CompressionContext { Pool = ComputePool.Shared });
-            layers.Add(new ColdLayers(name, weight));
+            layers.Add(new ColdLayers(name, weight, isCold));
         }
 
         return layers;

@@ -58,7 +58,8 @@ internal static class PoolComparison
     private static void Meet(ComputePool pool, StrongBox<int> arrived) => pool.For(pool.Threads, 1, (arrived, pool.Threads), static (_, _, state) =>
     {
         Interlocked.Increment(ref state.arrived.Value);
-        while (Volatile.Read(ref state.arrived.Value) < state.Threads) Thread.SpinWait(1);
+        var wait = default(SpinWait); // gives the processor away after some rounds: the other may be without one
+        while (Volatile.Read(ref state.arrived.Value) < state.Threads) wait.SpinOnce(sleep1Threshold: -1);
     });
 
     /// <summary>A thread that computes all the time.</summary>

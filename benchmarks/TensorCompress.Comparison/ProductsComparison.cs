@@ -75,7 +75,7 @@ internal static class ProductsComparison
         Describe();
         Console.WriteLine("| product | threads | GFLOP/s, median (best) | of sgemm 2048: medians | bests | of sgemm of this shape: medians |");
         Console.WriteLine("|---|---|---|---|---|---|");
-        IReadOnlyList<ColdLayers> formats = ColdLayers.Create(options);
+        IReadOnlyList<ColdLayers> formats = ColdLayers.Create(options, isCold: false);
         using Matrix<float> a = Random(2048), c = new(2048, 2048), weights = Random(Dimension), output = new(PromptTokens, Dimension), shaped = new(PromptTokens, Dimension);
         foreach (int threads in options.Threads)
         {
