@@ -25,12 +25,13 @@ public sealed class FuzzTargets : IDisposable
 
     public FuzzTargets()
     {
+        (byte[] compressed, byte[] compressedWeights) = TinyModels.Compress(Seeds.Configurations[0], Seeds.RecipeOfAllMethods, _folder.FullName);
         All =
         [
             Binary("safetensors", Seeds.Safetensors, MutateSafetensors, ParseSafetensors, ["Limit", "Truncated", "Encoding"],
                 ["Duplicate", "Encoding", "Limit", "Name", "Offset", "Overflow", "Shape", "Size", "Structure", "Trailing", "Truncated", "Type"]),
             Json("safetensors-index", [Seeds.Index], ParseIndex, ["Duplicate", "Inconsistent", "Limit", "Structure", "UnsafePath"]),
-            Json("config", Seeds.Configurations, ParseConfiguration, ["Duplicate", "Limit", "Structure", "Unsupported", "Value"]),
+            Json("config", Seeds.Configurations, ParseConfiguration, ["Duplicate", "Inconsistent", "Limit", "Structure", "Unsupported", "Value"]),
             Binary("gguf", [Seeds.Gguf], MutateGguf, ParseGguf, ["Magic", "Version"],
                 ["Duplicate", "Encoding", "Limit", "Magic", "Name", "Offset", "Overflow", "Shape", "Truncated", "Type", "Value", "Version"]),
             Binary("gguf-model", [Seeds.GgufModel], (mutator, seed) => mutator.Bytes(seed, mutator.Chance(95) ? 24 : 0, 1600), ParseGgufModel, ["Magic", "Version"],
@@ -48,6 +49,7 @@ public sealed class FuzzTargets : IDisposable
                 ["Forbidden", "Limit", "Raised", "Syntax", "Undefined", "Unsupported", "Value"]),
             Json("recipe", Seeds.Recipes, bytes => CompressionRecipe.Parse(bytes), ["Duplicate", "Limit", "Structure", "Unsupported", "Value"]),
             Json("manifest", [Seeds.Manifest], ParseManifest, ["Duplicate", "Limit", "Structure", "Unsupported", "Version"]),
+            Json("compressed-model", [compressed], bytes => RunModel(bytes, compressedWeights), ["Duplicate", "Inconsistent", "Limit", "Shape", "Structure", "Type", "Unsupported", "Value", "Version"]),
         ];
     }
 
@@ -97,11 +99,14 @@ public sealed class FuzzTargets : IDisposable
         ReadAll(model);
     }
 
-    private static void ParseConfiguration(byte[] bytes)
+    private static void ParseConfiguration(byte[] bytes) => RunModel(bytes, Seeds.WeightsFor(bytes));
+
+    private static void RunModel(byte[] configuration, byte[] weights)
     {
-        JsonDocuments.Parse(bytes, null).Dispose();
-        using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(Encoding.UTF8.GetString(bytes), new NoTensors());
+        JsonDocuments.Parse(configuration, null).Dispose();
+        using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(Encoding.UTF8.GetString(configuration), SafetensorsFile.Open(weights));
         _ = checkpoint.Definition.ParameterCount;
+        TinyModels.Run(checkpoint);
     }
 
     private static byte[] MutateGguf(Mutator mutator, byte[] seed)
@@ -158,6 +163,7 @@ public sealed class FuzzTargets : IDisposable
         ReadAll(checkpoint.Tensors);
         checkpoint.LoadTokenizer()?.Encode("abc", new EncodeOptions());
         checkpoint.LoadChatTemplate()?.Render([new ChatMessage("user", "a")]);
+        TinyModels.Run(checkpoint);
     }
 
     private void ParseLlama2c(byte[] bytes)
@@ -204,20 +210,6 @@ public sealed class FuzzTargets : IDisposable
         foreach (TensorInfo tensor in tensors.Tensors.Values)
         {
             if (tensor.ByteLength < 1 << 16) tensors.ReadBytes(tensor.Name, 0, new byte[tensor.ByteLength]);
-        }
-    }
-
-    /// <summary>A checkpoint of which only the configuration is looked at.</summary>
-    private sealed class NoTensors : ITensorSource
-    {
-        public IReadOnlyDictionary<string, TensorInfo> Tensors { get; } = new Dictionary<string, TensorInfo>();
-
-        public void ReadBytes(string name, long offset, Span<byte> destination) => throw new KeyNotFoundException(name);
-
-        public void ReadSingles(string name, long firstElement, Span<float> destination) => throw new KeyNotFoundException(name);
-
-        public void Dispose()
-        {
         }
     }
 }

@@ -7,7 +7,7 @@ namespace TensorCompress.Fuzz;
 public sealed class Mutator(int seed)
 {
     private static readonly ulong[] Boundaries =
-        [0, 1, 2, 31, 32, 64, 255, 256, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000, 1UL << 40, 1UL << 61, 0x7FFFFFFFFFFFFFFF, 0x8000000000000000, 0xFFFFFFFFFFFFFFFF];
+        [0, 1, 2, 31, 32, 64, 255, 256, 4096, 0x10000, 0x1000000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000, 1UL << 40, 1UL << 61, 0x7FFFFFFFFFFFFFFF, 0x8000000000000000, 0xFFFFFFFFFFFFFFFF];
 
     private readonly Random _random = new(seed);
 

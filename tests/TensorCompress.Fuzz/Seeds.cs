@@ -30,6 +30,11 @@ internal static class Seeds
         Text("""{"model_type":"qwen3","vocab_size":32,"hidden_size":16,"intermediate_size":24,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":8,"max_position_embeddings":64,"rms_norm_eps":1e-6,"rope_theta":1000000,"tie_word_embeddings":true,"hidden_act":"silu","attention_bias":false}"""),
     ];
 
+    private static readonly byte[][] Weights = [.. Configurations.Select(TinyModels.Weights)];
+
+    /// <summary>The weights that go with a configuration, or with what has become of it.</summary>
+    public static byte[] WeightsFor(ReadOnlySpan<byte> configuration) => Weights[configuration.IndexOf("gpt2"u8) >= 0 ? 1 : configuration.IndexOf("qwen3"u8) >= 0 ? 2 : 0];
+
     public static byte[] Llama2c { get; } = MakeLlama2c();
 
     public static byte[] Llama2cVocabulary { get; } = Golden("Tokenization/stories260K/tok512.bin");
@@ -56,6 +61,10 @@ internal static class Seeds
         Text("""{"rules":[{"match":"model.layers.*.mlp.*","method":"scalar","bits":3,"group":32,"symmetric":true,"scales":"f16"},{"match":"*.self_attn.*","method":"mpo","share":0.5},{"match":"*","method":"dense","type":"bf16"}]}"""),
         Text("""{"rules":[{"match":"lm_head","method":"mpo","chi":16,"sites":3,"cores":"f16"}]}"""),
     ];
+
+    /// <summary>One layer at least for each method, for the model of the first configuration.</summary>
+    public const string RecipeOfAllMethods =
+        """{"rules":[{"match":"*.q_proj","method":"mpo","chi":2},{"match":"*.gate_proj","method":"mpo","chi":3,"sites":3,"cores":"int8"},{"match":"*.k_proj","method":"lowrank","rank":2},{"match":"*.v_proj","method":"btt","rank":1},{"match":"*.o_proj","method":"dense","type":"bf16"},{"match":"*","method":"scalar","bits":3,"group":8}]}""";
 
     public static byte[] Manifest { get; } = MakeManifest();
 

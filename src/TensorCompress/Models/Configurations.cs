@@ -27,6 +27,15 @@ internal static class Configurations
         throw configuration.Unsupported(keys[0], name, string.Join(", ", Activations.Select(entry => entry.Name)));
     }
 
+    /// <summary>Refuses heads that no tensor could back.</summary>
+    /// <exception cref="TensorFormatException">A head, or all of them together, have more channels than are believed.</exception>
+    public static void CheckHeads(ModelConfiguration configuration, int heads, int headDimension)
+    {
+        if (headDimension > ModelConfiguration.MaxHeadDimension || (long)heads * headDimension > ModelConfiguration.MaxDimension)
+            throw configuration.Fault(
+                TensorFormatError.Value, $"{heads} heads of {headDimension} channels; at most {ModelConfiguration.MaxHeadDimension} a head and {ModelConfiguration.MaxDimension} together are read");
+    }
+
     /// <summary>
     /// The rotary embedding of all layers. Transformers 4 writes <c>rope_theta</c>, <c>rope_scaling</c> and a share of turned channels side by side, transformers 5 one object
     /// <c>rope_parameters</c>.

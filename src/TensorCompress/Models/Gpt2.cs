@@ -32,6 +32,7 @@ internal sealed class Gpt2 : IArchitecture, IGgufArchitecture
         int vocabulary = configuration.Dimension("vocab_size");
         var epsilon = (float)configuration.PositiveNumber(1e-5, "layer_norm_epsilon");
         if (hidden % heads != 0) throw configuration.Fault(TensorFormatError.Value, $"a hidden size of {hidden} cannot be divided into {heads} heads");
+        Configurations.CheckHeads(configuration, heads, hidden / heads);
         if (configuration.Flag("add_cross_attention", false)) throw configuration.Unsupported("add_cross_attention", "true", "false");
         ActivationFunction activation = Configurations.Activation(configuration, "gelu_new", "activation_function");
         // Checkpoints of the bare model lack the prefix.

@@ -30,6 +30,7 @@ internal sealed class GptNeoX : IArchitecture, IGgufArchitecture
         int vocabulary = configuration.Dimension("vocab_size");
         var epsilon = (float)configuration.PositiveNumber(1e-5, "layer_norm_eps");
         if (hidden % heads != 0) throw configuration.Fault(TensorFormatError.Value, $"a hidden size of {hidden} cannot be divided into {heads} heads");
+        Configurations.CheckHeads(configuration, heads, hidden / heads);
         int headDimension = hidden / heads;
         bool attentionBias = configuration.Flag("attention_bias", true);
         bool isParallel = configuration.Flag("use_parallel_residual", true);

@@ -34,6 +34,7 @@ internal sealed class LlamaFamily
         KeyValueHeads = configuration.OptionalDimension("num_key_value_heads") ?? Heads;
         HeadDimension = configuration.OptionalDimension("head_dim") ?? defaultHeadDimension ?? Divide(Hidden, Heads);
         if (Heads % KeyValueHeads != 0) throw configuration.Fault(TensorFormatError.Value, $"{Heads} attention heads cannot share {KeyValueHeads} key-value heads evenly");
+        Configurations.CheckHeads(configuration, Heads, HeadDimension);
         RotaryDefinition rotary = Configurations.Rotary(configuration, HeadDimension, defaultTheta);
         Rotary = _ => rotary;
         Scale = 1f / MathF.Sqrt(HeadDimension);

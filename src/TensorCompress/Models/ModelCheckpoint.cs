@@ -187,7 +187,7 @@ public sealed class ModelCheckpoint : IDisposable
                 path, "gguf", configuration.RootElement, configuration, tensors, [path],
                 vocabulary is null ? [] : GgufVocabularies.CompanionFiles(vocabulary), tensors.Warnings,
                 chosen => chosen is not null ? TokenizerLoader.Load(chosen, VocabularySize(configuration.RootElement))
-                    : vocabulary is null ? null : TokenizerFactory.FromGguf(vocabulary, path))
+                    : vocabulary is null ? null : TokenizerLoader.Fitting(TokenizerFactory.FromGguf(vocabulary, path), VocabularySize(configuration.RootElement), path))
             {
                 TemplateReader = () => GgufChatTemplates.Read(file, vocabulary),
             };

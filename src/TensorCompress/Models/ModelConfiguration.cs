@@ -9,10 +9,13 @@ namespace TensorCompress.Models;
 public sealed class ModelConfiguration(JsonElement root, string? file = null)
 {
     /// <summary>The largest dimension that is believed: far above any model, far below overflow.</summary>
-    private const int MaxDimension = 1 << 24;
+    internal const int MaxDimension = 1 << 24;
 
     /// <summary>The most blocks that are believed: published models have up to about two hundred, and each takes memory before a tensor of it is looked for.</summary>
     internal const int MaxBlocks = 4096;
+
+    /// <summary>The most channels of a head that are believed: published models have up to 512, and each pair takes memory before a tensor is looked for.</summary>
+    internal const int MaxHeadDimension = 1 << 14;
 
     /// <summary>The whole object.</summary>
     public JsonElement Root { get; } = root;

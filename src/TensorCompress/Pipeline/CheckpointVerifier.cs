@@ -60,6 +60,9 @@ public static class CheckpointVerifier
             progress?.Report(new JobProgress(done, manifest.Hashes.Count, name, (double)done / manifest.Hashes.Count, clock.Elapsed));
         }
 
+        // Hashes cover names, types, shapes and bytes; all else in a header is what the format says.
+        if (checkpoint.Tensors is SafetensorsFile file && !(file.Metadata.Count == 1 && file.Metadata.GetValueOrDefault("format") == CheckpointWriter.MetadataFormat))
+            return new("hashes", false, "the metadata of the weight file's header are not what was written");
         return new("hashes", true, $"{done} tensors");
     }
 

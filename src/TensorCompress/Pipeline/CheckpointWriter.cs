@@ -16,6 +16,10 @@ public sealed class OutputExistsException(string path)
 internal sealed class CheckpointWriter : IDisposable
 {
     public const string WeightsFile = "model.safetensors";
+
+    /// <summary>The one entry of the metadata in the header of the weight file, under <c>format</c>: other readers ask for it.</summary>
+    public const string MetadataFormat = "pt";
+
     private const string ConfigurationFile = "config.json";
 
     private readonly string _output;
@@ -47,7 +51,7 @@ internal sealed class CheckpointWriter : IDisposable
         Directory.CreateDirectory(staging);
         try
         {
-            var metadata = new Dictionary<string, string> { ["format"] = "pt" };
+            var metadata = new Dictionary<string, string> { ["format"] = MetadataFormat };
             return new CheckpointWriter(full, staging, SafetensorsWriter.Create(Path.Combine(staging, WeightsFile), metadata));
         }
         catch

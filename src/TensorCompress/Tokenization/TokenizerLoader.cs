@@ -37,10 +37,14 @@ public static class TokenizerLoader
         if (vocabularySize is int size) ArgumentOutOfRangeException.ThrowIfNegativeOrZero(size, nameof(vocabularySize));
         string? file = Directory.Exists(path) ? FindInFolder(path) : File.Exists(path) ? path : null;
         if (file is null) return null;
-        Tokenizer tokenizer = LoadFile(file, vocabularySize);
-        return tokenizer.VocabularySize <= (vocabularySize ?? int.MaxValue) ? tokenizer : throw new TensorFormatException(
-            TensorFormatError.Inconsistent, $"The tokenizer has {tokenizer.VocabularySize} tokens, the model {vocabularySize}.", file);
+        return Fitting(LoadFile(file, vocabularySize), vocabularySize, file);
     }
+
+    /// <summary>A tokenizer of which every id has a row in the model's embedding.</summary>
+    /// <exception cref="TensorFormatException">It has more tokens than the model.</exception>
+    internal static Tokenizer Fitting(Tokenizer tokenizer, int? vocabularySize, string? file) =>
+        tokenizer.VocabularySize <= (vocabularySize ?? int.MaxValue) ? tokenizer : throw new TensorFormatException(
+            TensorFormatError.Inconsistent, $"The tokenizer has {tokenizer.VocabularySize} tokens, the model {vocabularySize}.", file);
 
     private static string? FindInFolder(string folder)
     {

@@ -91,6 +91,7 @@ public class GgufModelTests
         })]);
         Add("G-48", [Kind.Value, Kind.Inconsistent], With("tokenizer.ggml.merges", 9, List(8, 1, Text("a c"))), With("tokenizer.ggml.merges", 9, List(8, 1, Text("ab"))));
         Add("G-50", [Kind.Inconsistent], With("split.count", 2, BitConverter.GetBytes((ushort)3)));
+        Add("T-22", [Kind.Inconsistent], With("tokenizer.ggml.tokens", 9, List(8, 4, Text("a"), Text("b"), Text("ab"), Text("c"))));
         Add("Z-08", [Kind.Inconsistent], Number("llama.feed_forward_length", 32), Number("llama.block_count", 2));
         return rows;
 

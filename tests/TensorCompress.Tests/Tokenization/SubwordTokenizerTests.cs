@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
+using TensorCompress.Tests.TestKit;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Tests.Tokenization;
@@ -236,6 +237,9 @@ public sealed class SubwordTokenizerTests
         Assert.All(buffer, id => Assert.Equal(-1, id));
         Assert.Equal(ids.Length, SmolLm.Encode(Text, buffer.AsSpan(0, ids.Length), Plain));
         Assert.Equal([.. ids, -1], buffer);
+        using var guarded = new GuardedMemory<int>(ids.Length - 1);
+        Assert.Equal(ids.Length, SmolLm.Encode(Text, guarded.Span, Plain));
+        Assert.Equal(-1, guarded.Span.IndexOfAnyExcept(0));
     }
 
     [Fact]

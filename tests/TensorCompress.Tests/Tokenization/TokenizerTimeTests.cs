@@ -67,4 +67,16 @@ public sealed class TokenizerTimeTests(ITestOutputHelper output)
             }));
         }
     }
+
+    [Fact]
+    public void A_text_that_grows_when_it_is_normalised_is_bounded()
+    {
+        Tokenizer tokenizer = TokenizerJson.Read("""
+            {"normalizer":{"type":"NFKC"},"pre_tokenizer":{"type":"WhitespaceSplit"},"decoder":{"type":"Fuse"},
+             "model":{"type":"BPE","vocab":{"\u0635":0,"\u0644":1,"\u0649":2},"merges":[]}}
+            """u8.ToArray());
+        // U+FDFA is eighteen characters in compatibility form, of which the vocabulary has seven.
+        output.WriteLine(Timing.AssertLinear(200_000, 5, count => Assert.Equal(7 * count, tokenizer.Encode(new string('\uFDFA', count), new EncodeOptions()).Length)));
+        Assert.Throws<ArgumentException>(() => tokenizer.Encode(new string('\uFDFA', 1 << 23), new EncodeOptions()));
+    }
 }

@@ -68,10 +68,12 @@ public sealed class BlockTensorTrainMethod : ICompressionMethod
             throw stored.Fault(TensorFormatError.Inconsistent, $"blocks of {rows1} x {columns2} do not divide {stored.OutputDimension} x {stored.InputDimension}");
         var shape = new BlockShape(rows1, stored.OutputDimension / rows1, stored.InputDimension / columns2, columns2);
         int rank = stored.Int32(RankOption, 1, shape.UsefulRank);
+        long rightRows = (long)shape.Columns1 * shape.Rows2 * rank;
+        if (rightRows > int.MaxValue) throw stored.Fault(TensorFormatError.Overflow, $"{shape.Columns1} x {shape.Rows2} blocks of rank {rank}");
         ElementType type = stored.ElementType(FactorsOption, ElementType.F32, ElementType.F16, ElementType.BF16);
         StoredFactor left = StoredFactor.Read(stored, this, BlockTensorTrainWeight.LeftPart, type, [shape.Rows2, rows1, shape.Columns1, rank], shape.Rows);
         StoredFactor right = StoredFactor.Read(
-            stored, this, BlockTensorTrainWeight.RightPart, type, [shape.Columns1, shape.Rows2, rank, columns2], checked(shape.Columns1 * shape.Rows2 * rank));
+            stored, this, BlockTensorTrainWeight.RightPart, type, [shape.Columns1, shape.Rows2, rank, columns2], (int)rightRows);
         return new BlockTensorTrainWeight(shape, rank, left, right);
     }
 }

@@ -163,20 +163,22 @@ public sealed class MpoMethod : ICompressionMethod
     private StoredCore ReadCore(StoredWeight stored, SiteFactors factors, int[] bonds, int site, CoreFormat format)
     {
         string part = MpoWeight.PartName(site);
-        int rows = bonds[site] * factors.Outputs[site], columns = checked(factors.Inputs[site] * bonds[site + 1]);
+        long rows = (long)bonds[site] * factors.Outputs[site], columns = (long)factors.Inputs[site] * bonds[site + 1];
+        if (rows > int.MaxValue || columns > int.MaxValue)
+            throw stored.Fault(TensorFormatError.Overflow, $"core {site} would have {rows} rows of {columns}");
         using Matrix<byte> bytes = stored.ReadBytes(this, part, format.ElementType(), MpoWeight.PartShape(factors, bonds, site, format));
         Matrix<byte> values = Flatten(bytes);
         if (!format.IsInteger())
         {
             stored.ThrowIfNotFinite(this, part, format.ElementType(), values);
-            return new StoredCore(format, rows, columns, values, scales: null);
+            return new StoredCore(format, (int)rows, (int)columns, values, scales: null);
         }
 
         string scalesPart = MpoWeight.ScalesName(site);
-        using Matrix<byte> scaleBytes = stored.ReadBytes(this, scalesPart, ElementType.F16, [format.ScaleCount((long)rows * columns)]);
+        using Matrix<byte> scaleBytes = stored.ReadBytes(this, scalesPart, ElementType.F16, [format.ScaleCount(rows * columns)]);
         Matrix<byte> scales = Flatten(scaleBytes);
         stored.ThrowIfNotFinite(this, scalesPart, ElementType.F16, scales);
-        return new StoredCore(format, rows, columns, values, scales);
+        return new StoredCore(format, (int)rows, (int)columns, values, scales);
     }
 
     private static Matrix<byte> Flatten(Matrix<byte> rows)

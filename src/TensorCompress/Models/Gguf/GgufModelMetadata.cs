@@ -10,8 +10,6 @@ namespace TensorCompress.Models.Gguf;
 /// <param name="path">Path for messages.</param>
 internal sealed class GgufModelMetadata(GgufFile file, string architecture, string? path)
 {
-    private const int MaxDimension = 1 << 24;
-
     /// <summary>The file.</summary>
     public GgufFile File { get; } = file;
 
@@ -40,7 +38,7 @@ internal sealed class GgufModelMetadata(GgufFile file, string architecture, stri
     public int? OptionalDimension(string key)
     {
         long? value = File.Metadata.Integer(Key(key));
-        return value is null or (>= 1 and <= MaxDimension) ? (int?)value : throw Fault(TensorFormatError.Value, key, $"is {value}; 1 to {MaxDimension} are possible");
+        return value is null or (>= 1 and <= ModelConfiguration.MaxDimension) ? (int?)value : throw Fault(TensorFormatError.Value, key, $"is {value}; 1 to {ModelConfiguration.MaxDimension} are possible");
     }
 
     /// <summary>A dimension, or null where it is missing or 0 ("there is none").</summary>

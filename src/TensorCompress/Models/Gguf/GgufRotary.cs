@@ -97,9 +97,9 @@ internal static class GgufRotary
 
     private static JsonObject? Llama3(GgufModelMetadata metadata, int turned, double theta)
     {
+        if (metadata.File.Tensors[FactorsTensor].ElementCount != turned / 2)
+            throw new TensorFormatException(TensorFormatError.Inconsistent, $"{metadata.File.Tensors[FactorsTensor].ElementCount} factors for {turned / 2} frequencies", tensor: FactorsTensor);
         var factors = new float[turned / 2];
-        if (metadata.File.Tensors[FactorsTensor].ElementCount != factors.Length)
-            throw new TensorFormatException(TensorFormatError.Inconsistent, $"{metadata.File.Tensors[FactorsTensor].ElementCount} factors for {factors.Length} frequencies", tensor: FactorsTensor);
         metadata.File.ReadSingles(FactorsTensor, 0, factors);
         if (factors.Any(factor => !float.IsFinite(factor) || factor <= 0)) throw new TensorFormatException(TensorFormatError.Value, "a factor is not finite and positive", tensor: FactorsTensor);
         if (factors.All(factor => factor == 1)) return null;
