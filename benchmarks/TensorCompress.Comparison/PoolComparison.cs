@@ -8,7 +8,7 @@ namespace TensorCompress.Comparison;
 /// <summary>What a loop that does nothing costs: the pool awake, parked, and with a processor taken by somebody else.</summary>
 internal static class PoolComparison
 {
-    private const int Calls = 2000, NeighbourCalls = 100, ParkedCalls = 200, ParkedPauseMilliseconds = 2;
+    private const int Calls = 2000, NeighbourCalls = 100, ParkedCalls = 200, ParkedPauseMilliseconds = 2, SpinsPerYield = 1 << 16;
 
     public static void Run(Options options)
     {
@@ -58,8 +58,11 @@ internal static class PoolComparison
     private static void Meet(ComputePool pool, StrongBox<int> arrived) => pool.For(pool.Threads, 1, (arrived, pool.Threads), static (_, _, state) =>
     {
         Interlocked.Increment(ref state.arrived.Value);
-        var wait = default(SpinWait); // gives the processor away after some rounds: the other may be without one
-        while (Volatile.Read(ref state.arrived.Value) < state.Threads) wait.SpinOnce(sleep1Threshold: -1);
+        for (int spins = 1; Volatile.Read(ref state.arrived.Value) < state.Threads; spins++)
+        {
+            if (spins % SpinsPerYield == 0) Thread.Yield(); // the other may be without a processor
+            else Thread.SpinWait(1);
+        }
     });
 
     /// <summary>A thread that computes all the time.</summary>
