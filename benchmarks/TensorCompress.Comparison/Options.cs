@@ -11,13 +11,16 @@ namespace TensorCompress.Comparison;
 /// <param name="Texts">Folder of texts.</param>
 /// <param name="Model">Checkpoint folder or GGUF file.</param>
 /// <param name="Text">Calibration text.</param>
-/// <param name="Formats">Weight formats to measure, by what their names contain; null for all.</param>
+/// <param name="Methods">Compression methods with their options.</param>
+/// <param name="Layers">What the names of layers hold that count; null for all.</param>
+/// <param name="Formats">Weight formats to measure, by how their names begin; null for all.</param>
 internal sealed record Options(
     string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null,
-    IReadOnlyList<string>? Formats = null)
+    IReadOnlyList<string>? Methods = null, string? Layers = null, IReadOnlyList<string>? Formats = null)
 {
     public const string Usage =
-        "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE] [--formats f32,int4]";
+        "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE] [--methods METHOD:OPTION=VALUE,...] [--layers NAME] "
+        + "[--formats f32,int4]";
 
     public static Options Parse(ReadOnlySpan<string> args)
     {
@@ -32,6 +35,8 @@ internal sealed record Options(
                 "--sizes" => options with { Sizes = Numbers(value) },
                 "--rounds" => options with { Rounds = Numbers(value)[0] },
                 "--model" => options with { Model = value },
+                "--methods" => options with { Methods = value.Split(',') },
+                "--layers" => options with { Layers = value },
                 "--text" => options with { Text = value },
                 "--tokenizer" => options with { Tokenizer = value },
                 "--texts" => options with { Texts = value },

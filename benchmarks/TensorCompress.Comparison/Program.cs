@@ -9,6 +9,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo-curve"] = MpoComparison.RunCurve,
     ["mpo-als"] = MpoComparison.RunFit,
     ["mpo-fit"] = MpoFitComparison.Run,
+    ["rivals"] = RivalsComparison.Run,
     ["tokenize"] = TokenizerSpeed.Run,
     ["gguf"] = GgufSpeed.Run,
     ["products"] = ProductsComparison.RunOneToken,

@@ -66,16 +66,11 @@ public sealed record CompressionRecipe(IReadOnlyList<RecipeRule> Rules)
         var values = new Dictionary<string, string>();
         foreach (JsonProperty property in rule.EnumerateObject())
         {
-            string? text = property.Value.ValueKind switch
-            {
-                JsonValueKind.String => property.Value.GetString(),
-                JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => property.Value.GetRawText(),
-                JsonValueKind.Array => string.Join(',', property.Value.EnumerateArray().Select(element => element.ToString())),
-                _ => throw new TensorFormatException(TensorFormatError.Structure, $"rule {index}: \"{property.Name}\" is neither text, number, truth value nor list", file),
-            };
+            string text = Text(property.Value)
+                ?? throw new TensorFormatException(TensorFormatError.Structure, $"rule {index}: \"{property.Name}\" is neither text, number, truth value, list nor a method with options", file);
             if (property.Name == "match") match = text;
             else if (property.Name == "method") method = text;
-            else values.Add(property.Name, text!);
+            else values.Add(property.Name, text);
         }
 
         if (match is null || method is null) throw new TensorFormatException(TensorFormatError.Structure, $"rule {index} lacks \"match\" or \"method\"", file);
@@ -90,6 +85,27 @@ public sealed record CompressionRecipe(IReadOnlyList<RecipeRule> Rules)
         catch (ArgumentException fault)
         {
             throw new TensorFormatException(TensorFormatError.Value, $"rule {index}: {fault.Message}", file, innerException: fault);
+        }
+    }
+
+    /// <summary>A value as the command line has it: lists by commas, a method with options as <see cref="MethodOptions.ToText"/> writes it, several of them by +; null for anything else.</summary>
+    private static string? Text(JsonElement value)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.String:
+                return value.GetString();
+            case JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False:
+                return value.GetRawText();
+            case JsonValueKind.Array:
+                string?[] elements = [.. value.EnumerateArray().Select(Text)];
+                bool areMethods = value.EnumerateArray().Any(element => element.ValueKind == JsonValueKind.Object);
+                return elements.Contains(null) ? null : string.Join(areMethods ? '+' : ',', elements);
+            case JsonValueKind.Object when value.TryGetProperty("method", out JsonElement method) && method.ValueKind == JsonValueKind.String:
+                string?[] options = [.. value.EnumerateObject().Where(option => option.Name != "method").Select(option => Text(option.Value) is { } text ? $":{option.Name}={text}" : null)];
+                return options.Contains(null) ? null : method.GetString() + string.Concat(options);
+            default:
+                return null;
         }
     }
 }

@@ -54,6 +54,9 @@ public abstract record MethodOptions
 
     /// <summary>The named values that <see cref="ICompressionMethod.ParseOptions"/> makes equal options of, in a fixed order.</summary>
     public abstract IReadOnlyList<KeyValuePair<string, string>> ToValues();
+
+    /// <summary>Method and options in one word, <c>scalar:bits=3:group=64</c>, of which <see cref="CompressionMethods.ParseOptions"/> makes equal options.</summary>
+    public string ToText() => string.Concat([Method.Name, .. ToValues().Select(value => $":{value.Key}={value.Value}")]);
 }
 
 /// <summary>An option as recipes and the command line know it.</summary>

@@ -5,12 +5,16 @@ using TensorCompress.Threading;
 namespace TensorCompress.Compression;
 
 /// <summary>
-/// What calibration knows of a layer's inputs x: the second moment <c>H = E[x x^T]</c>. The squared output error of an approximation W' is
-/// <c>tr((W - W') H (W - W')^T)</c>, so H is the metric in which methods that take statistics fit. Immutable.
+/// What calibration knows of a layer's inputs x: the second moment <c>H = E[x x^T]</c>, and, where somebody knows it, how much each output matters: d. The squared output error of an
+/// approximation W' is <c>tr(diag(d) (W - W') H (W - W')^T)</c>, so H and d are the metric in which methods that take statistics fit. Immutable.
 /// </summary>
 public sealed class LayerStatistics : IDisposable
 {
+    /// <summary>The least importance of an output over their mean: none is given up.</summary>
+    private const double ImportanceFloor = 1e-6;
+
     private readonly Matrix<double> _secondMoment;
+    private readonly bool _isOwner = true;
 
     /// <summary>Takes the second moment over.</summary>
     /// <param name="secondMoment">H, [input, input], symmetric, finite, positive semi-definite up to rounding.</param>
@@ -36,6 +40,14 @@ public sealed class LayerStatistics : IDisposable
         TokenCount = tokenCount;
     }
 
+    private LayerStatistics(LayerStatistics other, IReadOnlyList<double> outputImportance)
+    {
+        _isOwner = false;
+        _secondMoment = other._secondMoment;
+        TokenCount = other.TokenCount;
+        OutputImportance = outputImportance;
+    }
+
     /// <summary>Inputs of the layer.</summary>
     public int Dimension => (int)_secondMoment.Rows;
 
@@ -44,6 +56,22 @@ public sealed class LayerStatistics : IDisposable
 
     /// <summary>H, [input, input], symmetric.</summary>
     public MatrixView<double> SecondMoment => _secondMoment.View;
+
+    /// <summary>d, one weight for each output of the layer, for instance the mean square of the loss's derivative by it; null where all outputs matter alike.</summary>
+    public IReadOnlyList<double>? OutputImportance { get; }
+
+    /// <summary>The same inputs for a layer whose outputs do not matter alike.</summary>
+    /// <param name="outputImportance">d, finite, not negative, not all 0; only ratios count. Copied.</param>
+    /// <returns>Statistics that borrow the second moment of these, which must live longer.</returns>
+    /// <exception cref="ArgumentException">A weight is negative, NaN or infinite, or all are 0.</exception>
+    public LayerStatistics WithOutputImportance(IEnumerable<double> outputImportance)
+    {
+        double[] importance = [.. outputImportance];
+        int bad = Array.FindIndex(importance, weight => !(double.IsFinite(weight) && weight >= 0));
+        if (bad >= 0) throw new ArgumentException($"The importance of output {bad} is {importance[bad]}; it is finite and not negative.", nameof(outputImportance));
+        if (importance.Sum() == 0) throw new ArgumentException("No output has an importance above 0.", nameof(outputImportance));
+        return new LayerStatistics(this, importance);
+    }
 
     /// <summary>The second moment of plain activations, without clipping.</summary>
     /// <param name="activations">[tokens, input], finite, at least one token.</param>
@@ -88,7 +116,16 @@ public sealed class LayerStatistics : IDisposable
         return shrunk;
     }
 
-    /// <summary><c>sqrt(tr((W - W') H (W - W')^T) / tr(W H W^T))</c>; 0 where both are 0.</summary>
+    /// <summary>sqrt(d) of each output with a floor under it, so that it can be divided by: a fit of <c>diag(sqrt d) W</c> in the metric H is one of W in the metric of both.</summary>
+    /// <returns>Null where all outputs matter alike.</returns>
+    internal double[]? OutputScales()
+    {
+        if (OutputImportance is not { } importance) return null;
+        double mean = importance.Average();
+        return [.. importance.Select(weight => Math.Sqrt(Math.Max(weight / mean, ImportanceFloor)))];
+    }
+
+    /// <summary><c>sqrt(tr(diag(d) (W - W') H (W - W')^T) / tr(diag(d) W H W^T))</c>; 0 where both are 0.</summary>
     /// <param name="weights">W, [output, input].</param>
     /// <param name="approximation">W', of the same shape.</param>
     /// <param name="pool">Threads; null for the shared pool.</param>
@@ -120,23 +157,28 @@ public sealed class LayerStatistics : IDisposable
 
     /// <summary>Refuses statistics of another layer.</summary>
     /// <param name="weights">W, [output, input].</param>
-    /// <exception cref="ArgumentException">The inputs are not as many.</exception>
+    /// <exception cref="ArgumentException">The inputs, or the outputs whose importance is known, are not as many.</exception>
     public void ThrowIfUnfit(MatrixView<float> weights)
     {
         if (weights.Columns != Dimension)
             throw new ArgumentException($"The statistics are of {Dimension} inputs, the weights have {weights.Columns}: they belong to another layer or model.", nameof(weights));
+        if (OutputImportance is { } importance && importance.Count != weights.Rows)
+            throw new ArgumentException($"The importance of {importance.Count} outputs is known, the weights have {weights.Rows}: it belongs to another layer or model.", nameof(weights));
     }
 
-    /// <summary>Frees the second moment.</summary>
-    public void Dispose() => _secondMoment.Dispose();
+    /// <summary>Frees the second moment, unless it is borrowed.</summary>
+    public void Dispose()
+    {
+        if (_isOwner) _secondMoment.Dispose();
+    }
 
-    /// <summary>tr(D H D^T).</summary>
+    /// <summary>tr(diag(d) D H D^T).</summary>
     private double SquaredNorm(Matrix<double> difference, ComputePool? pool)
     {
         using var product = new Matrix<double>(difference.Rows, difference.Columns);
         MatrixProduct.Multiply(difference, _secondMoment, product.View, pool: pool);
         double sum = 0;
-        for (nint row = 0; row < difference.Rows; row++) sum += DoubleVectors.Dot(difference.Row(row), product.Row(row));
+        for (int row = 0; row < difference.Rows; row++) sum += (OutputImportance?[row] ?? 1) * DoubleVectors.Dot(difference.Row(row), product.Row(row));
         return sum;
     }
 }

@@ -76,15 +76,15 @@ internal static class WeightLoader
     public static CompressedWeight ReadWeight(ModelCheckpoint checkpoint, LinearDefinition linear)
     {
         if (checkpoint.Manifest?.Layers.TryGetValue(linear.Name, out ManifestLayer? layer) != true) return ReadDense(checkpoint, linear);
-        ICompressionMethod method = CompressionMethods.All.FirstOrDefault(candidate => candidate.Name == layer!.Method)
-            ?? throw Fault(TensorFormatError.Unsupported, $"method \"{layer!.Method}\"; supported: {string.Join(", ", CompressionMethods.All.Select(candidate => candidate.Name))}");
-        if (layer!.Version < 1 || layer.Version > method.FormatVersion)
-            throw Fault(TensorFormatError.Version, $"version {layer.Version} of method {method.Name}; this library reads 1 to {method.FormatVersion}");
-        if (layer.OutputDimension != linear.OutputDimension || layer.InputDimension != linear.InputDimension)
-            throw Fault(TensorFormatError.Inconsistent, $"the manifest says {layer.OutputDimension} x {layer.InputDimension}, the model needs {linear.OutputDimension} x {linear.InputDimension}");
-        return method.Read(new StoredWeight(linear.Name, linear.OutputDimension, linear.InputDimension, (JsonObject)layer.Parameters.DeepClone(), checkpoint.Tensors));
+        if (layer!.OutputDimension != linear.OutputDimension || layer.InputDimension != linear.InputDimension)
+        {
+            throw new TensorFormatException(
+                TensorFormatError.Inconsistent, $"the manifest says {layer.OutputDimension} x {layer.InputDimension}, the model needs {linear.OutputDimension} x {linear.InputDimension}",
+                checkpoint.Path, linear.Name);
+        }
 
-        TensorFormatException Fault(TensorFormatError kind, string reason) => new(kind, reason, checkpoint.Path, linear.Name);
+        var stored = new StoredWeight(linear.Name, linear.OutputDimension, linear.InputDimension, (JsonObject)layer.Parameters.DeepClone(), checkpoint.Tensors);
+        return CompressionMethods.Read(layer.Method, layer.Version, stored);
     }
 
     private static LinearLayer LoadLinear(ModelCheckpoint checkpoint, LinearDefinition linear, RuntimeOptions options)

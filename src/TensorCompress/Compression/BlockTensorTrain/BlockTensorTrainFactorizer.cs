@@ -7,7 +7,7 @@ namespace TensorCompress.Compression.BlockTensorTrain;
 /// <summary>
 /// Projection onto block tensor trains: every block on its own by its singular vectors, which is exact in the Frobenius norm. With statistics the blocks of a row of blocks are
 /// fitted by turns in the metric of the inputs: with the others fixed, the best full block is <c>B = W_a + sum over c != a of (W_c - B_c) H_ca H_aa^-1</c>, and of rank r its projection
-/// in the metric H_aa. No turn raises the output error.
+/// in the metric H_aa. No turn raises the output error. Where outputs do not matter alike, W stands for <c>diag(sqrt d) W</c> throughout, and the rows of L are divided when they are stored.
 /// </summary>
 internal sealed class BlockTensorTrainFactorizer
 {
@@ -19,12 +19,14 @@ internal sealed class BlockTensorTrainFactorizer
     private readonly MatrixView<float> _weights;
     private readonly BlockShape _shape;
     private readonly int _rank;
+    private readonly double[]? _scales;
     private readonly MatrixView<float> _left;
     private readonly MatrixView<float> _right;
 
-    private BlockTensorTrainFactorizer(MatrixView<float> weights, BlockShape shape, int rank, MatrixView<float> left, MatrixView<float> right)
+    private BlockTensorTrainFactorizer(MatrixView<float> weights, BlockShape shape, int rank, double[]? scales, MatrixView<float> left, MatrixView<float> right)
     {
         _weights = weights;
+        _scales = scales;
         _shape = shape;
         _rank = rank;
         _left = left;
@@ -38,19 +40,20 @@ internal sealed class BlockTensorTrainFactorizer
     /// <param name="statistics">Second moment of the inputs; null for the Frobenius norm.</param>
     /// <param name="pool">Threads; the result does not depend on their number.</param>
     /// <param name="cancellationToken">Looked at between blocks.</param>
+    /// <param name="sweeps">Turns over the blocks, with statistics.</param>
     /// <returns>L as [(j2, j1), (i1, r)] and R as [(i1, j2, r), i2].</returns>
     public static (Matrix<float> Left, Matrix<float> Right) Factorize(
-        MatrixView<float> weights, BlockShape shape, int rank, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken)
+        MatrixView<float> weights, BlockShape shape, int rank, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken, int sweeps = Sweeps)
     {
         var left = new Matrix<float>(shape.Rows, (nint)shape.Columns1 * rank);
         var right = new Matrix<float>((nint)shape.Columns1 * shape.Rows2 * rank, shape.Columns2);
-        var factorizer = new BlockTensorTrainFactorizer(weights, shape, rank, left.View, right.View);
+        var factorizer = new BlockTensorTrainFactorizer(weights, shape, rank, statistics?.OutputScales(), left.View, right.View);
         Metric? metric = statistics is null ? null : new Metric(statistics, shape, pool);
         using (metric)
         {
             pool.For(shape.Rows2, 1, (start, end) =>
             {
-                for (int row = (int)start; row < (int)end; row++) factorizer.FitRow(row, metric, cancellationToken);
+                for (int row = (int)start; row < (int)end; row++) factorizer.FitRow(row, metric, metric is null ? 1 : sweeps, cancellationToken);
             });
         }
 
@@ -58,13 +61,13 @@ internal sealed class BlockTensorTrainFactorizer
     }
 
     /// <summary>All blocks of one j2. Runs on one thread: the products inside find the pool busy.</summary>
-    private void FitRow(int row2, Metric? metric, CancellationToken cancellationToken)
+    private void FitRow(int row2, Metric? metric, int sweeps, CancellationToken cancellationToken)
     {
         int width = _shape.Columns2;
         using Matrix<double> exact = RowOfBlocks(row2), residual = new(_shape.Rows1, _shape.Columns);
         exact.View.CopyTo(residual.View);
         using var target = new Matrix<double>(_shape.Rows1, width);
-        for (int sweep = 0; sweep < (metric is null ? 1 : Sweeps); sweep++)
+        for (int sweep = 0; sweep < sweeps; sweep++)
         {
             for (int column1 = 0; column1 < _shape.Columns1; column1++)
             {
@@ -102,13 +105,15 @@ internal sealed class BlockTensorTrainFactorizer
         {
             Span<double> inner = right.Row(r), outer = vectors.LeftTransposed.Row(r);
             double root = Math.Sqrt(Math.Sqrt(DoubleVectors.Dot(inner, inner)));
-            for (int j = 0; j < outer.Length; j++) _left.Row((nint)row2 * _shape.Rows1 + j)[column1 * _rank + r] = (float)(outer[j] * root);
+            for (int j = 0; j < outer.Length; j++) _left.Row((nint)row2 * _shape.Rows1 + j)[column1 * _rank + r] = (float)(outer[j] * root / Scale(row2, j));
             Span<float> stored = _right.Row(((nint)column1 * _shape.Rows2 + row2) * _rank + r);
             for (int j = 0; j < inner.Length; j++) stored[j] = root == 0 ? 0 : (float)(inner[j] / root);
         }
 
         MatrixProduct.Multiply(vectors.LeftTransposed.Transposed, right, block.View);
     }
+
+    private double Scale(int row2, int row1) => _scales?[row1 * _shape.Rows2 + row2] ?? 1;
 
     private Matrix<double> RowOfBlocks(int row2)
     {
@@ -117,7 +122,8 @@ internal sealed class BlockTensorTrainFactorizer
         {
             ReadOnlySpan<float> source = _weights.Row((nint)row1 * _shape.Rows2 + row2);
             Span<double> row = rows.Row(row1);
-            for (int j = 0; j < row.Length; j++) row[j] = source[j];
+            double scale = Scale(row2, row1);
+            for (int j = 0; j < row.Length; j++) row[j] = scale * source[j];
         }
 
         return rows;

@@ -26,6 +26,7 @@ internal static class MpoExplanation
             new("multiplies", $"{Describe(path)}{(groups.Multiplications > 0 ? ", after multiplying the cores out to two groups" : "")}"),
             new("multiplications a token", string.Create(CultureInfo.InvariantCulture, $"{multiplications:N0}, {multiplications / dense:F2} of the dense product")),
         };
+        if (chain.Factors.Sites == 2) facts.Insert(1, new("Kronecker sum", $"{chain.BondDimensions[1]} terms, {facts[0].Value.Replace(", ", " by ", StringComparison.Ordinal)}"));
         if (spectra.Length == 0) facts.RemoveRange(1, 2);
         return new WeightExplanation(facts, [.. spectra.Select((values, bond) => new WeightSpectrum($"singular values of bond {bond + 1}", values))]);
     }

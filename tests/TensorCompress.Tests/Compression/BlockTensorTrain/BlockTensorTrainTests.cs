@@ -49,6 +49,120 @@ public class BlockTensorTrainTests
         Assert.Equal(Math.Sqrt(lost / all), MatrixOracle.RelativeError(weights.View, dense.View), 1e-5);
     }
 
+    /// <summary>A projection: what has the form already stays as it is, whatever its rank and blocks.</summary>
+    [Theory]
+    [InlineData(12, 12, 1)]
+    [InlineData(30, 24, 2)]
+    [InlineData(24, 35, 3)]
+    [InlineData(7, 16, 1)]
+    [InlineData(16, 7, 1)]
+    [InlineData(13, 13, 1)]
+    public void What_has_the_form_already_comes_back(int rows, int columns, int rank)
+    {
+        for (ulong seed = 1; seed <= 5; seed++)
+        {
+            using Matrix<float> weights = Blocks(BlockShape.Balanced(rows, columns), rank, seed);
+            using CompressedWeight weight = Compress(weights, new BlockTensorTrainOptions(rank), null);
+            using Matrix<float> dense = weight.ToDense();
+            Assert.InRange(MatrixOracle.RelativeError(weights.View, dense.View), 0, 1e-5);
+        }
+    }
+
+    /// <summary>At rank 1 with square blocks this is the Monarch projection: no other Monarch matrix is nearer. Each block of W has one singular vector pair, so what is left is orthogonal to both.</summary>
+    [Fact]
+    public void What_a_Monarch_projection_leaves_is_orthogonal_to_its_blocks()
+    {
+        using Matrix<float> weights = RandomMatrices.Gaussian(25, 25, 7);
+        using CompressedWeight weight = Compress(weights, new BlockTensorTrainOptions(1), null);
+        using Matrix<float> dense = weight.ToDense();
+        BlockShape shape = BlockShape.Balanced(25, 25);
+        for (int block = 0; block < shape.Rows2 * shape.Columns1; block++)
+        {
+            (int j2, int i1) = Math.DivRem(block, shape.Columns1);
+            for (int j1 = 0; j1 < shape.Rows1; j1++)
+            {
+                double row = 0, column = 0;
+                for (int other = 0; other < 5; other++)
+                {
+                    row += Entry(weights, j1, other, left: true) * Entry(dense, 0, other, left: false);
+                    column += Entry(weights, other, j1, left: true) * Entry(dense, other, 0, left: false);
+                }
+
+                Assert.Equal(0, row, 1e-4);
+                Assert.Equal(0, column, 1e-4);
+            }
+
+            double Entry(Matrix<float> matrix, int j1, int i2, bool left)
+            {
+                (int row, int column) = (j1 * shape.Rows2 + j2, i1 * shape.Columns2 + i2);
+                return left ? (double)matrix[row, column] - dense[row, column] : matrix[row, column];
+            }
+        }
+    }
+
+    [Fact]
+    public void No_turn_over_the_blocks_raises_the_output_error()
+    {
+        using Matrix<float> weights = RandomMatrices.Gaussian(30, 36, 8);
+        using LayerStatistics statistics = Correlated(36, 9);
+        BlockShape shape = BlockShape.Balanced(30, 36);
+        double last = double.PositiveInfinity, first = 0;
+        for (int turns = 1; turns <= 6; turns++)
+        {
+            (Matrix<float> left, Matrix<float> right) = BlockTensorTrainFactorizer.Factorize(weights.View, shape, 2, statistics, ComputePool.Shared, default, turns);
+            using (left)
+            using (right)
+            using (CompressedWeight weight = new BlockTensorTrainWeight(shape, 2, StoredFactor.Round(left.View, ElementType.F32, "left"), StoredFactor.Round(right.View, ElementType.F32, "right")))
+            using (Matrix<float> dense = weight.ToDense())
+            {
+                double error = statistics.OutputError(weights.View, dense.View);
+                Assert.True(error <= last * (1 + 1e-6), $"turn {turns}: {error} after {last}");
+                if (turns == 1) first = error;
+                last = error;
+            }
+        }
+
+        Assert.True(last < 0.8 * first, $"{last} after {first}: the turns do nothing");
+    }
+
+    /// <summary>A prime number of columns makes one block of columns, so that nothing but the projection in the metric is left, whose error is known.</summary>
+    [Fact]
+    public void Blocks_as_wide_as_the_matrix_reach_the_least_output_error()
+    {
+        const int Rows = 30, Columns = 23, Rank = 2;
+        using Matrix<float> weights = RandomMatrices.Gaussian(Rows, Columns, 10), x = RandomMatrices.Gaussian(200, Columns, 11);
+        for (nint token = 0; token < 200; token++)
+        {
+            for (int i = 0; i < Columns; i++) x[token, i] *= MathF.Pow(1.2f, i - 10);
+        }
+
+        using LayerStatistics statistics = LayerStatistics.FromActivations(x.View);
+        BlockShape shape = BlockShape.Balanced(Rows, Columns);
+        Assert.Equal(1, shape.Columns1);
+        double lost = 0, all = 0;
+        for (int j2 = 0; j2 < shape.Rows2; j2++)
+        {
+            using var outputs = new Matrix<float>(200, shape.Rows1);
+            for (int j1 = 0; j1 < shape.Rows1; j1++)
+            {
+                for (nint token = 0; token < 200; token++)
+                {
+                    double sum = 0;
+                    for (int i = 0; i < Columns; i++) sum += (double)weights[j1 * shape.Rows2 + j2, i] * x[token, i];
+                    outputs[token, j1] = (float)sum;
+                }
+            }
+
+            double[] values = Svd.Values(outputs.View);
+            lost += values[Rank..].Sum(value => value * value);
+            all += values.Sum(value => value * value);
+        }
+
+        using CompressedWeight weight = Compress(weights, new BlockTensorTrainOptions(Rank), statistics);
+        using Matrix<float> dense = weight.ToDense();
+        Assert.Equal(Math.Sqrt(lost / all), statistics.OutputError(weights.View, dense.View), 1e-4);
+    }
+
     [Fact]
     public void The_full_rank_is_exact_and_a_share_is_kept()
     {
@@ -84,6 +198,25 @@ public class BlockTensorTrainTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new BlockTensorTrainOptions(0));
         Assert.Throws<ArgumentOutOfRangeException>(() => new BlockTensorTrainOptions(share: 0));
         Assert.Throws<ArgumentException>(() => new BlockTensorTrainOptions(1, type: ElementType.U8));
+    }
+
+    /// <summary>W[(j1 j2), (i1 i2)] = sum over r of L[j2 j1 i1 r] R[i1 j2 r i2] with random factors.</summary>
+    private static Matrix<float> Blocks(BlockShape shape, int rank, ulong seed)
+    {
+        using Matrix<float> left = RandomMatrices.Gaussian(shape.Rows, shape.Columns1 * rank, seed), right = RandomMatrices.Gaussian(shape.Columns1 * shape.Rows2 * rank, shape.Columns2, seed + 50);
+        return RandomMatrices.Make(shape.Rows, shape.Columns, (row, column) =>
+        {
+            (int j1, int j2) = Math.DivRem(row, shape.Rows2);
+            (int i1, int i2) = Math.DivRem(column, shape.Columns2);
+            return Enumerable.Range(0, rank).Sum(r => (double)left[j2 * shape.Rows1 + j1, i1 * rank + r] * right[(i1 * shape.Rows2 + j2) * rank + r, i2]);
+        });
+    }
+
+    private static LayerStatistics Correlated(int dimension, ulong seed)
+    {
+        using Matrix<float> sources = RandomMatrices.Gaussian(300, 5, seed), mixing = RandomMatrices.Gaussian(dimension, 5, seed + 1), x = RandomMatrices.Gaussian(300, dimension, seed + 2);
+        MatrixProduct.Multiply(sources, mixing.Transposed, x.View, beta: 0.2f);
+        return LayerStatistics.FromActivations(x.View);
     }
 
     private static CompressedWeight Compress(Matrix<float> weights, BlockTensorTrainOptions options, LayerStatistics? statistics, ComputePool? pool = null) =>

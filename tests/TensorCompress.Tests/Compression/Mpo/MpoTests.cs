@@ -73,6 +73,39 @@ public sealed class MpoTests
         }
     }
 
+    /// <summary>Van Loan and Pitsianis (1993): two sites are the sum of chi Kronecker products that is nearest to W, and its terms are the singular vectors of the rearranged matrix.</summary>
+    [Fact]
+    public void Two_sites_are_the_nearest_sum_of_Kronecker_products()
+    {
+        const int Chi = 5;
+        using Matrix<float> weights = RandomMatrices.Gaussian(24, 30);
+        var factors = new SiteFactors([4, 6], [6, 5]);
+        (int m2, int n1, int n2) = (factors.Outputs[1], factors.Inputs[0], factors.Inputs[1]);
+        var rearranged = MathNet.Numerics.LinearAlgebra.Matrix<double>.Build.Dense(4 * 6, 6 * 5, (row, column) => weights[row / n1 * m2 + column / n2, row % n1 * n2 + column % n2]);
+        var svd = rearranged.Svd();
+        using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(Chi) with { Factors = factors });
+        using var dense = new Matrix<float>(24, 30);
+        chain.ToDense(dense.View);
+        for (int o = 0; o < 24; o++)
+        {
+            for (int i = 0; i < 30; i++)
+            {
+                double nearest = 0, terms = 0;
+                for (int a = 0; a < Chi; a++)
+                {
+                    nearest += svd.S[a] * svd.U[o / m2 * n1 + i / n2, a] * svd.VT[a, o % m2 * n2 + i % n2];
+                    terms += chain.Cores[0][o / m2, i / n2 * Chi + a] * chain.Cores[1][a * m2 + o % m2, i % n2] * Math.ScaleB(1, chain.ScaleExponent); // (A_a (x) B_a)[o, i]
+                }
+
+                Assert.Equal(nearest, dense[o, i], 1e-5);
+                Assert.Equal(terms, dense[o, i], 1e-5);
+            }
+        }
+
+        using MpoWeight weight = MpoWeight.FromOperator(chain, CoreFormat.F32);
+        Assert.Equal("5 terms, 4 x 6 by 6 x 5", weight.Explain().Facts.ToDictionary()["Kronecker sum"]);
+    }
+
     [Fact]
     public void More_sites_stay_within_the_bound_of_TT_SVD()
     {
