@@ -86,7 +86,7 @@ internal static unsafe class CodeProducts
 
         GC.KeepAlive(weights);
         GC.KeepAlive(activations);
-        GC.KeepAlive(destination);
+        destination.KeepAlive();
     }
 
     [SkipLocalsInit]

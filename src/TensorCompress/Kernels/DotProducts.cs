@@ -26,7 +26,7 @@ internal static unsafe class DotProducts
     {
         ThrowIfUnfit(weights.Rows, weights.Columns, inputs, destination);
         Dispatch(new WeightRows<SingleElement>((SingleElement*)weights.Pointer, weights.Stride, weights.Rows), inputs, destination);
-        GC.KeepAlive(weights);
+        weights.KeepAlive();
     }
 
     /// <summary>Multiplies weights of 16 bits; one thread.</summary>
@@ -40,7 +40,7 @@ internal static unsafe class DotProducts
         if (type == ElementType.F16) Dispatch(new WeightRows<HalfElement>((HalfElement*)weights.Pointer, weights.Stride / sizeof(ushort), weights.Rows), inputs, destination);
         else if (type == ElementType.BF16) Dispatch(new WeightRows<Bfloat16Element>((Bfloat16Element*)weights.Pointer, weights.Stride / sizeof(ushort), weights.Rows), inputs, destination);
         else throw new ArgumentException($"Weights of 16 bits are F16 or BF16, not {type.Name()}.", nameof(type));
-        GC.KeepAlive(weights);
+        weights.KeepAlive();
     }
 
     private static void Dispatch<TElement>(WeightRows<TElement> weights, MatrixView<float> inputs, MatrixView<float> destination)
@@ -62,8 +62,8 @@ internal static unsafe class DotProducts
     {
         if (inputs.Rows >= PanelTokens) DotPanels.Multiply<TSimd, TSlice, TElement>(weights, inputs, destination);
         else if (inputs.Rows == 1) OneToken<TSimd, TElement>(weights, inputs.Pointer, inputs.Columns, destination.Pointer);
-        GC.KeepAlive(inputs);
-        GC.KeepAlive(destination);
+        inputs.KeepAlive();
+        destination.KeepAlive();
     }
 
     private static void OneToken<TSimd, TElement>(WeightRows<TElement> weights, float* x, nint k, float* y)
