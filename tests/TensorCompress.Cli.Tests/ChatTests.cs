@@ -75,7 +75,7 @@ public sealed class ChatTests : IDisposable
     [Fact]
     public void Inspect_names_the_templates()
     {
-        Assert.Equal(Template.Length, ToolProcess.Run("inspect", _folder.Path, "--json").Json().GetProperty("chatTemplates").GetProperty("default").GetInt32());
+        Assert.Equal(Template.Length, ToolProcess.Run("inspect", _folder.Path, "--json").Json().GetProperty("chatTemplates").GetProperty("default").GetProperty("characters").GetInt32());
         Assert.Equal(JsonValueKind.Null, ToolProcess.Run("inspect", Stories.Name, "--json").Json().GetProperty("chatTemplates").ValueKind);
     }
 

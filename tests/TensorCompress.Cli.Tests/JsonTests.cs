@@ -86,7 +86,7 @@ public sealed class JsonTests
         JsonElement type = Assert.Single(dense.GetProperty("tensorTypes").EnumerateArray());
         Assert.Equal("F32", type.GetProperty("type").GetString());
         Assert.Equal(dense.GetProperty("tensors").GetArrayLength(), type.GetProperty("tensors").GetInt32());
-        Assert.Equal(JsonValueKind.Null, dense.GetProperty("chatTemplate").ValueKind);
+        Assert.Equal(JsonValueKind.Null, dense.GetProperty("chatTemplates").ValueKind);
 
         JsonElement compressed = ToolProcess.Run("inspect", Stories.Scalar, "--cpu", "--json").Json();
         Assert.All(compressed.GetProperty("layers").EnumerateArray(), layer => Assert.Equal("scalar", layer.GetProperty("method").GetString()));

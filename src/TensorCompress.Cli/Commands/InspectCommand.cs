@@ -109,8 +109,7 @@ internal sealed class InspectCommand : ToolCommand
         Fact(facts, "stored", $"{Figures.Bytes(model.StoredBytes)}, {Figures.Bits(model.BitsPerWeight)} bits per weight, {Figures.Bits(model.LinearBitsPerWeight)} over the linear layers");
         Fact(facts, "tensors", string.Join(", ", model.TensorTypes.Select(type => $"{Figures.Count(type.Tensors)} {type.Type} ({Figures.Bytes(type.StoredBytes)})")));
         Fact(facts, "tokenizer", model.Tokenizer ?? "none");
-        Fact(facts, "chat template", model.ChatTemplate ?? "none");
-        if (model.ChatTemplates is { Count: > 1 } named) Fact(facts, "templates", string.Join(", ", named.Select(template => $"{template.Key} ({template.Value} characters)")));
+        Fact(facts, "chat template", model.ChatTemplates is { } named ? string.Join("; ", named.Select(template => $"{template.Key}: {template.Value.Family}, {template.Value.Characters} characters")) : "none");
         foreach (string warning in model.Warnings) Fact(facts, "note", warning);
         console.Write(facts);
 

@@ -18,10 +18,6 @@ internal static class ChatTemplateFamily
         ("<|user|>", "Phi, Zephyr or OLMo"),
     ];
 
-    /// <summary>The family, with the template's length.</summary>
-    public static string Of(string template)
-    {
-        string family = Marks.FirstOrDefault(entry => template.Contains(entry.Mark, StringComparison.Ordinal)).Family ?? "unknown marks";
-        return $"{family}, {template.Length} characters";
-    }
+    /// <summary>The family.</summary>
+    public static string Of(string template) => Marks.FirstOrDefault(entry => template.Contains(entry.Mark, StringComparison.Ordinal)).Family ?? "unknown marks";
 }

@@ -2,7 +2,6 @@ using TensorCompress.Compression;
 using TensorCompress.Models;
 using TensorCompress.Pipeline;
 using TensorCompress.Storage;
-using TensorCompress.Templates;
 using TensorCompress.Tokenization;
 
 namespace TensorCompress.Cli.Reports;
@@ -16,7 +15,6 @@ internal static class ModelInspection
     {
         ModelDefinition definition = checkpoint.Definition;
         ModelSize size = ModelSize.Of(checkpoint);
-        ChatTemplate? template = checkpoint.LoadChatTemplate();
         return new InspectionJson
         {
             Model = checkpoint.Path,
@@ -31,14 +29,13 @@ internal static class ModelInspection
             BitsPerWeight = size.BitsPerWeight,
             LinearBitsPerWeight = size.LinearBitsPerWeight,
             Tokenizer = tokenizer?.Kind,
-            ChatTemplate = template?.DefaultSource is { } source ? ChatTemplateFamily.Of(source) : null,
             TensorTypes =
             [
                 .. checkpoint.Tensors.Tensors.Keys.GroupBy(checkpoint.StoredTensorType)
                     .Select(type => new TensorTypeJson(type.Key, type.Count(), type.Sum(checkpoint.StoredTensorBytes)))
                     .OrderByDescending(type => type.StoredBytes),
             ],
-            ChatTemplates = template?.Sources.ToDictionary(entry => entry.Key, entry => entry.Value.Length),
+            ChatTemplates = checkpoint.LoadChatTemplate()?.Sources.ToDictionary(entry => entry.Key, entry => new ChatTemplateJson(ChatTemplateFamily.Of(entry.Value), entry.Value.Length)),
             Layers = [.. definition.Linears.Select(linear => Summarize(checkpoint, linear))],
             Tensors = [.. checkpoint.Tensors.Tensors.Values.Select(tensor => new TensorJson(tensor.Name, checkpoint.StoredTensorType(tensor.Name), tensor.Shape))],
             Warnings = [.. checkpoint.Warnings, .. UnusualThings(checkpoint, tokenizer), .. tokenizerFault is null ? [] : new[] { $"the tokenizer cannot be used: {tokenizerFault}" }],

@@ -224,13 +224,11 @@ internal sealed record InspectionJson
     /// <summary>Kind of the tokenizer; null where none lies beside the model.</summary>
     public required string? Tokenizer { get; init; }
 
-    /// <summary>Family of the chat template; null where there is none.</summary>
-    public required string? ChatTemplate { get; init; }
-
     /// <summary>Stored tensors by type, the largest share of bytes first.</summary>
     public required IReadOnlyList<TensorTypeJson> TensorTypes { get; init; }
-    /// <summary>Names of the chat templates with their lengths in characters; null where there is none.</summary>
-    public required IReadOnlyDictionary<string, int>? ChatTemplates { get; init; }
+
+    /// <summary>The chat templates by name, the only one as <c>default</c>; null where there is none.</summary>
+    public required IReadOnlyDictionary<string, ChatTemplateJson>? ChatTemplates { get; init; }
 
     public required IReadOnlyList<LayerSummaryJson> Layers { get; init; }
 
@@ -241,6 +239,9 @@ internal sealed record InspectionJson
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public CpuJson? Cpu { get; init; }
 }
+
+/// <summary>A chat template: whose marks it writes, and its length.</summary>
+internal sealed record ChatTemplateJson(string Family, int Characters);
 
 /// <summary>A matrix of the model and how it is stored.</summary>
 internal sealed record LayerSummaryJson(string Name, string Method, int OutputDimension, int InputDimension, long StoredBytes, double BitsPerWeight);

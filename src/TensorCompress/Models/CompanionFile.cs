@@ -1,7 +1,7 @@
 namespace TensorCompress.Models;
 
 /// <summary>A file that travels with a model: tokenizer, chat template, generation settings.</summary>
-/// <param name="Name">File name in the checkpoint folder.</param>
+/// <param name="Name">Path below the checkpoint folder.</param>
 /// <param name="WriteTo">Writes its bytes.</param>
 public sealed record CompanionFile(string Name, Action<Stream> WriteTo)
 {

@@ -100,9 +100,11 @@ internal static class Configurations
 
     private static RotaryDefinition Yarn(ModelConfiguration configuration, ModelConfiguration section, float[] plain, double theta)
     {
-        var scaling = new RotaryScaling("yarn", Required(section, "factor"))
+        double original = OriginalContext(configuration, section), stated = section.PositiveNumber(0, "factor");
+        // Where no factor is given it is what the context has grown by.
+        var scaling = new RotaryScaling("yarn", stated > 0 ? stated : Math.Max(1, configuration.Dimension("max_position_embeddings") / original))
         {
-            OriginalContext = OriginalContext(configuration, section),
+            OriginalContext = original,
             BetaFast = section.PositiveNumber(32, "beta_fast"),
             BetaSlow = section.PositiveNumber(1, "beta_slow"),
             Truncates = section.Flag("truncate", true),

@@ -80,6 +80,8 @@ public sealed class ModelCheckpoint : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Directory.Exists(path)) return OpenFolder(path);
         if (!File.Exists(path)) throw new FileNotFoundException($"There is no model at {path}.", path);
+        if (System.IO.Path.GetExtension(path) is ".safetensors" or ".json")
+            throw new TensorFormatException(TensorFormatError.Unsupported, "a model of safetensors files is opened by its folder, which holds its config.json too", path);
         return HasGgufExtensionOrMagic(path) ? OpenGguf(path) : OpenLlama2c(path);
     }
 
@@ -147,7 +149,7 @@ public sealed class ModelCheckpoint : IDisposable
     private static ModelCheckpoint OpenFolder(string path)
     {
         CheckpointFolder folder = CheckpointFolder.Open(path);
-        CompanionFile[] companions = [.. folder.Files.Select(file => new CompanionFile(System.IO.Path.GetFileName(file), stream => CopyFile(file, stream)))];
+        CompanionFile[] companions = [.. folder.Files.Select(file => new CompanionFile(System.IO.Path.GetRelativePath(path, file), stream => CopyFile(file, stream)))];
         return Guarded(folder.Tensors, () => new ModelCheckpoint(
             path, "safetensors", folder.Configuration, null, folder.Tensors, folder.WeightFiles, companions, folder.Warnings,
             chosen => LoadTokenizer(chosen, path, folder.Configuration))

@@ -43,6 +43,10 @@ public sealed class ModelConfiguration(JsonElement root, string? file = null)
         return (int)number;
     }
 
+    /// <summary>A count that may be 0, or null where it is missing or null.</summary>
+    internal int? OptionalCount(string key) =>
+        TryGet([key], out _, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number == 0 ? 0 : OptionalDimension(key);
+
     /// <summary>The number of blocks.</summary>
     /// <param name="keys">Spellings; the first that is present counts.</param>
     /// <exception cref="TensorFormatException">It is missing, not an integer, or out of range.</exception>

@@ -39,7 +39,7 @@ internal sealed class Qwen2 : IArchitecture, IGgufArchitecture
     internal static void SetWindows(LlamaFamily family, ModelConfiguration configuration)
     {
         if (!configuration.Flag("use_sliding_window", false)) return;
-        int full = configuration.OptionalDimension("max_window_layers") ?? 28;
+        int full = configuration.OptionalCount("max_window_layers") ?? 28;
         int?[] windows = Configurations.Windows(configuration, family.Layers, layer => layer >= full);
         family.Window = layer => windows[layer];
     }

@@ -17,7 +17,7 @@ internal sealed class Qwen3 : IArchitecture, IGgufArchitecture
     public ModelDefinition Define(ModelConfiguration configuration, IReadOnlyDictionary<string, TensorInfo> tensors)
     {
         bool bias = configuration.Flag("attention_bias", false);
-        var family = new LlamaFamily(configuration) { QueryKeyNorm = QueryKeyNorm.Head, QueryKeyValueBias = bias, OutputBias = bias };
+        var family = new LlamaFamily(configuration, defaultHeadDimension: 128) { QueryKeyNorm = QueryKeyNorm.Head, QueryKeyValueBias = bias, OutputBias = bias };
         Qwen2.SetWindows(family, configuration);
         return family.Build();
     }

@@ -83,7 +83,11 @@ internal sealed class CheckpointWriter : IDisposable
     public void WriteCompanionFiles(ModelCheckpoint source)
     {
         foreach (CompanionFile file in source.CompanionFiles)
-            DurableFile.Write(Path.Combine(Staging, file.Name), file.WriteTo);
+        {
+            string path = Path.Combine(Staging, file.Name);
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            DurableFile.Write(path, file.WriteTo);
+        }
     }
 
     /// <summary>Makes the folder visible under its final name.</summary>

@@ -17,6 +17,8 @@ public sealed class CheckpointFolder : IDisposable
     // Formats that run code when they are loaded, or that other programs must convert first.
     private static readonly string[] PickleExtensions = [".bin", ".pt", ".pth", ".ckpt", ".pkl"];
 
+    private const string FurtherTemplates = "additional_chat_templates";
+
     private readonly JsonDocument _configuration;
 
     private CheckpointFolder(JsonDocument configuration, ITensorSource tensors, IReadOnlyList<string> weightFiles, IReadOnlyList<string> files, IReadOnlyList<string> warnings)
@@ -102,9 +104,14 @@ public sealed class CheckpointFolder : IDisposable
             : new(TensorFormatError.Unsupported, $"{Path.GetFileName(pickle)} is a pickle checkpoint, which runs code when it is read; convert it to safetensors with the program that made it", path);
     }
 
-    private static string[] FindCompanions(string path) =>
-    [
-        .. CompanionNames.Select(name => Path.Combine(path, name)).Where(File.Exists),
-        .. Directory.GetFiles(path, "tok*.bin").Order(StringComparer.Ordinal),
-    ];
+    private static string[] FindCompanions(string path)
+    {
+        string templates = Path.Combine(path, FurtherTemplates);
+        return
+        [
+            .. CompanionNames.Select(name => Path.Combine(path, name)).Where(File.Exists),
+            .. Directory.GetFiles(path, "tok*.bin").Order(StringComparer.Ordinal),
+            .. (Directory.Exists(templates) ? Directory.GetFiles(templates, "*.jinja") : []).Order(StringComparer.Ordinal),
+        ];
+    }
 }

@@ -27,8 +27,16 @@ public sealed unsafe class Matrix<T> : IDisposable
         Rows = rows;
         Columns = columns;
         nuint bytes = checked((nuint)rows * (nuint)columns * (nuint)sizeof(T));
-        _pointer = (T*)NativeMemory.AlignedAlloc(Math.Max(bytes, Alignment), Alignment);
-        if (clears) NativeMemory.Clear(_pointer, bytes);
+        if (NativePages.Serve(bytes))
+        {
+            _pointer = (T*)NativePages.Allocate(bytes);
+        }
+        else
+        {
+            _pointer = (T*)NativeMemory.AlignedAlloc(Math.Max(bytes, Alignment), Alignment);
+            if (clears) NativeMemory.Clear(_pointer, bytes);
+        }
+
         if (bytes > 1 << 16) GC.AddMemoryPressure((long)bytes);
     }
 
@@ -110,7 +118,8 @@ public sealed unsafe class Matrix<T> : IDisposable
     private void Free()
     {
         if (_pointer == null) return;
-        NativeMemory.AlignedFree(_pointer);
+        if (NativePages.Serve((nuint)ByteLength)) NativePages.Free(_pointer, (nuint)ByteLength);
+        else NativeMemory.AlignedFree(_pointer);
         _pointer = null;
         if (ByteLength > 1 << 16) GC.RemoveMemoryPressure(ByteLength);
     }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using TensorCompress.Inference;
 using TensorCompress.Models;
 using TensorCompress.Storage;
@@ -35,14 +36,41 @@ public class GoldenArchitectureTests
     [InlineData("""{"model_type": "llama", "hidden_act": "xielu"}""", "xielu")]
     public void What_is_not_supported_is_refused_by_name(string changes, string word)
     {
-        System.Text.Json.Nodes.JsonObject configuration = System.Text.Json.Nodes.JsonNode.Parse(
-            """{"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 10, "max_position_embeddings": 32}""")!.AsObject();
-        foreach ((string key, System.Text.Json.Nodes.JsonNode? value) in System.Text.Json.Nodes.JsonNode.Parse(changes)!.AsObject()) configuration[key] = value?.DeepClone();
-        using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(configuration.ToJsonString(), new MemoryTensors());
-        TensorFormatException fault = Assert.Throws<TensorFormatException>(() => checkpoint.Definition);
+        TensorFormatException fault = Assert.Throws<TensorFormatException>(() => Define(changes));
         Assert.Equal(TensorFormatError.Unsupported, fault.Kind);
         Assert.Contains(word, fault.Message, StringComparison.Ordinal);
         Assert.Contains("supported: ", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"model_type": "llama", "head_dim": 65536}""")]
+    [InlineData("""{"model_type": "llama", "head_dim": 16384, "num_attention_heads": 2048}""")]
+    [InlineData("""{"model_type": "gpt_neox", "hidden_size": 16777216, "num_attention_heads": 1}""")]
+    public void Heads_that_no_tensor_could_back_are_not_believed(string changes) => Assert.Equal(TensorFormatError.Value, Assert.Throws<TensorFormatException>(() => Define(changes)).Kind);
+
+    [Fact]
+    public void Rare_spellings_mean_what_transformers_takes_them_for()
+    {
+        Assert.All(
+            Define("""{"model_type": "qwen2", "num_hidden_layers": 2, "use_sliding_window": true, "sliding_window": 4, "max_window_layers": 0}""").Blocks,
+            block => Assert.Equal(4, block.Attention.Window));
+        Assert.All(Define("""{"model_type": "qwen2", "use_sliding_window": false, "sliding_window": 4, "max_window_layers": 0}""").Blocks, block => Assert.Null(block.Attention.Window));
+        Assert.Equal(128, Define("""{"model_type": "qwen3"}""").Blocks[0].Attention.HeadDimension);
+        Assert.Equal(8, Define("""{"model_type": "mistral", "head_dim": null, "sliding_window": null}""").Blocks[0].Attention.HeadDimension);
+        RotaryDefinition yarn = Define("""{"model_type": "llama", "rope_parameters": {"rope_type": "yarn", "rope_theta": 500.0, "original_max_position_embeddings": 8}}""").Blocks[0].Attention.Rotary!;
+        Assert.Equal((4.0, 500.0), (yarn.Scaling!.Factor, yarn.Theta));
+        Assert.Null(Define("""{"model_type": "llama", "rope_scaling": null, "rope_parameters": null}""").Blocks[0].Attention.Rotary!.Scaling);
+        Assert.Null(Define("""{"model_type": "gemma2"}""").Head);
+        Assert.NotNull(Define("""{"model_type": "llama"}""").Head);
+    }
+
+    private static ModelDefinition Define(string changes)
+    {
+        JsonObject configuration = JsonNode.Parse(
+            """{"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 10, "max_position_embeddings": 32}""")!.AsObject();
+        foreach ((string key, JsonNode? value) in JsonNode.Parse(changes)!.AsObject()) configuration[key] = value?.DeepClone();
+        using ModelCheckpoint checkpoint = ModelCheckpoint.FromTensors(configuration.ToJsonString(), new MemoryTensors());
+        return checkpoint.Definition;
     }
 
     [Theory]
