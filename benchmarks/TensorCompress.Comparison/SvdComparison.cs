@@ -24,7 +24,7 @@ internal static unsafe class SvdComparison
         }
     }
 
-    /// <summary>Truncated ones of 4096 x 4096 to ranks 128 and 256.</summary>
+    /// <summary>Truncated ones of 4096 x 4096 to ranks 128 and 256, or to those of <c>--sizes</c>.</summary>
     public static void RunTruncated(Options options)
     {
         OpenBlas? peer = RateTable.Introduce(options);
@@ -34,7 +34,7 @@ internal static unsafe class SvdComparison
         {
             using Matrix<float> matrix = Make(spectrum, Side, Side);
             double[] values = Svd.Values(matrix.View);
-            foreach (int rank in new[] { 128, 256 })
+            foreach (int rank in options.Sizes ?? [128, 256])
             {
                 foreach (int threads in options.Threads) Truncated(spectrum, matrix, values, rank, threads, options.Rounds ?? 3, peer);
             }
