@@ -4,6 +4,9 @@ using TensorCompress.Comparison;
 Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
+    ["gemm-skinny"] = ShapeComparison.RunSkinny,
+    ["syrk"] = ShapeComparison.RunSymmetric,
+    ["trsm"] = ShapeComparison.RunTriangular,
     ["mpo"] = MpoComparison.Run,
     ["mpo-cells"] = MpoComparison.RunCells,
     ["mpo-curve"] = MpoComparison.RunCurve,
