@@ -79,12 +79,11 @@ internal static class QualityComparison
         foreach (int percent in options.Sizes ?? [50, 25])
         {
             string share = Text(percent / 100.0);
-            foreach ((string method, string label, string fit, Prefix prefix) in Methods)
+            foreach ((string method, string label, string values, Prefix prefix) in Methods)
             {
                 if (options.Methods is { } chosen && !chosen.Contains(label)) continue;
-                var values = new Dictionary<string, string> { ["share"] = share };
-                if (fit.Length > 0) values.Add("fit", fit);
-                yield return new Candidate(percent, method, label, values, prefix);
+                string text = values.Replace("SHARE", share, StringComparison.Ordinal).Replace("HALF", Text(percent / 200.0), StringComparison.Ordinal);
+                yield return new Candidate(percent, method, label, text.Split(' ').Select(pair => pair.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]), prefix);
             }
         }
 
@@ -92,16 +91,18 @@ internal static class QualityComparison
     }
 
     /// <summary>The methods; the ones that are calibrated see the inputs of the dense model, so that their output errors are of one metric, and the best of them also what compressed layers give.</summary>
-    private static readonly (string Method, string Label, string Fit, Prefix Prefix)[] Methods =
+    private static readonly (string Method, string Label, string Values, Prefix Prefix)[] Methods =
     [
-        ("lowrank", "low rank", "", Prefix.None),
-        ("lowrank", "whitened low rank", "", Prefix.Dense),
-        ("lowrank", "whitened low rank, compressed prefix", "", Prefix.Compressed),
-        ("mpo", "TT-SVD MPO", "weights", Prefix.None),
-        ("mpo", "ALS MPO", "alternating", Prefix.Dense),
-        ("mpo", "ALS MPO, compressed prefix", "alternating", Prefix.Compressed),
-        ("btt", "BTT", "", Prefix.None),
-        ("btt", "whitened BTT", "", Prefix.Dense),
+        ("lowrank", "low rank", "share=SHARE", Prefix.None),
+        ("lowrank", "whitened low rank", "share=SHARE", Prefix.Dense),
+        ("lowrank", "whitened low rank after compressed layers", "share=SHARE", Prefix.Compressed),
+        ("mpo", "TT-SVD MPO", "share=SHARE fit=weights", Prefix.None),
+        ("mpo", "ALS MPO", "share=SHARE fit=alternating", Prefix.Dense),
+        ("mpo", "ALS MPO, splits chosen by output error", "share=SHARE", Prefix.Dense),
+        ("mpo", "ALS MPO, splits chosen, after compressed layers", "share=SHARE", Prefix.Compressed),
+        ("btt", "BTT", "share=SHARE", Prefix.None),
+        ("btt", "whitened BTT", "share=SHARE", Prefix.Dense),
+        ("sum", "MPO + low rank", "terms=mpo:share=HALF+lowrank:share=HALF", Prefix.Dense),
     ];
 
     private static Row Measure(
