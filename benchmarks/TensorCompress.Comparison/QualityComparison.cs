@@ -11,6 +11,7 @@ namespace TensorCompress.Comparison;
 /// <summary>
 /// Every method at equal shares of the parameters of all linear layers of the blocks, beside dense and integers of 8 and 4 bits: stored bytes, output error, perplexity and divergence.
 /// With <c>--evaluation</c> the calibration text and the evaluation text are two files; without, the text is cut in two halves, the first to calibrate on and the second to measure on.
+/// <c>--sizes</c> are shares in thousandths.
 /// </summary>
 internal static class QualityComparison
 {
@@ -76,14 +77,14 @@ internal static class QualityComparison
     {
         foreach (int bits in (int[])[8, 4]) yield return new Candidate(null, "scalar", "round to nearest", new() { ["bits"] = Text(bits), ["group"] = "64" }, Prefix.None);
         yield return new Candidate(null, "scalar", "error feedback", new() { ["bits"] = "4", ["group"] = "64" }, Prefix.Compressed);
-        foreach (int percent in options.Sizes ?? [50, 25])
+        foreach (int thousandths in options.Sizes ?? [500, 250, 125])
         {
-            string share = Text(percent / 100.0);
+            string share = Text(thousandths / 1000.0);
             foreach ((string method, string label, string values, Prefix prefix) in Methods)
             {
                 if (options.Methods is { } chosen && !chosen.Contains(label)) continue;
-                string text = values.Replace("SHARE", share, StringComparison.Ordinal).Replace("HALF", Text(percent / 200.0), StringComparison.Ordinal);
-                yield return new Candidate(percent, method, label, text.Split(' ').Select(pair => pair.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]), prefix);
+                string text = values.Replace("SHARE", share, StringComparison.Ordinal).Replace("HALF", Text(thousandths / 2000.0), StringComparison.Ordinal);
+                yield return new Candidate(thousandths / 10.0, method, label, text.Split(' ').Select(pair => pair.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]), prefix);
             }
         }
 
@@ -98,8 +99,8 @@ internal static class QualityComparison
         ("lowrank", "whitened low rank after compressed layers", "share=SHARE", Prefix.Compressed),
         ("mpo", "TT-SVD MPO", "share=SHARE fit=weights", Prefix.None),
         ("mpo", "ALS MPO", "share=SHARE fit=alternating", Prefix.Dense),
-        ("mpo", "ALS MPO, splits chosen by output error", "share=SHARE", Prefix.Dense),
-        ("mpo", "ALS MPO, splits chosen, after compressed layers", "share=SHARE", Prefix.Compressed),
+        ("mpo", "ALS MPO of chosen splits", "share=SHARE", Prefix.Dense),
+        ("mpo", "ALS MPO of chosen splits after compressed layers", "share=SHARE", Prefix.Compressed),
         ("btt", "BTT", "share=SHARE", Prefix.None),
         ("btt", "whitened BTT", "share=SHARE", Prefix.Dense),
         ("sum", "MPO + low rank", "terms=mpo:share=HALF+lowrank:share=HALF", Prefix.Dense),
@@ -160,7 +161,7 @@ internal static class QualityComparison
         }
     }
 
-    private sealed record Candidate(int? Share, string Method, string Label, Dictionary<string, string> Values, Prefix Prefix);
+    private sealed record Candidate(double? Share, string Method, string Label, Dictionary<string, string> Values, Prefix Prefix);
 
     /// <summary>What a layer is calibrated on.</summary>
     private enum Prefix
