@@ -94,11 +94,11 @@ public sealed class ModelCheckpoint : IDisposable
     {
         ArgumentNullException.ThrowIfNull(tensors);
         JsonDocument document = JsonDocuments.Parse(Encoding.UTF8.GetBytes(configuration), null);
-        return new ModelCheckpoint("", "memory", document.RootElement, document, tensors, [], [], [], chosen => chosen is null ? null : TokenizerLoader.Load(chosen)) { _definition = definition };
+        return new ModelCheckpoint("", "memory", document.RootElement, document, tensors, [], [], [], chosen => chosen is null ? null : LoadChosen(chosen, null)) { _definition = definition };
     }
 
     /// <summary>The tokenizer.</summary>
-    /// <param name="path">A tokenizer file or folder in place of the one that lies with the model; null for that one.</param>
+    /// <param name="path">A tokenizer file or folder, or a GGUF file with a tokenizer, in place of the one that lies with the model; null for that one.</param>
     /// <returns>Null where none lies with the model.</returns>
     /// <exception cref="TensorFormatException">It is damaged or not supported.</exception>
     public Tokenizer? LoadTokenizer(string? path = null) => _loadTokenizer(path);
@@ -188,7 +188,7 @@ public sealed class ModelCheckpoint : IDisposable
             return new ModelCheckpoint(
                 path, "gguf", configuration.RootElement, configuration, tensors, [path],
                 vocabulary is null ? [] : GgufVocabularies.CompanionFiles(vocabulary), tensors.Warnings,
-                chosen => chosen is not null ? TokenizerLoader.Load(chosen, VocabularySize(configuration.RootElement))
+                chosen => chosen is not null ? LoadChosen(chosen, VocabularySize(configuration.RootElement))
                     : vocabulary is null ? null : TokenizerLoader.Fitting(TokenizerFactory.FromGguf(vocabulary, path), VocabularySize(configuration.RootElement), path))
             {
                 TemplateReader = () => GgufChatTemplates.Read(file, vocabulary),
@@ -198,7 +198,15 @@ public sealed class ModelCheckpoint : IDisposable
 
     private static Tokenizer? LoadTokenizer(string? chosen, string folder, JsonElement configuration) => chosen is null
         ? TokenizerLoader.TryLoad(folder, VocabularySize(configuration))
-        : TokenizerLoader.Load(chosen, VocabularySize(configuration));
+        : LoadChosen(chosen, VocabularySize(configuration));
+
+    // Any tokenizer file, or the one in a GGUF file.
+    private static Tokenizer LoadChosen(string path, int? vocabularySize)
+    {
+        if (!System.IO.Path.GetExtension(path).Equals(".gguf", StringComparison.OrdinalIgnoreCase)) return TokenizerLoader.Load(path, vocabularySize);
+        Tokenizer tokenizer = GgufTokenizer.Load(path) ?? throw new TensorFormatException(TensorFormatError.Structure, "the file has no tokenizer", path);
+        return TokenizerLoader.Fitting(tokenizer, vocabularySize, path);
+    }
 
     private static ModelCheckpoint Guarded(ITensorSource source, Func<ModelCheckpoint> create)
     {

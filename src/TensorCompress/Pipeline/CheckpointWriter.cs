@@ -5,9 +5,9 @@ using TensorCompress.Storage;
 
 namespace TensorCompress.Pipeline;
 
-/// <summary>The output folder exists and has content: it is never overwritten.</summary>
+/// <summary>The output exists, as a file or as a folder with content: it is never overwritten.</summary>
 public sealed class OutputExistsException(string path)
-    : IOException($"The output folder {path} exists and is not empty; choose another or remove it.");
+    : IOException($"The output {path} exists; choose another name or remove it.");
 
 /// <summary>
 /// Writes a checkpoint folder: tensors, configuration, and the files that travel with a model. Everything is made in a hidden folder beside the output

@@ -17,11 +17,11 @@ internal static unsafe partial class NativePages
     public static bool Serve(nuint bytes) => bytes >= LeastBytes && OperatingSystem.IsLinux();
 
     /// <summary>Zeroed memory at the beginning of a page.</summary>
-    /// <exception cref="OutOfMemoryException">The system has none.</exception>
+    /// <exception cref="InsufficientMemoryException">The system has none.</exception>
     public static void* Allocate(nuint bytes)
     {
         void* start = MemoryMap(null, bytes, ReadWrite, PrivateAnonymous, -1, 0);
-        if ((nint)start == -1) throw new OutOfMemoryException($"The system has no {bytes} bytes left.");
+        if ((nint)start == -1) throw new InsufficientMemoryException($"The system has no {bytes} bytes left.");
         _ = MemoryAdvise(start, bytes, HugePages); // a wish: where it is not granted, pages are small
         return start;
     }

@@ -4,6 +4,7 @@ using TensorCompress.Models;
 using TensorCompress.Pipeline;
 using TensorCompress.Storage;
 using TensorCompress.Tests.TestKit;
+using TensorCompress.Tokenization;
 
 namespace TensorCompress.Tests.Models;
 
@@ -30,6 +31,18 @@ public sealed class ModelCheckpointTests : IDisposable
         TensorFormatException fault = Assert.Throws<TensorFormatException>(() => ModelCheckpoint.Open(_folder.Combine(name)));
         Assert.Equal(TensorFormatError.Unsupported, fault.Kind);
         Assert.Contains("by its folder", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_tokenizer_of_a_gguf_file_can_be_chosen()
+    {
+        using var other = new TemporaryFolder();
+        string file = new TinyGguf().WriteTo(other);
+        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(_folder.Path);
+        Assert.Null(checkpoint.LoadTokenizer());
+        Assert.Equal([2], checkpoint.LoadTokenizer(file)!.Encode("ab", new EncodeOptions()));
+        string bare = new TinyGguf().With("tokenizer.ggml.tokens").WriteTo(other);
+        Assert.Equal(TensorFormatError.Structure, Assert.Throws<TensorFormatException>(() => checkpoint.LoadTokenizer(bare)).Kind);
     }
 
     [Fact]
