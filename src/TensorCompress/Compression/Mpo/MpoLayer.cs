@@ -112,7 +112,7 @@ public sealed class MpoLayer : LinearLayer
         bool isPacked = _first is not null, padsOutput = shape.Outputs != OutputDimension;
         ContractionPath path = PathFor(input.TokenCount);
         // From the left the kernel reads the input in panels, up to fifteen floats beyond its end.
-        bool copiesInput = shape.Inputs != InputDimension || (path == ContractionPath.FromLeft && shape.Inputs2 % 16 != 0);
+        bool copiesInput = shape.Inputs != InputDimension || (path == ContractionPath.FromLeft && !shape.IsNarrow && shape.Inputs2 % 16 != 0);
         using ScratchLease first = context.Rent(1, isPacked ? 0 : shape.FirstElements), second = context.Rent(1, isPacked ? 0 : shape.PanelFloats);
         using ScratchLease inputs = context.Rent(copiesInput ? input.TokenCount + 1 : 0, nint.Max(shape.Inputs, 16)), outputs = context.Rent(padsOutput ? input.TokenCount : 0, shape.Outputs);
         if (!isPacked) MultiplyOut(first.View, second.View, context);
