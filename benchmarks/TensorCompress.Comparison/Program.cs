@@ -4,11 +4,15 @@ using TensorCompress.Comparison;
 Dictionary<string, Action<Options>> verbs = new()
 {
     ["gemm"] = GemmComparison.Run,
+    ["gemm-skinny"] = ShapeComparison.RunSkinny,
+    ["syrk"] = ShapeComparison.RunSymmetric,
+    ["trsm"] = ShapeComparison.RunTriangular,
     ["mpo"] = MpoComparison.Run,
     ["mpo-cells"] = MpoComparison.RunCells,
     ["mpo-curve"] = MpoComparison.RunCurve,
     ["mpo-als"] = MpoComparison.RunFit,
     ["mpo-fit"] = MpoFitComparison.Run,
+    ["quality"] = QualityComparison.Run,
     ["rivals"] = RivalsComparison.Run,
     ["tokenize"] = TokenizerSpeed.Run,
     ["gguf"] = GgufSpeed.Run,
