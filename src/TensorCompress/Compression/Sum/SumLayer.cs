@@ -22,6 +22,12 @@ public sealed class SumLayer : LinearLayer
     /// <inheritdoc/>
     public override long ResidentBytes => _terms.Sum(term => term.ResidentBytes) + (_columns?.ByteLength ?? 0);
 
+    /// <inheritdoc/>
+    public override long MultiplicationsPerToken => _terms.Sum(term => term.MultiplicationsPerToken) + (long)(_columns?.Indices.Count ?? 0) * OutputDimension;
+
+    /// <inheritdoc/>
+    public override long AdditionsPerToken => _terms.Sum(term => term.AdditionsPerToken) + (long)(_columns?.Indices.Count ?? 0) * OutputDimension;
+
     /// <summary>The terms; they belong to this layer.</summary>
     public IReadOnlyList<LinearLayer> Terms => _terms;
 

@@ -26,6 +26,9 @@ public sealed class TuckerLayer : LinearLayer
     /// <inheritdoc/>
     public override long ResidentBytes => _outer.ByteLength + _inner.ByteLength + _mixer.ByteLength;
 
+    /// <inheritdoc/>
+    public override long MultiplicationsPerToken => (long)_shape.HeadRank * InputDimension + (long)_shape.Rank * (OutputDimension + _shape.MixedColumns);
+
     /// <summary>Factorises a matrix to a layer.</summary>
     /// <param name="weights">W, row-major; read before the call returns.</param>
     /// <param name="rows">Outputs.</param>
