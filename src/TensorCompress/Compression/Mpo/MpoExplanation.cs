@@ -28,6 +28,7 @@ internal static class MpoExplanation
         };
         if (chain.Factors.Sites == 2) facts.Insert(1, new("Kronecker sum", $"{chain.BondDimensions[1]} terms, {facts[0].Value.Replace(", ", " by ", StringComparison.Ordinal)}"));
         if (spectra.Length == 0) facts.RemoveRange(1, 2);
+        if (IsMatrixProduct(chain.Factors)) facts.Insert(1, new("form", $"a product of two matrices of rank {chain.BondDimensions[1]}: this split makes the operator a low-rank factorisation"));
         return new WeightExplanation(facts, [.. spectra.Select((values, bond) => new WeightSpectrum($"singular values of bond {bond + 1}", values))]);
     }
 
@@ -43,6 +44,10 @@ internal static class MpoExplanation
 
         return entropy;
     }
+
+    /// <summary>Whether one site has all rows and the other all columns.</summary>
+    private static bool IsMatrixProduct(SiteFactors factors) =>
+        factors.Sites == 2 && ((factors.Outputs[0] == 1 && factors.Inputs[1] == 1) || (factors.Outputs[1] == 1 && factors.Inputs[0] == 1));
 
     private static string Describe(ContractionPath path) => path switch
     {

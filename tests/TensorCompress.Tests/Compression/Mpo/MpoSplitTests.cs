@@ -178,6 +178,19 @@ public sealed class MpoSplitTests
         Assert.Equal(MpoPlan.Fastest, fastest.Plan);
     }
 
+    [Theory]
+    [InlineData(1, 24, 30, 1, true)]
+    [InlineData(24, 1, 1, 30, true)]
+    [InlineData(2, 12, 15, 2, false)]
+    public void An_operator_that_is_a_product_of_two_matrices_says_so(int output1, int output2, int input1, int input2, bool isProduct)
+    {
+        using Matrix<float> weights = RandomMatrices.Gaussian(24, 30);
+        MpoOptions options = MpoOptions.WithChi(4) with { Factors = new SiteFactors([output1, output2], [input1, input2]) };
+        using CompressedWeight weight = MpoMethod.Instance.Compress(weights.View, options, new CompressionContext());
+        using var layer = (MpoLayer)weight.CreateLayer();
+        Assert.Equal(isProduct, layer.Explain().Facts.Any(fact => fact.Key == "form" && fact.Value.Contains("low-rank", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void Wrong_uses_answer()
     {
