@@ -4,14 +4,16 @@ using TensorCompress.Tensors;
 
 namespace TensorCompress.Benchmarks.Kernels;
 
-/// <summary>One block of 256 positions for the query heads of a group (3, decode) and for a tile of a prompt (30), at the width of the process.</summary>
+/// <summary>One block of 256 positions for the query heads of a group (3, decode) and for a tile of a prompt (30), heads of a small model (8) and usual ones (64), at the width of the process.</summary>
 public class AttentionBlockBenchmarks
 {
-    private const int Dimension = 64;
     private MatrixView<float> _queries, _keys, _values, _scores, _state;
 
     [Params(3, 30)]
     public int Rows { get; set; }
+
+    [Params(8, 64)]
+    public int Dimension { get; set; }
 
     [GlobalSetup]
     public void Setup()

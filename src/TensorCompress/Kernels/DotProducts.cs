@@ -60,7 +60,8 @@ internal static unsafe class DotProducts
         where TSlice : struct, ILaneSlice<TSlice>
         where TElement : unmanaged, IWeightElement<TElement>
     {
-        if (inputs.Rows >= PanelTokens) DotPanels.Multiply<TSimd, TSlice, TElement>(weights, inputs, destination);
+        if (inputs.Rows >= PanelTokens && inputs.Columns <= NarrowDots.Columns) NarrowDots.Multiply<TSimd, TElement>(weights, inputs, destination);
+        else if (inputs.Rows >= PanelTokens) DotPanels.Multiply<TSimd, TSlice, TElement>(weights, inputs, destination);
         else if (inputs.Rows == 1) OneToken<TSimd, TElement>(weights, inputs.Pointer, inputs.Columns, destination.Pointer);
         inputs.KeepAlive();
         destination.KeepAlive();

@@ -41,7 +41,7 @@ internal static class WeightedRowSum
         where TSimd : struct, ISimd<TSimd>
     {
         (int tileTokens, int tileColumns) = typeof(TSimd) == typeof(Simd512) ? (4, 64) : (2, 32);
-        nint token = 0, tiled = rows.Columns / tileColumns * tileColumns;
+        nint token = rows.Columns <= 16 ? NarrowRows<TSimd>(weights, rows, destination) : 0, tiled = rows.Columns / tileColumns * tileColumns;
         for (; token <= weights.Rows - tileTokens; token += tileTokens)
         {
             float* w = weights.Pointer + token * weights.Stride, y = destination.Pointer + token * destination.Stride;
@@ -59,6 +59,34 @@ internal static class WeightedRowSum
         weights.KeepAlive();
         rows.KeepAlive();
         destination.KeepAlive();
+    }
+
+    // Rows that do not fill a step (heads of small models): four tokens share each load. Returns the tokens that are done.
+    private static unsafe nint NarrowRows<TSimd>(MatrixView<float> weights, MatrixView<float> rows, MatrixView<float> destination)
+        where TSimd : struct, ISimd<TSimd>
+    {
+        nint token = 0, columns = rows.Columns;
+        for (; token <= weights.Rows - 4; token += 4)
+        {
+            float* w0 = weights.Pointer + token * weights.Stride, w1 = w0 + weights.Stride, w2 = w1 + weights.Stride, w3 = w2 + weights.Stride, row = rows.Pointer;
+            float* y0 = destination.Pointer + token * destination.Stride, y1 = y0 + destination.Stride, y2 = y1 + destination.Stride, y3 = y2 + destination.Stride;
+            TSimd s0 = Lanes.Load<TSimd>(y0, columns), s1 = Lanes.Load<TSimd>(y1, columns), s2 = Lanes.Load<TSimd>(y2, columns), s3 = Lanes.Load<TSimd>(y3, columns);
+            for (nint j = 0; j < rows.Rows; j++, row += rows.Stride)
+            {
+                TSimd values = Lanes.Load<TSimd>(row, columns);
+                s0 = TSimd.MultiplyAdd(TSimd.Broadcast(w0[j]), values, s0);
+                s1 = TSimd.MultiplyAdd(TSimd.Broadcast(w1[j]), values, s1);
+                s2 = TSimd.MultiplyAdd(TSimd.Broadcast(w2[j]), values, s2);
+                s3 = TSimd.MultiplyAdd(TSimd.Broadcast(w3[j]), values, s3);
+            }
+
+            Lanes.Store(s0, y0, columns);
+            Lanes.Store(s1, y1, columns);
+            Lanes.Store(s2, y2, columns);
+            Lanes.Store(s3, y3, columns);
+        }
+
+        return token;
     }
 
     private static unsafe void FourByFour<TSimd>(float* w0, nint ws, float* row, nint stride, nint count, float* y0, nint ys)

@@ -116,6 +116,9 @@ public class DotProductsTests
     [InlineData(96, 13, 9)]
     [InlineData(100, 13, 9)]
     [InlineData(7, 5, 9)]
+    [InlineData(8, 37, 9)] // heads of small models: rows that fill half a step, or one
+    [InlineData(13, 37, 9)]
+    [InlineData(16, 32, 9)]
     [InlineData(600, 37, 41)] // more rows, tokens and columns than a panel holds
     public void A_result_has_the_same_bits_alone_in_any_batch_and_in_any_tile(int k, int rows, int tokens)
     {
