@@ -10,6 +10,16 @@ public enum ActivationPrecision
     F32,
 }
 
+/// <summary>How layers that can multiply in several ways choose one.</summary>
+public enum RuntimePlan
+{
+    /// <summary>By the shape of the layer alone: a token has the same bits alone and in a batch.</summary>
+    Default,
+
+    /// <summary>By the number of tokens too: faster for some of them, and bits may differ between a token alone and in a batch.</summary>
+    Fastest,
+}
+
 /// <summary>How layers are packed to run. What is measured with some options is what runs with them.</summary>
 public sealed record RuntimeOptions
 {
@@ -21,4 +31,7 @@ public sealed record RuntimeOptions
 
     /// <summary>Precision of activations.</summary>
     public ActivationPrecision Activations { get; init; }
+
+    /// <summary>How layers choose a way to multiply: matrix product operators have several.</summary>
+    public RuntimePlan Plan { get; init; }
 }

@@ -33,6 +33,28 @@ internal static class DoubleVectors
         return sum;
     }
 
+    /// <summary>The inner product of two vectors in single precision.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static double Dot(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(y.Length, x.Length);
+        ref float xs = ref MemoryMarshal.GetReference(x);
+        ref float ys = ref MemoryMarshal.GetReference(y);
+        Vector512<double> even = Vector512<double>.Zero, odd = Vector512<double>.Zero;
+        int i = 0;
+        for (; i <= x.Length - 2 * Lanes; i += 2 * Lanes)
+        {
+            (Vector512<double> xLow, Vector512<double> xHigh) = Vector512.Widen(Vector512.LoadUnsafe(ref xs, (nuint)i));
+            (Vector512<double> yLow, Vector512<double> yHigh) = Vector512.Widen(Vector512.LoadUnsafe(ref ys, (nuint)i));
+            even = Vector512.FusedMultiplyAdd(xLow, yLow, even);
+            odd = Vector512.FusedMultiplyAdd(xHigh, yHigh, odd);
+        }
+
+        double sum = Sum(even + odd);
+        for (; i < x.Length; i++) sum = Math.FusedMultiplyAdd(x[i], y[i], sum);
+        return sum;
+    }
+
     /// <summary>The sum of squares of a vector in single precision.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double SquaredNorm(ReadOnlySpan<float> x)

@@ -11,19 +11,26 @@ internal static class FactorSearch
 {
     private const int MostCandidates = 96;
 
+    /// <summary>The most even splits that a fit of the outputs tries: each takes a fit.</summary>
+    private const int MostEven = 12;
+
     /// <summary>The largest site may have this many times the elements of the smallest.</summary>
     private const double MostUneven = 4;
 
-    /// <summary>Finds the best split.</summary>
+    /// <summary>Splits that are near a product of two matrices have at most so many output digits of the first site times input digits of the second.</summary>
+    private const int MostMixed = 6;
+
+    /// <summary>Splits that need this much more for each unit of bond dimension than the cheapest are left out.</summary>
+    private const double MostCostly = 1.12;
+
+    /// <summary>Finds the best split by the tails of the singular values.</summary>
     /// <param name="problem">W with its default split.</param>
-    /// <param name="options">Truncation, sites, head dimension, ridge.</param>
+    /// <param name="options">Sites, head dimension, ridge.</param>
+    /// <param name="parameters">What each split may have.</param>
     /// <param name="statistics">The inputs' second moment; null for the plain error.</param>
     /// <param name="cancellationToken">Looked at before every candidate.</param>
-    public static SiteFactors Best(FitProblem problem, MpoOptions options, LayerStatistics? statistics, CancellationToken cancellationToken)
+    public static SiteFactors Best(FitProblem problem, MpoOptions options, long parameters, LayerStatistics? statistics, CancellationToken cancellationToken)
     {
-        // Equal parameters: what the default split takes at this truncation.
-        int[] limits = options.Truncation.Limits(problem.Factors, (long)problem.Rows * problem.Columns, options.Cores);
-        long parameters = problem.Factors.ParameterCount(limits);
         SiteFactors best = problem.Factors;
         double bestError = double.PositiveInfinity;
         foreach (SiteFactors candidate in Candidates(problem, options))
@@ -35,6 +42,30 @@ internal static class FactorSearch
         }
 
         return best;
+    }
+
+    /// <summary>
+    /// Splits over two sites for a fit of the outputs: the default one, the product of two matrices (all rows in one site, all columns in the other), and those between that
+    /// move a small factor over and are cheap. With <see cref="MpoOptions.Search"/> also the most even others.
+    /// </summary>
+    public static IReadOnlyList<SiteFactors> Mixed(FitProblem problem, MpoOptions options, long parameters)
+    {
+        int rows = problem.Rows, columns = problem.Columns;
+        var near = new List<(SiteFactors Factors, long Cost)>();
+        for (int mixed = 2; mixed <= MostMixed; mixed++)
+        {
+            (SiteFactors Factors, long Cost)[] level = [.. Enumerable.Range(1, mixed)
+                .Where(first => mixed % first == 0 && rows % first == 0 && columns % (mixed / first) == 0)
+                .Select(first => new SiteFactors([first, rows / first], [columns / (mixed / first), mixed / first]))
+                .Select(factors => (factors, factors.ParameterCount([1, 1, 1])))];
+            if (level.Length > 0) near.Add(level.MinBy(split => split.Cost));
+        }
+
+        double cheapest = near.Select(split => split.Cost).DefaultIfEmpty(0).Min();
+        SiteFactors product = new([1, rows], [columns, 1]);
+        IEnumerable<SiteFactors> even = options.Search ? Candidates(problem, options).Take(MostEven) : [problem.Factors];
+        return [.. new[] { product }.Concat(near.Where(split => split.Cost <= MostCostly * cheapest).Select(split => split.Factors)).Concat(even)
+            .Distinct().Where(factors => factors.ParameterCount(factors.Bonds(1)) <= parameters)];
     }
 
     /// <summary>The default split first, then others, the most even first.</summary>
@@ -70,7 +101,8 @@ internal static class FactorSearch
         else
         {
             using Matrix<double> metric = problem.Metric(statistics, ridge);
-            unfolded = WhitenedStart.Unfold(problem, metric);
+            using var whitening = new Whitening(problem, metric, diagonal: false);
+            unfolded = whitening.Unfold();
         }
 
         using (unfolded)

@@ -187,6 +187,14 @@ public sealed partial class MatrixProductOperator : IDisposable
         RelativeError = square == 0 ? 0 : Math.Sqrt(errors.Sum() / square);
     }
 
+    /// <summary>The same cores once more.</summary>
+    internal MatrixProductOperator Copy() => new(OutputDimension, InputDimension, Factors, [.. _bonds], [.. _cores.Select(CoreViews.Copy)], ScaleExponent)
+    {
+        OrthogonalityCenter = OrthogonalityCenter,
+        RelativeError = RelativeError,
+        DiscardedError = DiscardedError,
+    };
+
     /// <summary>Left bond, output digits, input digits and right bond of a core.</summary>
     internal (int Left, int Outputs, int Inputs, int Right) Shape(int site) => (_bonds[site], Factors.Outputs[site], Factors.Inputs[site], _bonds[site + 1]);
 

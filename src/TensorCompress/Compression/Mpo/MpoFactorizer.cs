@@ -7,6 +7,9 @@ namespace TensorCompress.Compression.Mpo;
 /// <summary>Makes matrix product operators of matrices: the choice of the split, TT-SVD, and with statistics of the inputs the fit of the outputs.</summary>
 public static class MpoFactorizer
 {
+    /// <summary>Larger dimensions have a split chosen only where that is asked for.</summary>
+    private const int LargestChosen = 2048;
+
     /// <summary>Factorises a matrix.</summary>
     /// <param name="weights">W, [output, input], finite; only read.</param>
     /// <param name="options">Truncation, split, fit; the format of the cores counts for a limit in bytes only.</param>
@@ -43,20 +46,43 @@ public static class MpoFactorizer
 
         SiteFactors factors = options.Factors ?? SiteFactors.Balanced(rows, columns, options.Sites);
         factors.ThrowIfUnfit(rows, columns);
-        if (options.Search && options.Factors is null && options.Sites > 1)
-            factors = FactorSearch.Best(new FitProblem(weights, factors, pool), options, fit == MpoFit.Weights ? null : statistics, cancellationToken);
-        int[] limits = options.Truncation.Limits(factors, (long)rows * columns, options.Cores);
-
         var problem = new FitProblem(weights, factors, pool);
-        if (fit == MpoFit.Weights)
-            return TensorTrainSvd.Decompose(rows, columns, factors, problem.Unfold(), options.Truncation, limits, pool, progress, cancellationToken);
-        using Matrix<double> metric = problem.Metric(statistics!, options.Ridge);
-        MatrixProductOperator start = WhitenedStart.Decompose(problem, metric, diagonal: fit == MpoFit.Diagonal, options.Truncation, limits, cancellationToken);
-        if (fit != MpoFit.Alternating || options.Sweeps == 0) return start;
-        using (start)
+        int[] limits = options.Truncation.Limits(factors, (long)rows * columns, options.Cores);
+        MpoTruncation truncation = options.Truncation;
+        if (ChoosesSplit(options, fit, rows, columns))
         {
-            using var alternating = new AlternatingFit(problem, metric, start);
-            return alternating.Run(options.Sweeps, progress, cancellationToken);
+            // Equal parameters: what the default split takes at this truncation.
+            long parameters = truncation.Share is double share ? (long)(share * rows * columns) : factors.ParameterCount(limits);
+            if (fit == MpoFit.Alternating && factors.Sites == 2)
+                return SplitRace.Run(problem, FactorSearch.Mixed(problem, options, parameters), parameters, statistics!, options, progress, cancellationToken);
+            problem = problem.With(FactorSearch.Best(problem, options, parameters, fit == MpoFit.Weights ? null : statistics, cancellationToken));
+            factors = problem.Factors;
+            limits = MpoTruncation.LargestWithin(factors, parameters);
         }
+
+        if (fit == MpoFit.Weights)
+            return TensorTrainSvd.Decompose(rows, columns, factors, problem.Unfold(), truncation, limits, pool, progress, cancellationToken);
+        using Matrix<double> metric = problem.Metric(statistics!, options.Ridge);
+        if (fit != MpoFit.Alternating)
+        {
+            using var whitening = new Whitening(problem, metric, diagonal: fit == MpoFit.Diagonal);
+            using MatrixProductOperator white = whitening.Decompose(truncation, limits, cancellationToken);
+            return whitening.Restore(white);
+        }
+
+        using var outputs = new OutputFit(problem, metric, truncation, limits, cancellationToken);
+        outputs.Run(options.Sweeps, progress, cancellationToken);
+        return outputs.ToOperator();
+    }
+
+    /// <summary>Whether the split is looked for: where that is asked for, and by default in fits of the outputs to a budget, unless the layer is so large that one fit is enough to wait for.</summary>
+    private static bool ChoosesSplit(MpoOptions options, MpoFit fit, int rows, int columns)
+    {
+        if (options.Factors is not null || options.Sites == 1) return false;
+        bool isBudget = options.Truncation.Share is not null || options.Truncation.Bytes is not null;
+        if (!options.Search) return options.Fit == MpoFit.Automatic && fit == MpoFit.Alternating && options.Sites == 2 && isBudget && Math.Max(rows, columns) <= LargestChosen;
+        if (options.Truncation.Tolerance is not null)
+            throw new ArgumentException("A search compares splits of equal parameters: give a bond dimension, a share or bytes, not a tolerance.", nameof(options));
+        return true;
     }
 }

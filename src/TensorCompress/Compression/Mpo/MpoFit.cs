@@ -3,7 +3,10 @@ namespace TensorCompress.Compression.Mpo;
 /// <summary>What cores are fitted to.</summary>
 public enum MpoFit
 {
-    /// <summary><see cref="Alternating"/> where there are statistics of the layer's inputs, <see cref="Weights"/> where there are none.</summary>
+    /// <summary>
+    /// <see cref="Weights"/> where there are no statistics of the layer's inputs. With them <see cref="Alternating"/>; and with two sites and a budget (a share or bytes) of a matrix of at most
+    /// 2048 rows and columns, the split is chosen by the outputs' error too: of the balanced one, the product of two matrices and splits between these the best at equal parameters.
+    /// </summary>
     Automatic,
 
     /// <summary>The weights themselves: TT-SVD.</summary>
@@ -15,6 +18,9 @@ public enum MpoFit
     /// <summary>The weights in the metric of the best Kronecker product for the inputs' second moment.</summary>
     Kronecker,
 
-    /// <summary>The outputs, in the metric of the whole second moment: alternating least squares from the <see cref="Kronecker"/> start.</summary>
+    /// <summary>
+    /// The outputs, in the metric of the whole second moment: least squares from the <see cref="Kronecker"/> start, one core after the other, or both of two cores at once by conjugate gradients
+    /// where that multiplies less (ten steps count as a sweep).
+    /// </summary>
     Alternating,
 }

@@ -53,7 +53,7 @@ public sealed class MpoLayer : LinearLayer
     public MpoPlan Plan { get; }
 
     /// <summary>Multiplications for one token in the way that is taken for one; the dense product has output x input.</summary>
-    public long MultiplicationsPerToken => (long)_groups.Multiplications + _groups.Shape.UsefulMultiplications(PathFor(1));
+    public override long MultiplicationsPerToken => (long)_groups.Multiplications + _groups.Shape.UsefulMultiplications(PathFor(1));
 
     /// <summary>Compresses a matrix to a layer with two cores.</summary>
     /// <param name="weights">W, row-major; read before the call returns.</param>
@@ -112,7 +112,7 @@ public sealed class MpoLayer : LinearLayer
         bool isPacked = _first is not null, padsOutput = shape.Outputs != OutputDimension;
         ContractionPath path = PathFor(input.TokenCount);
         // From the left the kernel reads the input in panels, up to fifteen floats beyond its end.
-        bool copiesInput = shape.Inputs != InputDimension || (path == ContractionPath.FromLeft && shape.Inputs2 % 16 != 0);
+        bool copiesInput = shape.Inputs != InputDimension || (path == ContractionPath.FromLeft && !shape.IsNarrow && shape.Inputs2 % 16 != 0);
         using ScratchLease first = context.Rent(1, isPacked ? 0 : shape.FirstElements), second = context.Rent(1, isPacked ? 0 : shape.PanelFloats);
         using ScratchLease inputs = context.Rent(copiesInput ? input.TokenCount + 1 : 0, nint.Max(shape.Inputs, 16)), outputs = context.Rent(padsOutput ? input.TokenCount : 0, shape.Outputs);
         if (!isPacked) MultiplyOut(first.View, second.View, context);

@@ -58,7 +58,7 @@ public sealed class MpoWeight : CompressedWeight
     }
 
     /// <inheritdoc/>
-    public override LinearLayer CreateLayer(RuntimeOptions options) => CreateLayer(MpoPlan.ByShape);
+    public override LinearLayer CreateLayer(RuntimeOptions options) => CreateLayer(options.Plan == RuntimePlan.Fastest ? MpoPlan.Fastest : MpoPlan.ByShape);
 
     /// <summary>Packs the weight to multiply in a given way.</summary>
     public MpoLayer CreateLayer(MpoPlan plan) => new(OutputDimension, InputDimension, Operator.Factors, Operator.BondDimensions, _cores, Operator.RelativeError, plan);

@@ -22,35 +22,49 @@ internal sealed class SiteUnfolding
     /// <summary>Columns of the unfolding after the first site, which is [o_1 i_1, rest].</summary>
     private nint Rest => (nint)((long)_factors.OutputDimension * _factors.InputDimension / ((long)_factors.Outputs[0] * _factors.Inputs[0]));
 
+    /// <summary>Columns that lie beside each other in both orders: those of the last site.</summary>
+    private int Run => _factors.Inputs[^1];
+
     /// <summary>W as [o_1 i_1, o_2 i_2 ... o_L i_L].</summary>
     /// <param name="weights">At most as large as the factors say; what is missing is zero.</param>
     /// <param name="pool">Threads.</param>
-    public Matrix<double> Unfold(MatrixView<double> weights, ComputePool pool)
+    public Matrix<T> Unfold<T>(MatrixView<T> weights, ComputePool pool)
+        where T : unmanaged
     {
-        var unfolded = new Matrix<double>(_factors.Outputs[0] * (nint)_factors.Inputs[0], Rest);
+        var unfolded = new Matrix<T>(_factors.Outputs[0] * (nint)_factors.Inputs[0], Rest);
         Unfold(weights, unfolded, pool);
         return unfolded;
     }
 
     /// <summary>Writes W into an unfolding whose padding is zero already.</summary>
-    public unsafe void Unfold(MatrixView<double> weights, Matrix<double> unfolded, ComputePool pool) => pool.For(weights.Rows, RowsPerRange, (start, end) =>
+    public unsafe void Unfold<T>(MatrixView<T> weights, Matrix<T> unfolded, ComputePool pool)
+        where T : unmanaged => pool.For(weights.Rows, RowsPerRange, (start, end) =>
     {
         for (nint row = start; row < end; row++)
         {
-            double* destination = unfolded.Pointer + _rowOffsets[row];
-            ReadOnlySpan<double> source = weights.Row(row);
-            for (int column = 0; column < source.Length; column++) destination[_columnOffsets[column]] = source[column];
+            T* destination = unfolded.Pointer + _rowOffsets[row];
+            ReadOnlySpan<T> source = weights.Row(row);
+            for (int column = 0; column < source.Length; column += Run)
+            {
+                int count = Math.Min(Run, source.Length - column);
+                source.Slice(column, count).CopyTo(new Span<T>(destination + _columnOffsets[column], count));
+            }
         }
     });
 
-    /// <summary>The inverse of <see cref="Unfold(MatrixView{double}, Matrix{double}, ComputePool)"/>: W, with its padding if the destination has room for it.</summary>
-    public unsafe void Fold(Matrix<double> unfolded, MatrixView<double> weights, ComputePool pool) => pool.For(weights.Rows, RowsPerRange, (start, end) =>
+    /// <summary>The inverse of <see cref="Unfold{T}(MatrixView{T}, Matrix{T}, ComputePool)"/>: W, with its padding if the destination has room for it.</summary>
+    public unsafe void Fold<T>(Matrix<T> unfolded, MatrixView<T> weights, ComputePool pool)
+        where T : unmanaged => pool.For(weights.Rows, RowsPerRange, (start, end) =>
     {
         for (nint row = start; row < end; row++)
         {
-            double* source = unfolded.Pointer + _rowOffsets[row];
-            Span<double> destination = weights.Row(row);
-            for (int column = 0; column < destination.Length; column++) destination[column] = source[_columnOffsets[column]];
+            T* source = unfolded.Pointer + _rowOffsets[row];
+            Span<T> destination = weights.Row(row);
+            for (int column = 0; column < destination.Length; column += Run)
+            {
+                int count = Math.Min(Run, destination.Length - column);
+                new ReadOnlySpan<T>(source + _columnOffsets[column], count).CopyTo(destination[column..]);
+            }
         }
     });
 

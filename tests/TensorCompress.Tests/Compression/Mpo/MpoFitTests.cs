@@ -23,9 +23,10 @@ public sealed class MpoFitTests
         SiteFactors factors = SiteFactors.Balanced(rows, columns, sites);
         var problem = new FitProblem(weights.View, factors, ComputePool.Shared);
         using Matrix<double> metric = problem.Metric(statistics, 1e-4);
-        using MatrixProductOperator start = WhitenedStart.Decompose(problem, metric, diagonal: false, MpoTruncation.ToChi(chi), factors.Bonds(chi), CancellationToken.None);
+        using MatrixProductOperator start = Start(problem, metric, chi);
         using var fit = new AlternatingFit(problem, metric, start);
-        using MatrixProductOperator result = fit.Run(12, null, CancellationToken.None);
+        fit.Run(12, null, CancellationToken.None);
+        using MatrixProductOperator result = fit.ToOperator();
         for (int sweep = 1; sweep < fit.Losses.Count; sweep++) Assert.True(fit.Losses[sweep] <= fit.Losses[sweep - 1] * (1 + 1e-9) + 1e-14, string.Join(", ", fit.Losses));
         // Padding counts in the fit: it is to be zero, which is cut off without loss.
         bool isPadded = factors.OutputDimension != rows || factors.InputDimension != columns;
@@ -46,12 +47,12 @@ public sealed class MpoFitTests
         using LayerStatistics statistics = Activations(30, 200);
         var problem = new FitProblem(weights.View, SiteFactors.Balanced(40, 30, 2), ComputePool.Shared);
         using Matrix<double> metric = problem.Metric(statistics, 1e-3);
-        using MatrixProductOperator start = WhitenedStart.Decompose(problem, metric, diagonal: false, MpoTruncation.ToChi(5), problem.Factors.Bonds(5), CancellationToken.None);
+        using MatrixProductOperator start = Start(problem, metric, 5);
         double[] losses = new double[2];
         foreach (bool direct in new[] { false, true })
         {
             using var fit = new AlternatingFit(problem, metric, start) { Solver = direct ? CoreSolver.Cholesky : CoreSolver.Gradients };
-            using MatrixProductOperator result = fit.Run(20, null, CancellationToken.None);
+            fit.Run(20, null, CancellationToken.None);
             losses[direct ? 1 : 0] = fit.Losses[^1];
         }
 
@@ -155,6 +156,13 @@ public sealed class MpoFitTests
         using Matrix<float> mix = RandomMatrices.Gaussian(dimension, dimension, 9), noise = RandomMatrices.Gaussian(tokens, dimension, 10);
         using Matrix<float> activations = RandomMatrices.Make(tokens, dimension, (t, j) => Enumerable.Range(0, dimension).Sum(k => noise[t, k] * Math.Pow(k + 1, -0.75) * mix[k, j]));
         return LayerStatistics.FromActivations(activations.View);
+    }
+
+    private static MatrixProductOperator Start(FitProblem problem, Matrix<double> metric, int chi)
+    {
+        using var whitening = new Whitening(problem, metric, diagonal: false);
+        using MatrixProductOperator white = whitening.Decompose(MpoTruncation.ToChi(chi), problem.Factors.Bonds(chi), CancellationToken.None);
+        return whitening.Restore(white);
     }
 
     private static Matrix<double> SecondMoment(int size, ulong seed)

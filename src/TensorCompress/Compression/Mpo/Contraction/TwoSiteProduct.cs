@@ -40,6 +40,12 @@ internal static unsafe class TwoSiteProduct
         ContractionPath path, TwoSiteShape shape, MatrixView<float> first, MatrixView<float> second, MatrixView<float> input, MatrixView<float> result, ComputeContext context)
     {
         ComputePool pool = context.Pool;
+        if (path == ContractionPath.FromLeft && shape.IsNarrow)
+        {
+            NarrowProduct.Multiply(shape, first, second, input, result, context);
+            return;
+        }
+
         using ScratchLease scratch = context.Rent(pool.Threads, UnitFloats(path, shape));
         var operands = new Operands(shape, first, second, input, result, new ScratchSlots(scratch.View));
         switch (path)

@@ -39,6 +39,9 @@ internal readonly record struct TwoSiteShape(int Outputs1, int Outputs2, int Inp
     /// <summary>Floats of B in panels: the kernel reads up to fifteen beyond the last row.</summary>
     public nint PanelFloats => SecondElements + PanelProduct.Width;
 
+    /// <summary>Whether i_2 would leave lanes of a panel without use: then the path from the left is that of <see cref="NarrowProduct"/>.</summary>
+    public bool IsNarrow => Inputs2 < PanelProduct.Width;
+
     /// <summary>Columns of a panel.</summary>
     public int SliceWidth(int slice) => Math.Min(PanelProduct.Width, Outputs2 - slice * PanelProduct.Width);
 
@@ -51,7 +54,7 @@ internal readonly record struct TwoSiteShape(int Outputs1, int Outputs2, int Inp
     /// </remarks>
     public double Multiplications(ContractionPath path, double tokens)
     {
-        double lanes = (double)Slices * PanelProduct.Width, inputLanes = (Inputs2 + PanelProduct.Width - 1) / PanelProduct.Width * PanelProduct.Width;
+        double lanes = (double)Slices * PanelProduct.Width, inputLanes = IsNarrow ? Inputs2 : (Inputs2 + PanelProduct.Width - 1) / PanelProduct.Width * PanelProduct.Width;
         return path switch
         {
             ContractionPath.FromRight => tokens * Bond * (Inputs * lanes + (double)Inputs1 * Outputs1 * lanes),

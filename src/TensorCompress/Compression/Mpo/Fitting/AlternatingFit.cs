@@ -31,13 +31,14 @@ internal sealed class AlternatingFit : IDisposable
     private const int GradientSteps = 12;
 
     /// <summary>Sweeps end where the loss falls by less than this share.</summary>
-    private const double StandsStill = 1e-4;
+    public const double StandsStill = 5e-4;
 
     private readonly FitProblem _problem;
     private readonly Matrix<double> _metric;
     private readonly Matrix<double> _target;
     private readonly ChainSweep _chain;
     private readonly double _norm;
+    private readonly EndNormalMatrix?[] _ends = new EndNormalMatrix?[2];
     private Matrix<double>[]? _kronecker;
 
     /// <summary>Prepares a fit.</summary>
@@ -68,7 +69,7 @@ internal sealed class AlternatingFit : IDisposable
     /// <param name="sweeps">At most so many.</param>
     /// <param name="progress">Told the share done; may be null.</param>
     /// <param name="cancellationToken">Looked at before every core.</param>
-    public MatrixProductOperator Run(int sweeps, IProgress<double>? progress, CancellationToken cancellationToken)
+    public void Run(int sweeps, IProgress<double>? progress, CancellationToken cancellationToken)
     {
         int sites = _problem.Factors.Sites;
         _chain.ToLeftEnd();
@@ -93,14 +94,16 @@ internal sealed class AlternatingFit : IDisposable
             progress?.Report((sweep + 1.0) / sweeps);
             if (sweep > 0 && before - loss <= StandsStill * before) break;
         }
-
-        return _chain.ToOperator(0);
     }
+
+    /// <summary>The operator as it is.</summary>
+    public MatrixProductOperator ToOperator() => _chain.ToOperator(0);
 
     public void Dispose()
     {
         _target.Dispose();
         foreach (Matrix<double> factor in _kronecker ?? []) factor.Dispose();
+        foreach (EndNormalMatrix? end in _ends) end?.Dispose();
     }
 
     /// <summary>Replaces a core by the best one.</summary>
@@ -116,6 +119,20 @@ internal sealed class AlternatingFit : IDisposable
             : SolveByGradients(environment, current, rightSides);
         using (solution) _chain.SetCore(site, environment.ToCore(solution.View));
         return loss;
+    }
+
+    /// <summary>Multiply-adds of a sweep over two sites whose cores are solved directly; infinite where they have too many unknowns for that.</summary>
+    public static double DirectCost(SiteFactors factors, int bond)
+    {
+        double cost = 0, inputs = factors.InputDimension;
+        foreach (int digits in factors.Inputs)
+        {
+            double unknowns = (double)digits * bond;
+            if (unknowns > MostDirectUnknowns) return double.PositiveInfinity;
+            cost += EndNormalMatrix.Cost(digits, inputs / digits, bond) + Math.Pow(unknowns, 3) / 3;
+        }
+
+        return cost;
     }
 
     private bool IsDirect(SiteEnvironment environment)
@@ -137,12 +154,22 @@ internal sealed class AlternatingFit : IDisposable
 
     private (Matrix<double> Solution, double Loss) SolveDirectly(SiteEnvironment environment, Matrix<double> rightSides)
     {
-        using Matrix<double> normal = NormalMatrix.Build(environment, _problem.Factors, _metric, Pool);
+        using Matrix<double> normal = Normal(environment);
         using Cholesky cholesky = Cholesky.FactorizeWithRidge(normal.View, pool: Pool);
         Matrix<double> solution = rightSides.Copy();
         cholesky.Solve(solution.View);
         // (N + ridge) X = B, so <X, N X> = <X, B> - ridge |X|^2.
         return (solution, _norm - Inner(rightSides, solution) - cholesky.Ridge * solution.SquaredNorm());
+    }
+
+    private Matrix<double> Normal(SiteEnvironment environment)
+    {
+        SiteFactors factors = _problem.Factors;
+        if (!NormalMatrix.IsEnd(environment.Site, factors)) return NormalMatrix.Build(environment, factors, _metric, Pool);
+        bool isFirst = environment.Site == 0;
+        EndNormalMatrix end = _ends[isFirst ? 0 : 1] ??= new EndNormalMatrix(_metric, factors, isFirst, Pool);
+        using Matrix<double> rows = NormalMatrix.EndRows(environment, factors);
+        return end.Build(rows);
     }
 
     /// <summary>Conjugate gradients, each output digit with its own step lengths, from the core as it is: every step lowers the loss.</summary>

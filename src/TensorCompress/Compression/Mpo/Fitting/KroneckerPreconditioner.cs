@@ -54,7 +54,7 @@ internal sealed class KroneckerPreconditioner : IDisposable
         var transfer = new Matrix<double>(1, 1, [1.0]);
         for (int site = first; site < end; site++)
         {
-            using Matrix<double> before = transfer, weighted = WhitenedStart.MultiplyInputs(chain.Cores[site], factors.Inputs[site], metrics[site]);
+            using Matrix<double> before = transfer, weighted = Whitening.MultiplyInputs(chain.Cores[site], factors.Inputs[site], metrics[site]);
             nint left = chain.Bonds[site], right = chain.Bonds[site + 1], digits = (nint)factors.Outputs[site] * factors.Inputs[site];
             using var half = new Matrix<double>(left, digits * right);
             MatrixProduct.Multiply(before, weighted.As(left, digits * right), half.View);
@@ -70,7 +70,7 @@ internal sealed class KroneckerPreconditioner : IDisposable
         var transfer = new Matrix<double>(1, 1, [1.0]);
         for (int site = factors.Sites - 1; site >= first; site--)
         {
-            using Matrix<double> after = transfer, weighted = WhitenedStart.MultiplyInputs(chain.Cores[site], factors.Inputs[site], metrics[site]);
+            using Matrix<double> after = transfer, weighted = Whitening.MultiplyInputs(chain.Cores[site], factors.Inputs[site], metrics[site]);
             nint left = chain.Bonds[site], right = chain.Bonds[site + 1], digits = (nint)factors.Outputs[site] * factors.Inputs[site];
             using var half = new Matrix<double>(left * digits, right);
             MatrixProduct.Multiply(weighted.As(left * digits, right), after, half.View);

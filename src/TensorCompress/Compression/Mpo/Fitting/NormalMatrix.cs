@@ -10,15 +10,21 @@ namespace TensorCompress.Compression.Mpo.Fitting;
 /// </summary>
 internal static class NormalMatrix
 {
-    /// <summary>Multiply-adds of <see cref="Build"/> and of a Cholesky factorisation of the result.</summary>
+    /// <summary>Multiply-adds of building it and of a Cholesky factorisation of the result.</summary>
     public static double Cost(SiteEnvironment environment, SiteFactors factors)
     {
         (double before, double after) = Sizes(factors, environment.Site);
+        double solving = Math.Pow(environment.Unknowns, 3) / 3;
+        if (IsEnd(environment.Site, factors)) return EndNormalMatrix.Cost(environment.Inputs, before * after, environment.LeftBond * environment.RightBond) + solving;
         double pairs = environment.Inputs * (environment.Inputs + 1.0) / 2, left = Square(environment.LeftBond), right = Square(environment.RightBond);
-        double cost = environment.Site == 0 ? 0 : left * Square(before) * pairs * Square(after);
-        if (environment.Site < factors.Sites - 1) cost += left * pairs * Square(after) * right;
-        return cost + Math.Pow(environment.Unknowns, 3) / 3;
+        return left * pairs * Square(after) * (Square(before) + right) + solving;
     }
+
+    /// <summary>Whether <see cref="EndNormalMatrix"/> builds it: the first and the last of several cores.</summary>
+    public static bool IsEnd(int site, SiteFactors factors) => factors.Sites > 1 && (site == 0 || site == factors.Sites - 1);
+
+    /// <summary>The other cores of an end as <see cref="EndNormalMatrix.Build"/> takes them.</summary>
+    public static Matrix<double> EndRows(SiteEnvironment environment, SiteFactors factors) => environment.Site == 0 ? RightRows(environment, factors) : LeftRows(environment, factors);
 
     /// <summary>Elements of the largest intermediate result.</summary>
     public static double Elements(SiteEnvironment environment, SiteFactors factors)
@@ -28,7 +34,7 @@ internal static class NormalMatrix
         return Math.Max(Math.Max(Square(environment.LeftBond), Square(before)) * pairs * Square(after), Square(environment.Unknowns));
     }
 
-    /// <summary>Builds the lower triangle; what stands above the diagonal blocks of i is zero.</summary>
+    /// <summary>Builds the lower triangle for a core between others, or the only one; what stands above the diagonal blocks of i is zero.</summary>
     /// <param name="environment">The other cores.</param>
     /// <param name="factors">The split.</param>
     /// <param name="metric">H, [n, n].</param>
@@ -87,21 +93,48 @@ internal static class NormalMatrix
         return split;
     }
 
-    /// <summary>[(l l'), (i_&lt; i_&lt;')].</summary>
-    private static Matrix<double> LeftGram(SiteEnvironment environment, SiteFactors factors, ComputePool pool)
+    /// <summary>What lies to the left, [(i_&lt; l), o_&lt;].</summary>
+    private static Matrix<double> LeftRows(SiteEnvironment environment, SiteFactors factors)
     {
         long[] outputs = SiteUnfolding.Offsets(factors, 0, environment.Site, output: true), inputs = SiteUnfolding.Offsets(factors, 0, environment.Site, output: false);
-        int bond = environment.LeftBond, count = inputs.Length;
-        using var rows = new Matrix<double>((nint)bond * count, outputs.Length); // [(l i), o]
-        for (int i = 0; i < count; i++)
+        int bond = environment.LeftBond;
+        var rows = new Matrix<double>((nint)inputs.Length * bond, outputs.Length);
+        for (int i = 0; i < inputs.Length; i++)
         {
             for (int o = 0; o < outputs.Length; o++)
             {
                 ReadOnlySpan<double> source = environment.Left.Row((nint)(outputs[o] + inputs[i]));
-                for (int l = 0; l < bond; l++) rows[(nint)l * count + i, o] = source[l];
+                for (int l = 0; l < bond; l++) rows[(nint)i * bond + l, o] = source[l];
             }
         }
 
+        return rows;
+    }
+
+    /// <summary>What lies to the right, [(i_&gt; r), o_&gt;].</summary>
+    private static Matrix<double> RightRows(SiteEnvironment environment, SiteFactors factors)
+    {
+        int sites = factors.Sites, bond = environment.RightBond;
+        long[] outputs = SiteUnfolding.Offsets(factors, environment.Site + 1, sites, output: true), inputs = SiteUnfolding.Offsets(factors, environment.Site + 1, sites, output: false);
+        var rows = new Matrix<double>((nint)inputs.Length * bond, outputs.Length);
+        for (int r = 0; r < bond; r++)
+        {
+            ReadOnlySpan<double> source = environment.Right.Row(r);
+            for (int i = 0; i < inputs.Length; i++)
+            {
+                Span<double> row = rows.Row((nint)i * bond + r);
+                for (int o = 0; o < outputs.Length; o++) row[o] = source[(int)(outputs[o] + inputs[i])];
+            }
+        }
+
+        return rows;
+    }
+
+    /// <summary>[(l l'), (i_&lt; i_&lt;')].</summary>
+    private static Matrix<double> LeftGram(SiteEnvironment environment, SiteFactors factors, ComputePool pool)
+    {
+        using Matrix<double> rows = LeftRows(environment, factors);
+        int bond = environment.LeftBond, count = (int)(rows.Rows / bond);
         using var gram = new Matrix<double>(rows.Rows, rows.Rows);
         MatrixProduct.SymmetricRankK(rows, gram.View, pool: pool);
         var arranged = new Matrix<double>((nint)bond * bond, (nint)count * count);
@@ -111,8 +144,11 @@ internal static class NormalMatrix
             {
                 for (int i = 0; i < count; i++)
                 {
-                    ReadOnlySpan<double> row = gram.Row(l * count + i);
-                    for (int other = 0; other < bond; other++) row.Slice(other * count, count).CopyTo(arranged.Row(l * bond + other).Slice(i * count, count));
+                    ReadOnlySpan<double> row = gram.Row((nint)i * bond + l);
+                    for (int j = 0; j < count; j++)
+                    {
+                        for (int other = 0; other < bond; other++) arranged[l * bond + other, (nint)i * count + j] = row[j * bond + other];
+                    }
                 }
             }
         });
@@ -122,20 +158,8 @@ internal static class NormalMatrix
     /// <summary>[(i_&gt; i_&gt;'), (r r')].</summary>
     private static Matrix<double> RightGram(SiteEnvironment environment, SiteFactors factors, ComputePool pool)
     {
-        int sites = factors.Sites;
-        long[] outputs = SiteUnfolding.Offsets(factors, environment.Site + 1, sites, output: true), inputs = SiteUnfolding.Offsets(factors, environment.Site + 1, sites, output: false);
-        int bond = environment.RightBond, count = inputs.Length;
-        using var rows = new Matrix<double>((nint)count * bond, outputs.Length); // [(i r), o]
-        for (int r = 0; r < bond; r++)
-        {
-            ReadOnlySpan<double> source = environment.Right.Row(r);
-            for (int i = 0; i < count; i++)
-            {
-                Span<double> row = rows.Row((nint)i * bond + r);
-                for (int o = 0; o < outputs.Length; o++) row[o] = source[(int)(outputs[o] + inputs[i])];
-            }
-        }
-
+        using Matrix<double> rows = RightRows(environment, factors);
+        int bond = environment.RightBond, count = (int)(rows.Rows / bond);
         using var gram = new Matrix<double>(rows.Rows, rows.Rows);
         MatrixProduct.SymmetricRankK(rows, gram.View, pool: pool);
         var arranged = new Matrix<double>((nint)count * count, (nint)bond * bond);

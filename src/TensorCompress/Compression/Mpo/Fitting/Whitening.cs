@@ -1,0 +1,166 @@
+using TensorCompress.Numerics;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Compression.Mpo.Fitting;
+
+/// <summary>
+/// Inputs in coordinates in which they are nearly white: <c>S = S_1 (x) ... (x) S_L</c>, S_k the square root of a factor of the Kronecker fit of H. W becomes W S, H becomes S^-1 H S^-1, and
+/// S_k^-1 goes into core k on the way back, so that bonds stay as they are.
+/// </summary>
+internal sealed class Whitening : IDisposable
+{
+    /// <summary>Eigenvalues below this share of the largest are raised to it.</summary>
+    private const double Floor = 1e-12;
+
+    private readonly FitProblem _problem;
+    private readonly (Matrix<double> Root, Matrix<double> Inverse)[] _roots;
+
+    /// <summary>Fits S.</summary>
+    /// <param name="problem">W and its split.</param>
+    /// <param name="metric">H with its ridge, padded.</param>
+    /// <param name="diagonal">Whether S is diagonal.</param>
+    public Whitening(FitProblem problem, Matrix<double> metric, bool diagonal)
+    {
+        _problem = problem;
+        Matrix<double>[] kronecker = KroneckerMetric.Fit(metric, problem.Factors.Inputs, diagonal);
+        _roots = [.. kronecker.Select(factor => SquareRoot(factor, problem))];
+        foreach (Matrix<double> factor in kronecker) factor.Dispose();
+        IsExact = !diagonal && problem.Factors.Inputs.Count(size => size > 1) < 2;
+    }
+
+    /// <summary>Whether S S = H: one site has all inputs.</summary>
+    public bool IsExact { get; }
+
+    /// <summary>W S.</summary>
+    public Matrix<double> Weights()
+    {
+        Matrix<double> weights = _problem.PaddedWeights();
+        for (int site = 0; site < _roots.Length; site++)
+        {
+            using Matrix<double> before = weights;
+            weights = MultiplyDigit(before, site, _roots[site].Root);
+        }
+
+        return weights;
+    }
+
+    /// <summary>S^-1 H S^-1.</summary>
+    public Matrix<double> Metric(Matrix<double> metric)
+    {
+        Matrix<double> result = metric.Copy();
+        for (int side = 0; side < 2; side++)
+        {
+            for (int site = 0; site < _roots.Length; site++)
+            {
+                using Matrix<double> before = result;
+                result = MultiplyDigit(before, site, _roots[site].Inverse);
+            }
+
+            // (H S^-1)^T = S^-1 H: its columns are multiplied in the second round.
+            using Matrix<double> half = result;
+            result = MatrixCopy.Transpose(half.View);
+        }
+
+        return result;
+    }
+
+    /// <summary>W S as [o_1 i_1, o_2 i_2 ... o_L i_L].</summary>
+    public Matrix<double> Unfold()
+    {
+        using Matrix<double> weights = Weights();
+        return _problem.Unfolding.Unfold(weights.View, _problem.Pool);
+    }
+
+    /// <summary>TT-SVD of W S: the best start there is without the rest of H, exact for two sites where H is such a product.</summary>
+    public MatrixProductOperator Decompose(MpoTruncation truncation, int[] limits, CancellationToken cancellationToken) => TensorTrainSvd.Decompose(
+        _problem.Rows, _problem.Columns, _problem.Factors, Unfold(), truncation, limits, _problem.Pool, progress: null, cancellationToken);
+
+    /// <summary>An operator for W from one for W S.</summary>
+    public MatrixProductOperator Restore(MatrixProductOperator whitened)
+    {
+        Matrix<double>[] cores = [.. whitened.Cores.Select((core, site) => MultiplyInputs(core, _problem.Factors.Inputs[site], _roots[site].Inverse))];
+        return new MatrixProductOperator(_problem.Rows, _problem.Columns, _problem.Factors, [.. whitened.BondDimensions], cores, whitened.ScaleExponent);
+    }
+
+    public void Dispose()
+    {
+        foreach ((Matrix<double> root, Matrix<double> inverse) in _roots)
+        {
+            root.Dispose();
+            inverse.Dispose();
+        }
+    }
+
+    /// <summary>A core [(l, o), (i, r)] with its input digit multiplied by a symmetric matrix.</summary>
+    public static Matrix<double> MultiplyInputs(Matrix<double> core, int inputs, Matrix<double> matrix)
+    {
+        int right = (int)core.Columns / inputs;
+        var result = new Matrix<double>(core.Rows, core.Columns);
+        for (nint row = 0; row < core.Rows; row++)
+        {
+            ReadOnlySpan<double> source = core.Row(row);
+            for (int i = 0; i < inputs; i++)
+            {
+                Span<double> sum = result.Row(row).Slice(i * right, right);
+                for (int j = 0; j < inputs; j++) DoubleVectors.AddScaled(matrix[i, j], source.Slice(j * right, right), sum);
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>S and S^-1 with S S = H_k, symmetric.</summary>
+    private static (Matrix<double> Root, Matrix<double> Inverse) SquareRoot(Matrix<double> factor, FitProblem problem)
+    {
+        using SymmetricEigendecomposition eigen = SymmetricEigen.Decompose(factor.View, problem.Pool);
+        double floor = Math.Max(eigen.Values[0] * Floor, double.Epsilon);
+        double[] roots = [.. eigen.Values.ToArray().Select(value => Math.Sqrt(Math.Max(value, floor)))];
+        return (Combine(eigen, value => roots[value], problem), Combine(eigen, value => 1 / roots[value], problem));
+    }
+
+    /// <summary>sum of f_k v_k v_k^T.</summary>
+    private static Matrix<double> Combine(SymmetricEigendecomposition eigen, Func<int, double> factor, FitProblem problem)
+    {
+        using Matrix<double> scaled = eigen.VectorsTransposed.Copy();
+        for (int k = 0; k < scaled.Rows; k++) DoubleVectors.Scale(factor(k), scaled.Row(k));
+        var sum = new Matrix<double>(scaled.Columns, scaled.Columns);
+        MatrixProduct.Multiply(scaled.Transposed, eigen.VectorsTransposed, sum.View, pool: problem.Pool);
+        return sum;
+    }
+
+    /// <summary>A matrix with digit k of its columns multiplied by a symmetric matrix.</summary>
+    private Matrix<double> MultiplyDigit(Matrix<double> matrix, int site, Matrix<double> factor)
+    {
+        IReadOnlyList<int> inputs = _problem.Factors.Inputs;
+        nint size = inputs[site], after = 1;
+        for (int k = site + 1; k < inputs.Count; k++) after *= inputs[k];
+        if (size == 1)
+        {
+            Matrix<double> scaled = matrix.Copy();
+            for (nint row = 0; row < scaled.Rows; row++) DoubleVectors.Scale(factor[0, 0], scaled.Row(row));
+            return scaled;
+        }
+
+        var result = new Matrix<double>(matrix.Rows, matrix.Columns);
+        nint blocks = matrix.Rows * matrix.Columns / (size * after);
+        if (after == 1)
+        {
+            MatrixProduct.Multiply(matrix.As(blocks, size), factor, result.As(blocks, size), pool: _problem.Pool);
+            return result;
+        }
+
+        _problem.Pool.For(blocks, 16, (start, end) =>
+        {
+            for (nint block = start; block < end; block++)
+            {
+                for (nint i = 0; i < size; i++)
+                {
+                    Span<double> sum = result.As(blocks * size, after).Row(block * size + i);
+                    ReadOnlySpan<double> factors = factor.Row(i);
+                    for (nint j = 0; j < size; j++) DoubleVectors.AddScaled(factors[(int)j], matrix.As(blocks * size, after).Row(block * size + j), sum);
+                }
+            }
+        });
+        return result;
+    }
+}
