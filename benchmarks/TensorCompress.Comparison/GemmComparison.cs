@@ -1,5 +1,3 @@
-using System.Globalization;
-using TensorCompress.Kernels.Simd;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
@@ -11,13 +9,7 @@ internal static unsafe class GemmComparison
 {
     public static void Run(Options options)
     {
-        OpenBlas? peer = OpenBlas.TryLoad(options.OpenBlas);
-        CpuDescription cpu = CpuDescription.Current();
-        Console.WriteLine($"{cpu.Name}, {cpu.LogicalCores} logical cores, {SimdLevel.Active}; .NET {Environment.Version}");
-        if (peer is not null) Console.WriteLine($"{peer.Configuration}; kernels: {peer.Core}");
-        Console.WriteLine();
-        Console.WriteLine("| product | threads | GFLOP/s, median (best) | OpenBLAS, median (best) | ratio of medians | of bests |");
-        Console.WriteLine("|---|---|---|---|---|---|");
+        OpenBlas? peer = RateTable.Begin(options, "product");
         foreach (int n in options.Sizes ?? [512, 1024, 2048, 4096]) Single(n, options, peer);
         foreach (int n in options.Sizes ?? [1024, 2048]) Double(n, options, peer);
     }
@@ -34,7 +26,7 @@ internal static unsafe class GemmComparison
             foreach (int threads in options.Threads)
             {
                 using var pool = new ComputePool(threads);
-                Report("sgemm", n, threads, options, peer, () => MatrixProduct.Multiply(a, b, c.View, pool: pool), () => peer!.Multiply(n, left, right, result));
+                RateTable.Report($"sgemm {n}", threads, Work(n), options, peer, () => MatrixProduct.Multiply(a, b, c.View, pool: pool), () => peer!.Multiply(n, left, right, result));
                 if (peer is not null) CheckNear(n, row => c.Row(row)[0], row => theirs.Row(row)[0], 1e-6 * n);
             }
         }
@@ -52,24 +44,13 @@ internal static unsafe class GemmComparison
             foreach (int threads in options.Threads)
             {
                 using var pool = new ComputePool(threads);
-                Report("dgemm", n, threads, options, peer, () => MatrixProduct.Multiply(a, b, c.View, pool: pool), () => peer!.Multiply(n, left, right, result));
+                RateTable.Report($"dgemm {n}", threads, Work(n), options, peer, () => MatrixProduct.Multiply(a, b, c.View, pool: pool), () => peer!.Multiply(n, left, right, result));
                 if (peer is not null) CheckNear(n, row => c.Row(row)[0], row => theirs.Row(row)[0], 1e-15 * n);
             }
         }
     }
 
-    private static void Report(string name, int n, int threads, Options options, OpenBlas? peer, Action ours, Action theirs)
-    {
-        peer?.SetThreads(threads);
-        double work = 2.0 * n * n * n / 1e9;
-        int rounds = options.Rounds ?? Math.Clamp((int)(200 / work), 3, 11);
-        IReadOnlyList<(double Median, double Best)> times = peer is null ? Interleaved.Measure(rounds, ours) : Interleaved.Measure(rounds, ours, theirs);
-        string line = string.Create(CultureInfo.InvariantCulture, $"| {name} {n} | {threads} | {work / times[0].Median:F1} ({work / times[0].Best:F1}) ");
-        line += peer is null
-            ? "| - | - | - |"
-            : string.Create(CultureInfo.InvariantCulture, $"| {work / times[1].Median:F1} ({work / times[1].Best:F1}) | {times[1].Median / times[0].Median:P1} | {times[1].Best / times[0].Best:P1} |");
-        Console.WriteLine(line);
-    }
+    private static double Work(int n) => 2.0 * n * n * n / 1e9;
 
     private static void CheckNear(int n, Func<int, double> ours, Func<int, double> theirs, double tolerance)
     {

@@ -10,7 +10,12 @@ internal static class Interleaved
 
     /// <summary>Runs each body once to warm up, then all in turn.</summary>
     /// <returns>Per body, median and best seconds.</returns>
-    public static IReadOnlyList<(double Median, double Best)> Measure(int rounds, params ReadOnlySpan<Action> bodies)
+    public static IReadOnlyList<(double Median, double Best)> Measure(int rounds, params ReadOnlySpan<Action> bodies) => Measure(rounds, PauseMilliseconds, bodies);
+
+    /// <summary><see cref="Measure(int, ReadOnlySpan{Action})"/> where OpenBLAS is not among the bodies: they follow each other as the operations of a model do.</summary>
+    public static IReadOnlyList<(double Median, double Best)> MeasureWithoutPause(int rounds, params ReadOnlySpan<Action> bodies) => Measure(rounds, 0, bodies);
+
+    private static IReadOnlyList<(double Median, double Best)> Measure(int rounds, int pause, ReadOnlySpan<Action> bodies)
     {
         var seconds = new double[bodies.Length][];
         for (int i = 0; i < bodies.Length; i++)
@@ -23,7 +28,7 @@ internal static class Interleaved
         {
             for (int i = 0; i < bodies.Length; i++)
             {
-                Thread.Sleep(PauseMilliseconds);
+                if (pause > 0) Thread.Sleep(pause);
                 long start = Stopwatch.GetTimestamp();
                 bodies[i]();
                 seconds[i][round] = Stopwatch.GetElapsedTime(start).TotalSeconds;

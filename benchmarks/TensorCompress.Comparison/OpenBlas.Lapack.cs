@@ -5,7 +5,7 @@ namespace TensorCompress.Comparison;
 /// <summary>What the factorisations are compared with. LAPACK stores by columns: a row-major [k, m] matrix of vectors is its m x k matrix.</summary>
 internal sealed unsafe partial class OpenBlas
 {
-    private const int Transpose = 112, Upper = 121;
+    private const int Transpose = 112, Upper = 121, Lower = 122;
 
     /// <summary>C = alpha op(A) op(B) + beta C, row-major, contiguous.</summary>
     public void Multiply(int m, int n, int k, float* a, bool transposeA, float* b, bool transposeB, float* c, float alpha = 1, float beta = 0) =>

@@ -11,13 +11,18 @@ namespace TensorCompress.Comparison;
 /// <param name="Texts">Folder of texts.</param>
 /// <param name="Model">Checkpoint folder or GGUF file.</param>
 /// <param name="Text">Calibration text.</param>
-/// <param name="Methods">Compression methods with their options.</param>
+/// <param name="Evaluation">Text to measure on.</param>
+/// <param name="Tokens">Tokens to calibrate on.</param>
+/// <param name="EvaluationTokens">Tokens to measure on.</param>
+/// <param name="Methods">What to compare instead of all: names of a table's rows, or compression methods with their options.</param>
 /// <param name="Layers">What the names of layers hold that count; null for all.</param>
+/// <param name="Formats">Weight formats to measure, by how their names begin; null for all.</param>
 internal sealed record Options(
     string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null,
-    IReadOnlyList<string>? Methods = null, string? Layers = null)
+    string? Evaluation = null, int? Tokens = null, int? EvaluationTokens = null, IReadOnlyList<string>? Methods = null, string? Layers = null, IReadOnlyList<string>? Formats = null)
 {
-    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE] [--methods METHOD:OPTION=VALUE,...] [--layers NAME]";
+    public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE]"
+        + " [--evaluation FILE] [--tokens N] [--evaluation-tokens N] [--methods ROW,... or METHOD:OPTION=VALUE,...] [--layers NAME] [--formats f32,int4]";
 
     public static Options Parse(ReadOnlySpan<string> args)
     {
@@ -35,8 +40,12 @@ internal sealed record Options(
                 "--methods" => options with { Methods = value.Split(',') },
                 "--layers" => options with { Layers = value },
                 "--text" => options with { Text = value },
+                "--evaluation" => options with { Evaluation = value },
+                "--tokens" => options with { Tokens = Numbers(value)[0] },
+                "--evaluation-tokens" => options with { EvaluationTokens = Numbers(value)[0] },
                 "--tokenizer" => options with { Tokenizer = value },
                 "--texts" => options with { Texts = value },
+                "--formats" => options with { Formats = value.Split(',') },
                 _ => throw new ArgumentException($"{args[i]} is not known. {Usage}"),
             };
         }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Numerics.Tensors;
-using TensorCompress.Kernels.Simd;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
@@ -16,7 +15,7 @@ internal static unsafe class SvdComparison
     /// <summary>Full ones, with vectors.</summary>
     public static void RunFull(Options options)
     {
-        OpenBlas? peer = Introduce(options);
+        OpenBlas? peer = RateTable.Introduce(options);
         Console.WriteLine("| full, with vectors | threads | seconds, median (best) | sgesdd, median (best) | ratio | residual / (n eps64 s1) | orthogonality |");
         Console.WriteLine("|---|---|---|---|---|---|---|");
         foreach (int n in options.Sizes ?? [512, 1024, 2048])
@@ -25,17 +24,17 @@ internal static unsafe class SvdComparison
         }
     }
 
-    /// <summary>Truncated ones of 4096 x 4096 to ranks 128 and 256.</summary>
+    /// <summary>Truncated ones of 4096 x 4096 to ranks 128 and 256, or to those of <c>--sizes</c>.</summary>
     public static void RunTruncated(Options options)
     {
-        OpenBlas? peer = Introduce(options);
+        OpenBlas? peer = RateTable.Introduce(options);
         Console.WriteLine("| truncated 4096 x 4096, 2 power steps | threads | seconds, median (best) | on OpenBLAS, median (best) | ratio | excess error | the peer's | estimated / true error | orthogonality |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
         foreach (string spectrum in new[] { "flat", "decaying" })
         {
             using Matrix<float> matrix = Make(spectrum, Side, Side);
             double[] values = Svd.Values(matrix.View);
-            foreach (int rank in new[] { 128, 256 })
+            foreach (int rank in options.Sizes ?? [128, 256])
             {
                 foreach (int threads in options.Threads) Truncated(spectrum, matrix, values, rank, threads, options.Rounds ?? 3, peer);
             }
@@ -45,7 +44,7 @@ internal static unsafe class SvdComparison
     /// <summary>4096 x 14336 to rank 512, alone in its process: the peak is the process's.</summary>
     public static void RunLarge(Options options)
     {
-        Introduce(options);
+        RateTable.Introduce(options);
         using Matrix<float> matrix = Make("flat", Side, 14336);
         double before = PeakMebibytes();
         using var pool = new ComputePool(options.Threads[^1]);
@@ -53,16 +52,6 @@ internal static unsafe class SvdComparison
         using SingularValueDecomposition svd = Svd.Truncated(matrix.View, 512, pool);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"4096 x 14336 float to rank 512, {pool.Threads} threads: {seconds:F2} s by {svd.Path}, peak {PeakMebibytes():F0} MiB (with the matrix: {before:F0} MiB), estimated error {svd.EstimatedError:F5}"));
-    }
-
-    private static OpenBlas? Introduce(Options options)
-    {
-        OpenBlas? peer = OpenBlas.TryLoad(options.OpenBlas);
-        CpuDescription cpu = CpuDescription.Current();
-        Console.WriteLine($"{cpu.Name}, {cpu.LogicalCores} logical cores, {SimdLevel.Active}; .NET {Environment.Version}");
-        if (peer is not null) Console.WriteLine($"{peer.Configuration}; kernels: {peer.Core}");
-        Console.WriteLine();
-        return peer;
     }
 
     private static void Full(int n, int threads, int rounds, OpenBlas? peer)

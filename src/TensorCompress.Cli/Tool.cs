@@ -61,6 +61,7 @@ internal static partial class Tool
             new TokenizeCommand(),
             new ConvertCommand(),
             new VerifyCommand(),
+            new BenchCommand(),
         };
         root.HelpName = "tensorcompress"; // the assembly is named otherwise: beside TensorCompress.dll it could not have that name
         root.Add(ToolOptions.Json);

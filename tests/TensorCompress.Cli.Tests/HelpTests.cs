@@ -4,7 +4,7 @@ namespace TensorCompress.Cli.Tests;
 
 public sealed class HelpTests
 {
-    private static readonly string[] Names = ["demo", "inspect", "compress", "eval", "generate", "chat", "tokenize", "convert", "verify"];
+    private static readonly string[] Names = ["demo", "inspect", "compress", "eval", "generate", "chat", "tokenize", "convert", "verify", "bench"];
 
     public static TheoryData<string> Verbs => new(Names);
 

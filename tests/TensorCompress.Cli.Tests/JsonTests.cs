@@ -128,6 +128,21 @@ public sealed class JsonTests
     }
 
     [Fact]
+    public void Bench_has_exactly_the_fields_of_the_contract()
+    {
+        JsonElement result = ToolProcess.Run("bench", Stories.Name, "--prompt-tokens", "9", "--generate-tokens", "4", "--repetitions", "2", "--threads", "1", "--json").Json();
+        string[] fields =
+        [
+            "additionsPerToken", "bytesPerToken", "cpuSecondsPerToken", "decodeTokensPerSecond", "modelBytes", "multiplicationsPerToken", "peakBytes", "prefillTokensPerSecond", "threads",
+        ];
+        AssertFields(result, result.TryGetProperty("joulesPerToken", out _) ? [.. fields, "joulesPerToken"] : fields);
+        Assert.All(fields, field => Assert.True(result.GetProperty(field).GetDouble() > 0, field));
+        Assert.Equal(1, result.GetProperty("threads").GetInt32());
+        string text = ToolProcess.Run("bench", Stories.Name, "--repetitions", "1").Succeeds().Output;
+        foreach (string part in new[] { "tokens/s over 128 tokens", "generation", "multiplications", "processor time" }) Assert.Contains(part, text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Convert_names_what_it_made()
     {
         using var folder = new TemporaryFolder();

@@ -10,7 +10,6 @@ public sealed class UsageTests
         { "profile", "profile stories260K --calibration text.txt -o out" },
         { "heal", "heal stories260K --reference a --data b -o out" },
         { "serve", "serve stories260K --urls http" },
-        { "bench", "bench stories260K" },
         { "train", "train --text a -o out" },
         { "plan", "plan" },
         { "work", "work" },
@@ -65,6 +64,8 @@ public sealed class UsageTests
         { "--detail", "inspect --detail" },
         { "nowhere", "inspect stories260K --layer nowhere" },
         { "b", "verify a b" },
+        { "512", "bench stories260K --prompt-tokens 500 --generate-tokens 13" },
+        { "--repetitions", "bench stories260K --repetitions 0" },
     };
 
     [Theory]

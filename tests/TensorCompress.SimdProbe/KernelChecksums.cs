@@ -47,6 +47,12 @@ internal static class KernelChecksums
         yield return Of("code-products-one-token", y => CodeProduct(y, bits: 4, tokens: 1));
         yield return Of("matrix-product", SingleProduct);
         yield return Of("matrix-product-double", DoubleProduct);
+        yield return Of("matrix-product-few-rows", FewRows);
+        yield return Of("svd-rotations", FactorisationChecksums.SingularValuesByRotations);
+        yield return Of("svd-gram", FactorisationChecksums.SingularValuesByGramMatrices);
+        yield return Of("svd-krylov", FactorisationChecksums.SingularValuesByKrylovSpaces);
+        yield return Of("householder-qr", FactorisationChecksums.HouseholderReflections);
+        yield return Of("cholesky", FactorisationChecksums.CholeskySolution);
     }
 
     private static (string Name, string Hash, double Sum) Of(string name, Action<Span<float>> run)
@@ -130,6 +136,13 @@ internal static class KernelChecksums
         using Matrix<float> a = Random(23, 9, 300), b = Random(24, 37, 300), result = new(9, 37);
         MatrixProduct.Multiply(a, b.Transposed, result.View, 0.5f);
         for (int i = 0; i < 9; i++) result.Row(i).CopyTo(y[(i * 37)..]);
+    }
+
+    private static void FewRows(Span<float> y)
+    {
+        using Matrix<float> a = Random(47, 3, 300), b = Random(48, 300, Length / 3), result = new(3, Length / 3);
+        MatrixProduct.Multiply(a, b, result.View, 0.5f);
+        for (int i = 0; i < 3; i++) result.Row(i).CopyTo(y[(i * Length / 3)..]);
     }
 
     private static void DoubleProduct(Span<float> y)

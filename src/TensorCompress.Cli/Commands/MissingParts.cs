@@ -18,7 +18,6 @@ internal static class MissingParts
         new("profile"),
         new("heal"),
         new("serve"),
-        new("bench"),
         new("train"),
         new("plan"),
         new("work"),

@@ -20,6 +20,7 @@ namespace TensorCompress.Cli.Reports;
 [JsonSerializable(typeof(GenerationJson))]
 [JsonSerializable(typeof(InspectionJson))]
 [JsonSerializable(typeof(LayerExplanationJson))]
+[JsonSerializable(typeof(SpeedJson))]
 [JsonSerializable(typeof(TokenizationJson))]
 [JsonSerializable(typeof(TokenizationRequestJson))]
 [JsonSerializable(typeof(VerificationJson))]
@@ -136,6 +137,33 @@ internal sealed record GenerationJson
 
 /// <summary>A token and its natural log-probability.</summary>
 internal sealed record LogProbabilityJson(int Id, double Logprob);
+
+/// <summary><c>bench --json</c>: medians; energy only where the machine's counters can be read.</summary>
+internal sealed record SpeedJson
+{
+    public required double PrefillTokensPerSecond { get; init; }
+
+    public required double DecodeTokensPerSecond { get; init; }
+
+    public required long PeakBytes { get; init; }
+
+    /// <summary>Memory of the weights.</summary>
+    public required long ModelBytes { get; init; }
+
+    public required int Threads { get; init; }
+
+    /// <summary>Bytes of weights and cache that a generated token reads.</summary>
+    public required long BytesPerToken { get; init; }
+
+    public required long MultiplicationsPerToken { get; init; }
+
+    public required long AdditionsPerToken { get; init; }
+
+    public required double CpuSecondsPerToken { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? JoulesPerToken { get; init; }
+}
 
 /// <summary><c>tokenize --json</c>; the text only when ids were decoded.</summary>
 internal sealed record TokenizationJson

@@ -43,8 +43,9 @@ internal sealed class ProgressLine(string task) : IProgress<JobProgress>, IProgr
             _next = now + (_isTerminal ? BarInterval : LineInterval);
             string percent = Math.Floor(Math.Clamp(share, 0, 1) * 100).ToString(CultureInfo.InvariantCulture).PadLeft(3);
             string left = remaining is { } time ? $", {Duration(time)} left" : "";
-            if (_isTerminal) Draw($"{task} [{Bar(share)}] {percent} % {what}{left}");
-            else ToolConsole.Error.WriteLine($"{task}: {percent.Trim()} %, {what}{left}");
+            string item = what.Length > 0 ? ", " + what : "";
+            if (_isTerminal) Draw($"{task} [{Bar(share)}] {percent} %{item}{left}");
+            else ToolConsole.Error.WriteLine($"{task}: {percent.Trim()} %{item}{left}");
         }
     }
 

@@ -160,20 +160,22 @@ internal sealed class TransformerExecutor
         NormalizeChannels(weights.KeyNorm, attention.KeyNorm, keys, context);
         if (_rotaryOfBlock[block] is { } rotary)
         {
-            MatrixView<float> table = rotary.Of(tables), turned = projected.View.ColumnRange(0, queryWidth + keyWidth);
-            ForRows(turned, context, (start, count) => rotary.Embedding.Apply(turned.RowRange(start, count), table.RowRange(start, count)));
+            MatrixView<float> turned = projected.View.ColumnRange(0, queryWidth + keyWidth);
+            ForRows(turned, context, (rotary.Embedding, turned, Table: rotary.Of(tables)), static (start, end, state) =>
+                state.Embedding.Apply(state.turned.RowRange(start, end - start), state.Table.RowRange(start, end - start)));
         }
 
         cache.Store(block, position, keys, values);
-        _attention[block].Forward(
-            queries, cache, block, position, mixed.View, context,
-            probe is null ? null : (head, at, row) => probe.ObserveAttention(block, head, at, row));
+        _attention[block].Forward(queries, cache, block, position, mixed.View, context, probe is null ? null : AttentionObserver(probe, block));
         probe?.Observe(ActivationPoint.AttentionMix, block, position, mixed.View);
         if (probe?.IsDone == true) return;
         Apply(weights.AttentionOutput, new ActivationBatch(mixed.View), update, context);
         probe?.Observe(ActivationPoint.AttentionOutput, block, position, update);
         if (weights.AttentionPostNorm is { } norm) Normalize(norm, update, update, context);
     }
+
+    // Apart, so that nothing is captured where nobody looks.
+    private static Action<int, int, ReadOnlyMemory<float>> AttentionObserver(ActivationProbe probe, int block) => (head, at, row) => probe.ObserveAttention(block, head, at, row);
 
     // Queries, keys and values side by side, whatever the number and row order of the matrices.
     private static void Project(BlockWeights weights, AttentionDefinition attention, MatrixView<float> normalized, MatrixView<float> projected, ComputeContext context)
@@ -219,12 +221,12 @@ internal sealed class TransformerExecutor
         if (weights.Gate is not null) Apply(weights.Gate, input, gate.View, context);
         MatrixView<float> gated = definition.IsGateFused ? up.View.ColumnRange(0, inner) : gate.View;
         MatrixView<float> hidden = definition.IsGateFused ? up.View.ColumnRange(inner, inner) : up.View;
-        ForRows(hidden, context, (start, count) =>
+        ForRows(hidden, context, (definition.Activation, isGated, gated, hidden), static (start, end, state) =>
         {
-            for (nint row = start; row < start + count; row++)
+            for (nint row = start; row < end; row++)
             {
-                if (isGated) definition.Activation.ApplyGate(gated.Row(row), hidden.Row(row));
-                else definition.Activation.Apply(hidden.Row(row));
+                if (state.isGated) state.Activation.ApplyGate(state.gated.Row(row), state.hidden.Row(row));
+                else state.Activation.Apply(state.hidden.Row(row));
             }
         });
         probe?.Observe(ActivationPoint.FeedForwardActivation, block, position, hidden);
@@ -262,9 +264,9 @@ internal sealed class TransformerExecutor
     {
         linear.Layer.Forward(input, destination, context);
         if (linear.Bias.Length == 0) return;
-        ForRows(destination, context, (start, count) =>
+        ForRows(destination, context, (destination, linear.Bias), static (start, end, state) =>
         {
-            for (nint row = start; row < start + count; row++) Elementwise.Add(destination.Row(row), linear.Bias, destination.Row(row));
+            for (nint row = start; row < end; row++) Elementwise.Add(state.destination.Row(row), state.Bias, state.destination.Row(row));
         });
     }
 
@@ -272,12 +274,12 @@ internal sealed class TransformerExecutor
     {
         (float scale, float? cap) = (_weights.Definition.LogitScale, _weights.Definition.LogitCap);
         if (scale == 1f && cap is null) return;
-        ForRows(logits, context, (start, count) =>
+        ForRows(logits, context, (logits, scale, cap), static (start, end, state) =>
         {
-            for (nint row = start; row < start + count; row++)
+            for (nint row = start; row < end; row++)
             {
-                if (cap is { } bound) SoftCap.Apply(logits.Row(row), scale, bound);
-                else Scaling.Scale(logits.Row(row), scale, logits.Row(row));
+                if (state.cap is { } bound) SoftCap.Apply(state.logits.Row(row), state.scale, bound);
+                else Scaling.Scale(state.logits.Row(row), state.scale, state.logits.Row(row));
             }
         });
     }
@@ -286,32 +288,32 @@ internal sealed class TransformerExecutor
     private static void Normalize(NormLayer? norm, MatrixView<float> input, MatrixView<float> destination, ComputeContext context)
     {
         if (norm is null) input.CopyTo(destination);
-        else ForRows(input, context, (start, count) => norm.Forward(input.RowRange(start, count), destination.RowRange(start, count)));
+        else ForRows(input, context, (norm, input, destination), static (start, end, state) => state.norm.Forward(state.input.RowRange(start, end - start), state.destination.RowRange(start, end - start)));
     }
 
     // Head by head where the norm is as wide as a head, else over all heads.
     private static void NormalizeChannels(NormLayer? norm, NormDefinition? definition, MatrixView<float> values, ComputeContext context)
     {
         if (norm is null || definition is null) return;
-        ForRows(values, context, (first, count) =>
+        ForRows(values, context, (norm, definition.Dimension, values), static (start, end, state) =>
         {
-            for (nint start = 0; start < values.Columns; start += definition.Dimension)
+            for (nint column = 0; column < state.values.Columns; column += state.Dimension)
             {
-                MatrixView<float> channels = values.ColumnRange(start, definition.Dimension).RowRange(first, count);
-                norm.Forward(channels, channels);
+                MatrixView<float> channels = state.values.ColumnRange(column, state.Dimension).RowRange(start, end - start);
+                state.norm.Forward(channels, channels);
             }
         });
     }
 
     private static void AddTo(MatrixView<float> residual, MatrixView<float> update, float scale, ComputeContext context) =>
-        ForRows(residual, context, (start, count) =>
+        ForRows(residual, context, (residual, update, scale), static (start, end, state) =>
         {
-            for (nint row = start; row < start + count; row++) Scaling.AddScaled(update.Row(row), scale, residual.Row(row));
+            for (nint row = start; row < end; row++) Scaling.AddScaled(state.update.Row(row), state.scale, state.residual.Row(row));
         });
 
-    /// <summary>Runs a body over ranges (start and count) of rows, on several threads where there are enough floats.</summary>
-    private static void ForRows(MatrixView<float> rows, ComputeContext context, Action<nint, nint> body) =>
-        context.Pool.For(rows.Rows, nint.Max(1, RowLoopGrain / nint.Max(1, rows.Columns)), (start, end) => body(start, end - start));
+    /// <summary>Runs a body over ranges (start and end) of rows, on several threads where there are enough floats. A body with its state, because a token passes hundreds of these loops.</summary>
+    private static void ForRows<TState>(MatrixView<float> rows, ComputeContext context, TState state, Action<nint, nint, TState> body) =>
+        context.Pool.For(rows.Rows, nint.Max(1, RowLoopGrain / nint.Max(1, rows.Columns)), state, body);
 
     /// <summary>A rotary embedding and the columns of a chunk's tables that are its.</summary>
     private sealed record RotaryTable(int HeadDimension, RotaryDefinition Definition, RotaryEmbedding Embedding, int Column)

@@ -86,7 +86,7 @@ internal static unsafe class CodeProducts
 
         GC.KeepAlive(weights);
         GC.KeepAlive(activations);
-        GC.KeepAlive(destination);
+        destination.KeepAlive();
     }
 
     [SkipLocalsInit]
@@ -97,32 +97,63 @@ internal static unsafe class CodeProducts
     {
         float* results = stackalloc float[ChunkBlocks * Lanes];
         new Span<float>(results, ChunkBlocks * Lanes).Clear();
-        sbyte* x = tokens.Codes;
         int step = 0;
         for (nint offset = 0; step < shape.Steps;)
         {
-            int stepEnd = Math.Min(step + shape.StepsPerGroup, shape.Steps);
-            for (int b = 0; b < count; b++)
-            {
-                byte* at = blocks + b * shape.BlockBytes + offset;
-                TSimd scales = Scales<TSimd>(at, shape), result = TSimd.Load(results + b * Lanes);
-                TBytes zeros = TBytes.LoadShorts((short*)(at + shape.ZerosOffset));
-                at += shape.HeaderBytes;
-                for (int s = step; s < stepEnd; s++, at += TCode.StepBytes)
-                {
-                    int sum = tokens.Sums[s];
-                    TBytes products = TBytes.SubtractMultiple(TCode.Products(at, x + s * CodeBlocks.StepColumns, sum), zeros, sum);
-                    result = TSimd.MultiplyAdd(TBytes.ToSingle(products), scales * TSimd.Broadcast(tokens.Scales[s]), result);
-                }
-
-                TSimd.Store(result, results + b * Lanes);
-            }
-
+            int stepEnd = Math.Min(step + shape.StepsPerGroup, shape.Steps), b = 0;
+            byte* group = blocks + offset;
+            for (; b + 1 < count; b += 2) TwoBlocks<TSimd, TBytes, TCode>(group + b * shape.BlockBytes, shape, tokens, step, stepEnd, results + b * Lanes);
+            if (b < count) OneBlock<TSimd, TBytes, TCode>(group + b * shape.BlockBytes, shape, tokens, step, stepEnd, results + b * Lanes);
             offset += shape.HeaderBytes + (stepEnd - step) * TCode.StepBytes;
             step = stepEnd;
         }
 
         new ReadOnlySpan<float>(results, rows).CopyTo(new Span<float>(y, rows));
+    }
+
+    /// <summary>Adds the products of a group's steps to the results of sixteen rows.</summary>
+    private static void OneBlock<TSimd, TBytes, TCode>(byte* at, in Shape shape, in Tokens tokens, int step, int stepEnd, float* results)
+        where TSimd : struct, ISimd<TSimd>
+        where TBytes : struct, IByteSimd<TBytes, TSimd>
+        where TCode : struct, ICode<TBytes>
+    {
+        TSimd scales = Scales<TSimd>(at, shape), result = TSimd.Load(results);
+        TBytes zeros = TBytes.LoadShorts((short*)(at + shape.ZerosOffset));
+        at += shape.HeaderBytes;
+        sbyte* x = tokens.Codes + step * CodeBlocks.StepColumns;
+        for (; step < stepEnd; step++, at += TCode.StepBytes, x += CodeBlocks.StepColumns)
+        {
+            int sum = tokens.Sums[step];
+            TBytes products = TBytes.SubtractMultiple(TCode.Products(at, x, sum), zeros, sum);
+            TSimd.Accumulate(ref result, TBytes.ToSingle(products), scales * TSimd.Broadcast(tokens.Scales[step]));
+        }
+
+        TSimd.Store(result, results);
+    }
+
+    /// <summary><see cref="OneBlock"/> for a block and the next: what is the token's is loaded once, and while one waits for its memory the other computes.</summary>
+    private static void TwoBlocks<TSimd, TBytes, TCode>(byte* at, in Shape shape, in Tokens tokens, int step, int stepEnd, float* results)
+        where TSimd : struct, ISimd<TSimd>
+        where TBytes : struct, IByteSimd<TBytes, TSimd>
+        where TCode : struct, ICode<TBytes>
+    {
+        byte* other = at + shape.BlockBytes;
+        TSimd scales0 = Scales<TSimd>(at, shape), scales1 = Scales<TSimd>(other, shape), result0 = TSimd.Load(results), result1 = TSimd.Load(results + Lanes);
+        TBytes zeros0 = TBytes.LoadShorts((short*)(at + shape.ZerosOffset)), zeros1 = TBytes.LoadShorts((short*)(other + shape.ZerosOffset));
+        at += shape.HeaderBytes;
+        other += shape.HeaderBytes;
+        sbyte* x = tokens.Codes + step * CodeBlocks.StepColumns;
+        for (; step < stepEnd; step++, at += TCode.StepBytes, other += TCode.StepBytes, x += CodeBlocks.StepColumns)
+        {
+            int sum = tokens.Sums[step];
+            TSimd scale = TSimd.Broadcast(tokens.Scales[step]);
+            TCode.Products(at, other, x, sum, out TBytes s0, out TBytes s1);
+            TSimd.Accumulate(ref result0, TBytes.ToSingle(TBytes.SubtractMultiple(s0, zeros0, sum)), scales0 * scale);
+            TSimd.Accumulate(ref result1, TBytes.ToSingle(TBytes.SubtractMultiple(s1, zeros1, sum)), scales1 * scale);
+        }
+
+        TSimd.Store(result0, results);
+        TSimd.Store(result1, results + Lanes);
     }
 
     [SkipLocalsInit]
@@ -165,7 +196,7 @@ internal static unsafe class CodeProducts
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TSimd Scales<TSimd>(byte* header, in Shape shape)
-        where TSimd : struct, ISimd<TSimd> => shape.HasWideScales ? TSimd.Load((float*)header) : HalfFormat.WidenFinite(TSimd.LoadWords((ushort*)header));
+        where TSimd : struct, ISimd<TSimd> => shape.HasWideScales ? TSimd.Load((float*)header) : HalfFormat.WidenFinite(TSimd.LoadShorts((short*)header));
 
     /// <summary>What the inner loops need of the layout.</summary>
     private readonly struct Shape(CodeBlocks weights)

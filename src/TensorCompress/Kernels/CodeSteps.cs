@@ -12,6 +12,9 @@ internal unsafe interface ICode<TBytes>
     /// <summary>The sums of one token's products, 32 bits to a lane.</summary>
     static abstract TBytes Products(byte* codes, sbyte* x, int activationSum);
 
+    /// <summary>The sums of one token's products for the same step of two blocks of rows: each of the token's quads is loaded once for both.</summary>
+    static abstract void Products(byte* codes, byte* otherCodes, sbyte* x, int activationSum, out TBytes s0, out TBytes s1);
+
     /// <summary>The sums of four tokens' products; a token's activations lie a stride after those of the one before, its sum likewise.</summary>
     static abstract void Products(byte* codes, sbyte* x, nint stride, int* activationSums, nint sumStride, out TBytes s0, out TBytes s1, out TBytes s2, out TBytes s3);
 }
@@ -35,6 +38,29 @@ internal readonly unsafe struct Nibbles<TSimd, TBytes> : ICode<TBytes>
         }
 
         return TBytes.NibbleSums(sums);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Products(byte* codes, byte* otherCodes, sbyte* x, int activationSum, out TBytes s0, out TBytes s1)
+    {
+        TBytes a0 = TBytes.Zero, a1 = a0;
+        AddQuads(codes, otherCodes, x, ref a0, ref a1);
+        AddQuads(codes + CodeBlocks.QuadBytes, otherCodes + CodeBlocks.QuadBytes, x + 4, ref a0, ref a1);
+        AddQuads(codes + 2 * CodeBlocks.QuadBytes, otherCodes + 2 * CodeBlocks.QuadBytes, x + 8, ref a0, ref a1);
+        AddQuads(codes + 3 * CodeBlocks.QuadBytes, otherCodes + 3 * CodeBlocks.QuadBytes, x + 12, ref a0, ref a1);
+        s0 = TBytes.NibbleSums(a0);
+        s1 = TBytes.NibbleSums(a1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddQuads(byte* codes, byte* otherCodes, sbyte* x, ref TBytes a0, ref TBytes a1)
+    {
+        TBytes low = TBytes.BroadcastFour(x), high = TBytes.BroadcastFour(x + 16), pairs = TBytes.Load(codes);
+        a0 = TBytes.AddNibbleProducts(a0, TBytes.LowNibbles(pairs), low);
+        a0 = TBytes.AddNibbleProducts(a0, TBytes.HighNibbles(pairs), high);
+        pairs = TBytes.Load(otherCodes);
+        a1 = TBytes.AddNibbleProducts(a1, TBytes.LowNibbles(pairs), low);
+        a1 = TBytes.AddNibbleProducts(a1, TBytes.HighNibbles(pairs), high);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -75,6 +101,19 @@ internal readonly unsafe struct Bytes<TSimd, TBytes> : ICode<TBytes>
         TBytes sums = TBytes.ByteSums(activationSum);
         for (int quad = 0; quad < 8; quad++, codes += CodeBlocks.QuadBytes, x += 4) sums = TBytes.AddByteProducts(sums, TBytes.Load(codes), TBytes.BroadcastFour(x));
         return sums;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Products(byte* codes, byte* otherCodes, sbyte* x, int activationSum, out TBytes s0, out TBytes s1)
+    {
+        s0 = TBytes.ByteSums(activationSum);
+        s1 = s0;
+        for (int quad = 0; quad < 8; quad++, codes += CodeBlocks.QuadBytes, otherCodes += CodeBlocks.QuadBytes, x += 4)
+        {
+            TBytes four = TBytes.BroadcastFour(x);
+            s0 = TBytes.AddByteProducts(s0, TBytes.Load(codes), four);
+            s1 = TBytes.AddByteProducts(s1, TBytes.Load(otherCodes), four);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

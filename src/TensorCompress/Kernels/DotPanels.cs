@@ -123,21 +123,21 @@ internal static unsafe class DotPanels
         {
             TSlice a = TSlice.Load(x0 + i), b = TSlice.Load(x1 + i), c = TSlice.Load(x2 + i);
             TSlice weight = TSlice.Load(w0 + i);
-            s00 = TSlice.MultiplyAdd(weight, a, s00);
-            s10 = TSlice.MultiplyAdd(weight, b, s10);
-            s20 = TSlice.MultiplyAdd(weight, c, s20);
+            TSlice.Accumulate(ref s00, weight, a);
+            TSlice.Accumulate(ref s10, weight, b);
+            TSlice.Accumulate(ref s20, weight, c);
             weight = TSlice.Load(w1 + i);
-            s01 = TSlice.MultiplyAdd(weight, a, s01);
-            s11 = TSlice.MultiplyAdd(weight, b, s11);
-            s21 = TSlice.MultiplyAdd(weight, c, s21);
+            TSlice.Accumulate(ref s01, weight, a);
+            TSlice.Accumulate(ref s11, weight, b);
+            TSlice.Accumulate(ref s21, weight, c);
             weight = TSlice.Load(w2 + i);
-            s02 = TSlice.MultiplyAdd(weight, a, s02);
-            s12 = TSlice.MultiplyAdd(weight, b, s12);
-            s22 = TSlice.MultiplyAdd(weight, c, s22);
+            TSlice.Accumulate(ref s02, weight, a);
+            TSlice.Accumulate(ref s12, weight, b);
+            TSlice.Accumulate(ref s22, weight, c);
             weight = TSlice.Load(w3 + i);
-            s03 = TSlice.MultiplyAdd(weight, a, s03);
-            s13 = TSlice.MultiplyAdd(weight, b, s13);
-            s23 = TSlice.MultiplyAdd(weight, c, s23);
+            TSlice.Accumulate(ref s03, weight, a);
+            TSlice.Accumulate(ref s13, weight, b);
+            TSlice.Accumulate(ref s23, weight, c);
         }
 
         Store(sums, s00, s01, s02, s03);
@@ -154,14 +154,14 @@ internal static unsafe class DotPanels
         for (nint i = 0; i < depth; i += Lanes)
         {
             TSlice a = TSlice.Load(x0 + i), b = TSlice.Load(x1 + i), v0 = TSlice.Load(w0 + i), v1 = TSlice.Load(w1 + i), v2 = TSlice.Load(w2 + i), v3 = TSlice.Load(w3 + i);
-            s00 = TSlice.MultiplyAdd(v0, a, s00);
-            s10 = TSlice.MultiplyAdd(v0, b, s10);
-            s01 = TSlice.MultiplyAdd(v1, a, s01);
-            s11 = TSlice.MultiplyAdd(v1, b, s11);
-            s02 = TSlice.MultiplyAdd(v2, a, s02);
-            s12 = TSlice.MultiplyAdd(v2, b, s12);
-            s03 = TSlice.MultiplyAdd(v3, a, s03);
-            s13 = TSlice.MultiplyAdd(v3, b, s13);
+            TSlice.Accumulate(ref s00, v0, a);
+            TSlice.Accumulate(ref s10, v0, b);
+            TSlice.Accumulate(ref s01, v1, a);
+            TSlice.Accumulate(ref s11, v1, b);
+            TSlice.Accumulate(ref s02, v2, a);
+            TSlice.Accumulate(ref s12, v2, b);
+            TSlice.Accumulate(ref s03, v3, a);
+            TSlice.Accumulate(ref s13, v3, b);
         }
 
         Store(sums, s00, s01, s02, s03);
@@ -176,10 +176,10 @@ internal static unsafe class DotPanels
         for (nint i = 0; i < depth; i += Lanes)
         {
             TSlice a = TSlice.Load(x + i);
-            s0 = TSlice.MultiplyAdd(TSlice.Load(w0 + i), a, s0);
-            s1 = TSlice.MultiplyAdd(TSlice.Load(w1 + i), a, s1);
-            s2 = TSlice.MultiplyAdd(TSlice.Load(w2 + i), a, s2);
-            s3 = TSlice.MultiplyAdd(TSlice.Load(w3 + i), a, s3);
+            TSlice.Accumulate(ref s0, TSlice.Load(w0 + i), a);
+            TSlice.Accumulate(ref s1, TSlice.Load(w1 + i), a);
+            TSlice.Accumulate(ref s2, TSlice.Load(w2 + i), a);
+            TSlice.Accumulate(ref s3, TSlice.Load(w3 + i), a);
         }
 
         Store(sums, s0, s1, s2, s3);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Tensors;
@@ -25,7 +26,7 @@ internal static unsafe class DotProducts
     {
         ThrowIfUnfit(weights.Rows, weights.Columns, inputs, destination);
         Dispatch(new WeightRows<SingleElement>((SingleElement*)weights.Pointer, weights.Stride, weights.Rows), inputs, destination);
-        GC.KeepAlive(weights);
+        weights.KeepAlive();
     }
 
     /// <summary>Multiplies weights of 16 bits; one thread.</summary>
@@ -39,7 +40,7 @@ internal static unsafe class DotProducts
         if (type == ElementType.F16) Dispatch(new WeightRows<HalfElement>((HalfElement*)weights.Pointer, weights.Stride / sizeof(ushort), weights.Rows), inputs, destination);
         else if (type == ElementType.BF16) Dispatch(new WeightRows<Bfloat16Element>((Bfloat16Element*)weights.Pointer, weights.Stride / sizeof(ushort), weights.Rows), inputs, destination);
         else throw new ArgumentException($"Weights of 16 bits are F16 or BF16, not {type.Name()}.", nameof(type));
-        GC.KeepAlive(weights);
+        weights.KeepAlive();
     }
 
     private static void Dispatch<TElement>(WeightRows<TElement> weights, MatrixView<float> inputs, MatrixView<float> destination)
@@ -61,8 +62,8 @@ internal static unsafe class DotProducts
     {
         if (inputs.Rows >= PanelTokens) DotPanels.Multiply<TSimd, TSlice, TElement>(weights, inputs, destination);
         else if (inputs.Rows == 1) OneToken<TSimd, TElement>(weights, inputs.Pointer, inputs.Columns, destination.Pointer);
-        GC.KeepAlive(inputs);
-        GC.KeepAlive(destination);
+        inputs.KeepAlive();
+        destination.KeepAlive();
     }
 
     private static void OneToken<TSimd, TElement>(WeightRows<TElement> weights, float* x, nint k, float* y)
@@ -85,33 +86,56 @@ internal static unsafe class DotProducts
         return Reduction.Sum(sum);
     }
 
+    [SkipLocalsInit]
     private static Vector128<float> FourRows<TSimd, TElement>(TElement* w, nint stride, float* x, nint k)
+        where TSimd : struct, ISimd<TSimd>
+        where TElement : unmanaged, IWeightElement<TElement>
+    {
+        float* sums = stackalloc float[TileRows * ISimd<TSimd>.Lanes];
+        nint whole = k & -ISimd<TSimd>.Lanes;
+        AddSteps<TSimd, TElement>(w, stride, x, whole, sums);
+        if (whole < k) AddTail<TSimd, TElement>(w + whole, stride, x + whole, k - whole, sums);
+        return Reduction.Sum4(TSimd.Load(sums), TSimd.Load(sums + 16), TSimd.Load(sums + 32), TSimd.Load(sums + 48));
+    }
+
+    // Apart from the tail, whose calls would push the sums out of their registers. While four rows pass the next four are fetched: a row is over before the CPU has found its stream.
+    private static void AddSteps<TSimd, TElement>(TElement* w, nint stride, float* x, nint count, float* sums)
         where TSimd : struct, ISimd<TSimd>
         where TElement : unmanaged, IWeightElement<TElement>
     {
         TElement* w1 = w + stride, w2 = w1 + stride, w3 = w2 + stride;
         TSimd s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero;
-        nint i = 0;
-        for (; i <= k - 16; i += 16)
+        for (nint i = 0; i < count; i += 16)
         {
+            if (i % (CacheLine.Bytes / sizeof(TElement)) == 0)
+            {
+                nint ahead = TileRows * stride + i;
+                CacheLine.Fetch(w + ahead);
+                CacheLine.Fetch(w1 + ahead);
+                CacheLine.Fetch(w2 + ahead);
+                CacheLine.Fetch(w3 + ahead);
+            }
+
             TSimd v = TSimd.Load(x + i);
-            s0 = TSimd.MultiplyAdd(TElement.Load<TSimd>(w + i), v, s0);
-            s1 = TSimd.MultiplyAdd(TElement.Load<TSimd>(w1 + i), v, s1);
-            s2 = TSimd.MultiplyAdd(TElement.Load<TSimd>(w2 + i), v, s2);
-            s3 = TSimd.MultiplyAdd(TElement.Load<TSimd>(w3 + i), v, s3);
+            TSimd.Accumulate(ref s0, TElement.Load<TSimd>(w + i), v);
+            TSimd.Accumulate(ref s1, TElement.Load<TSimd>(w1 + i), v);
+            TSimd.Accumulate(ref s2, TElement.Load<TSimd>(w2 + i), v);
+            TSimd.Accumulate(ref s3, TElement.Load<TSimd>(w3 + i), v);
         }
 
-        if (i < k)
-        {
-            nint left = k - i;
-            TSimd v = LoadTail<TSimd, SingleElement>((SingleElement*)(x + i), left);
-            s0 = TSimd.MultiplyAdd(LoadTail<TSimd, TElement>(w + i, left), v, s0);
-            s1 = TSimd.MultiplyAdd(LoadTail<TSimd, TElement>(w1 + i, left), v, s1);
-            s2 = TSimd.MultiplyAdd(LoadTail<TSimd, TElement>(w2 + i, left), v, s2);
-            s3 = TSimd.MultiplyAdd(LoadTail<TSimd, TElement>(w3 + i, left), v, s3);
-        }
+        TSimd.Store(s0, sums);
+        TSimd.Store(s1, sums + 16);
+        TSimd.Store(s2, sums + 32);
+        TSimd.Store(s3, sums + 48);
+    }
 
-        return Reduction.Sum4(s0, s1, s2, s3);
+    private static void AddTail<TSimd, TElement>(TElement* w, nint stride, float* x, nint count, float* sums)
+        where TSimd : struct, ISimd<TSimd>
+        where TElement : unmanaged, IWeightElement<TElement>
+    {
+        TSimd v = LoadTail<TSimd, SingleElement>((SingleElement*)x, count);
+        for (int row = 0; row < TileRows; row++, w += stride, sums += 16)
+            TSimd.Store(TSimd.MultiplyAdd(LoadTail<TSimd, TElement>(w, count), v, TSimd.Load(sums)), sums);
     }
 
     /// <summary>Fewer than sixteen elements, zeros after them.</summary>

@@ -13,8 +13,11 @@ internal static unsafe class PanelPacking
     /// <summary>Room behind the last panel that packing may overwrite, in elements.</summary>
     public const int Slack = 16;
 
-    // Panels that are filled together where lines are a stride apart: a visit to a page then reads a kilobyte of it.
-    private const int PanelsTogether = 16;
+    /// <summary>Bytes that are read of a row of the operand in one go, where lines are neighbours in it: a page. Rows a page or more apart cost a walk through the page tables each.</summary>
+    public const int VisitBytes = 4096;
+
+    // Such rows are asked for so many before they are copied: what lies pages apart is not foreseen by the processor.
+    private const int RowsAhead = 8;
 
     /// <summary>Packs.</summary>
     /// <param name="source">Element of the first line at the first k.</param>
@@ -30,8 +33,9 @@ internal static unsafe class PanelPacking
     {
         if (lineStride == 1)
         {
-            for (nint line = 0; line < lines; line += PanelsTogether * width)
-                CopyPanels(source + line, depthStride, nint.Min(PanelsTogether * width, lines - line), depth, width, destination + line * depth);
+            nint together = VisitBytes / sizeof(TSource) / width * width;
+            for (nint line = 0; line < lines; line += together)
+                CopyPanels(source + line, depthStride, nint.Min(together, lines - line), depth, width, destination + line * depth);
             return;
         }
 
@@ -52,16 +56,23 @@ internal static unsafe class PanelPacking
             {
                 TSource* from = source + line;
                 T* to = destination + line * depth + k * width;
+                if (Sse.IsSupported) Sse.Prefetch0(from + RowsAhead * depthStride);
                 int count = (int)nint.Min(width, lines - line), i = 0;
                 for (; i <= count - block; i += block) CopyBlock(from + i, to + i);
+                if (block == 8 && i <= count - 4)
+                {
+                    Vector128.Load((float*)(from + i)).Store((float*)(to + i));
+                    i += 4;
+                }
+
                 for (; i < count; i++) to[i] = Convert<TSource, T>(from[i]);
                 for (; i < width; i++) to[i] = default;
             }
         }
     }
 
-    // Each line is contiguous: squares of registers are transposed. The squares of a panel are written from the last lines to the first, because a width
-    // that is no multiple of the square lets each store overwrite the beginning of the next k.
+    // Each line is contiguous: squares of registers are transposed, as many lines at a time as a square has, because lines a page's multiple apart share the few places of
+    // one set of the cache. The last lines come first: a width that is no multiple of the square lets each store overwrite the beginning of the next k.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void TransposePanel<TSource, T>(TSource* source, nint lineStride, nint depthStride, int lines, nint depth, int width, T* destination)
         where TSource : unmanaged
@@ -73,10 +84,10 @@ internal static unsafe class PanelPacking
         if (depthStride == 1 && block > 1 && 2 * width > block)
         {
             int lastBlock = (width - 1) / block * block;
-            for (; k <= depth - block; k += block)
+            nint whole = depth / block * block;
+            for (int line = lastBlock; line >= 0; line -= block)
             {
-                for (int line = lastBlock; line >= 0; line -= block)
-                    TransposeBlock(source + k, lineStride, line, lines - 1, destination + k * width + line, width);
+                for (k = 0; k < whole; k += block) TransposeBlock(source + k, lineStride, line, lines - 1, destination + k * width + line, width);
             }
         }
 

@@ -42,6 +42,7 @@ internal static unsafe class TriangularBlock
         for (; column < columns; column++) OneRegister<RegisterScalar<T>, T>(rows, lower, x + column, stride);
     }
 
+    // Two rows at a time, eight chains: one row's four would wait for each other's multiply-adds. The second row then takes off what the first has come to.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FourRegisters<TRegister, T>(int rows, T* lower, T* x, nint stride)
         where TRegister : struct, IRegister<TRegister, T>
@@ -49,24 +50,45 @@ internal static unsafe class TriangularBlock
     {
         int width = TRegister.Count;
         T* row = x;
-        for (int i = 0; i < rows; i++, row += stride, lower += MaxRows)
+        for (int i = 0; i < rows; i += 2, row += 2 * stride, lower += 2 * MaxRows)
         {
+            bool hasSecond = i + 1 < rows;
+            T* second = hasSecond ? row + stride : row, secondLower = hasSecond ? lower + MaxRows : lower;
             TRegister s0 = TRegister.Load(row), s1 = TRegister.Load(row + width), s2 = TRegister.Load(row + 2 * width), s3 = TRegister.Load(row + 3 * width);
+            TRegister t0 = TRegister.Load(second), t1 = TRegister.Load(second + width), t2 = TRegister.Load(second + 2 * width), t3 = TRegister.Load(second + 3 * width);
             T* solved = x;
             for (int j = 0; j < i; j++, solved += stride)
             {
-                TRegister factor = TRegister.Broadcast(lower[j]);
-                TRegister.Accumulate(ref s0, factor, TRegister.Load(solved));
-                TRegister.Accumulate(ref s1, factor, TRegister.Load(solved + width));
-                TRegister.Accumulate(ref s2, factor, TRegister.Load(solved + 2 * width));
-                TRegister.Accumulate(ref s3, factor, TRegister.Load(solved + 3 * width));
+                TRegister factor = TRegister.Broadcast(lower[j]), secondFactor = TRegister.Broadcast(secondLower[j]), value = TRegister.Load(solved);
+                TRegister.Accumulate(ref s0, factor, value);
+                TRegister.Accumulate(ref t0, secondFactor, value);
+                value = TRegister.Load(solved + width);
+                TRegister.Accumulate(ref s1, factor, value);
+                TRegister.Accumulate(ref t1, secondFactor, value);
+                value = TRegister.Load(solved + 2 * width);
+                TRegister.Accumulate(ref s2, factor, value);
+                TRegister.Accumulate(ref t2, secondFactor, value);
+                value = TRegister.Load(solved + 3 * width);
+                TRegister.Accumulate(ref s3, factor, value);
+                TRegister.Accumulate(ref t3, secondFactor, value);
             }
 
             TRegister pivot = TRegister.Broadcast(lower[i]);
-            TRegister.Store(s0 / pivot, row);
-            TRegister.Store(s1 / pivot, row + width);
-            TRegister.Store(s2 / pivot, row + 2 * width);
-            TRegister.Store(s3 / pivot, row + 3 * width);
+            (s0, s1, s2, s3) = (s0 / pivot, s1 / pivot, s2 / pivot, s3 / pivot);
+            TRegister.Store(s0, row);
+            TRegister.Store(s1, row + width);
+            TRegister.Store(s2, row + 2 * width);
+            TRegister.Store(s3, row + 3 * width);
+            if (!hasSecond) continue;
+            TRegister last = TRegister.Broadcast(secondLower[i]), secondPivot = TRegister.Broadcast(secondLower[i + 1]);
+            TRegister.Accumulate(ref t0, last, s0);
+            TRegister.Accumulate(ref t1, last, s1);
+            TRegister.Accumulate(ref t2, last, s2);
+            TRegister.Accumulate(ref t3, last, s3);
+            TRegister.Store(t0 / secondPivot, second);
+            TRegister.Store(t1 / secondPivot, second + width);
+            TRegister.Store(t2 / secondPivot, second + 2 * width);
+            TRegister.Store(t3 / secondPivot, second + 3 * width);
         }
     }
 

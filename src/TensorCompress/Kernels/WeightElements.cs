@@ -24,11 +24,11 @@ internal readonly unsafe struct SingleElement : IWeightElement<SingleElement>
 /// <summary>A finite binary16 number.</summary>
 internal readonly unsafe struct HalfElement : IWeightElement<HalfElement>
 {
-    private readonly ushort _bits;
+    private readonly short _bits;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSimd Load<TSimd>(HalfElement* source)
-        where TSimd : struct, ISimd<TSimd> => HalfFormat.WidenFinite(TSimd.LoadWords(&source->_bits));
+        where TSimd : struct, ISimd<TSimd> => HalfFormat.WidenFinite(TSimd.LoadShorts(&source->_bits));
 }
 
 /// <summary>A bfloat16 number.</summary>

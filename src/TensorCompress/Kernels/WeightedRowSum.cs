@@ -56,9 +56,9 @@ internal static class WeightedRowSum
 
         for (; token < weights.Rows; token++)
             OneToken<TSimd>(weights.Pointer + token * weights.Stride, rows.Pointer, rows.Stride, rows.Rows, destination.Pointer + token * destination.Stride, rows.Columns);
-        GC.KeepAlive(weights);
-        GC.KeepAlive(rows);
-        GC.KeepAlive(destination);
+        weights.KeepAlive();
+        rows.KeepAlive();
+        destination.KeepAlive();
     }
 
     private static unsafe void FourByFour<TSimd>(float* w0, nint ws, float* row, nint stride, nint count, float* y0, nint ys)

@@ -56,20 +56,23 @@ public sealed class Attention(int headCount, int keyValueHeadCount, int headDime
         int rows = RowsOfUnit(call);
         using ScratchLease scratch = context.Rent(threads * rows, 2 * StateWidth + headDimension + AttentionBlock.Positions);
         MatrixView<float> all = scratch.View;
-        context.Distribute(units, threads, (thread, index) =>
-        {
-            Unit unit = UnitAt(call, units - 1 - index); // late tokens have the longest past: first, so that threads end together
-            MatrixView<float> own = all.RowRange(thread * rows, unit.Rows);
-            MatrixView<float> state = own.ColumnRange(0, StateWidth), next = own.ColumnRange(StateWidth, StateWidth), rest = own.ColumnRange(2 * StateWidth, own.Columns - 2 * StateWidth);
-            AttendPart(call, unit, unit.FirstPart, rest, state);
-            for (int part = unit.FirstPart + 1; part < unit.EndPart; part++)
-            {
-                AttendPart(call, unit, part, rest, next);
-                AttentionBlock.Fold(next, state);
-            }
+        // Late tokens have the longest past: first, so that threads end together.
+        context.Distribute(units, threads, (Attention: this, call, units, rows, all), static (thread, index, loop) =>
+            loop.Attention.AttendUnit(loop.call, loop.Attention.UnitAt(loop.call, loop.units - 1 - index), loop.all.RowRange(thread * loop.rows, loop.rows)));
+    }
 
-            Finish(call, unit, state);
-        });
+    private void AttendUnit(Call call, Unit unit, MatrixView<float> scratch)
+    {
+        MatrixView<float> own = scratch.RowRange(0, unit.Rows);
+        MatrixView<float> state = own.ColumnRange(0, StateWidth), next = own.ColumnRange(StateWidth, StateWidth), rest = own.ColumnRange(2 * StateWidth, own.Columns - 2 * StateWidth);
+        AttendPart(call, unit, unit.FirstPart, rest, state);
+        for (int part = unit.FirstPart + 1; part < unit.EndPart; part++)
+        {
+            AttendPart(call, unit, part, rest, next);
+            AttentionBlock.Fold(next, state);
+        }
+
+        Finish(call, unit, state);
     }
 
     private void AttendInParts(Call call, int units, int parts, int threads, ComputeContext context)
@@ -78,12 +81,12 @@ public sealed class Attention(int headCount, int keyValueHeadCount, int headDime
         using ScratchLease scratch = context.Rent(threads * rows, headDimension + AttentionBlock.Positions);
         using ScratchLease states = context.Rent((nint)units * parts * rows, StateWidth);
         MatrixView<float> all = scratch.View, allStates = states.View;
-        context.Distribute(units * parts, threads, (thread, index) =>
+        context.Distribute(units * parts, threads, (Attention: this, call, parts, rows, all, allStates), static (thread, index, loop) =>
         {
-            Unit unit = UnitAt(call, index / parts);
-            int part = index % parts;
+            Unit unit = loop.Attention.UnitAt(loop.call, index / loop.parts);
+            int part = index % loop.parts;
             if (part >= unit.FirstPart && part < unit.EndPart)
-                AttendPart(call, unit, part, all.RowRange(thread * rows, unit.Rows), allStates.RowRange((nint)index * rows, unit.Rows));
+                loop.Attention.AttendPart(loop.call, unit, part, loop.all.RowRange(thread * loop.rows, unit.Rows), loop.allStates.RowRange((nint)index * loop.rows, unit.Rows));
         });
         for (int index = 0; index < units; index++)
         {

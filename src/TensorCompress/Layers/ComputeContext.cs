@@ -16,6 +16,7 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
     private ActivationBatch? _coded;
     private int _block;
     private nint _used;
+    private int _next; // index of a distributed loop
 
     /// <summary>The threads.</summary>
     public ComputePool Pool { get; } = pool;
@@ -54,18 +55,20 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
         return _codes;
     }
 
-    /// <summary>Runs a body for every index, indexes handed out one by one in ascending order to at most so many threads.</summary>
+    /// <summary>Runs a body for every index, indexes handed out one by one in ascending order to at most so many threads. One such loop at a time.</summary>
     /// <param name="count">Number of indexes.</param>
     /// <param name="threads">Threads at most; each has a number below this, so that scratch memory can be rented for all of them before.</param>
-    /// <param name="body">Called with the thread's number and the index; no two calls at a time have the same number.</param>
-    internal void Distribute(int count, int threads, Action<int, int> body)
+    /// <param name="state">What the body works on.</param>
+    /// <param name="body">Called with the thread's number, the index and the state; no two calls at a time have the same number.</param>
+    internal void Distribute<TState>(int count, int threads, TState state, Action<int, int, TState> body)
     {
-        int next = -1;
-        Pool.For(Math.Min(threads, count), 1, (start, end) =>
+        _next = -1;
+        Pool.For(Math.Min(threads, count), 1, (this, count, state, body), static (start, end, loop) =>
         {
+            (ComputeContext context, int count, TState state, Action<int, int, TState> body) = loop;
             for (nint thread = start; thread < end; thread++)
             {
-                for (int index = Interlocked.Increment(ref next); index < count; index = Interlocked.Increment(ref next)) body((int)thread, index);
+                for (int index = Interlocked.Increment(ref context._next); index < count; index = Interlocked.Increment(ref context._next)) body((int)thread, index, state);
             }
         });
     }

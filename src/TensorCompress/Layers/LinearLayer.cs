@@ -28,6 +28,12 @@ public abstract class LinearLayer : IDisposable
     /// <summary>Bytes of memory that the layer holds.</summary>
     public abstract long ResidentBytes { get; }
 
+    /// <summary>Multiplications of numbers for one token; one for each element of W unless the layer finds a shorter way.</summary>
+    public virtual long MultiplicationsPerToken => (long)OutputDimension * InputDimension;
+
+    /// <summary>Additions for one token; as many as multiplications unless the layer says otherwise.</summary>
+    public virtual long AdditionsPerToken => MultiplicationsPerToken;
+
     /// <summary>Computes <c>y = W x</c> for every token.</summary>
     /// <param name="input">Activations, [tokens, input].</param>
     /// <param name="destination">Results, [tokens, output]; overwritten; must not overlap the input.</param>

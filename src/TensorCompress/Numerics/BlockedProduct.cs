@@ -1,4 +1,6 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using TensorCompress.Kernels;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Threading;
@@ -16,15 +18,17 @@ namespace TensorCompress.Numerics;
 /// <typeparam name="TRows">Height of a tile.</typeparam>
 internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
     where TRegister : struct, IRegister<TRegister, T>
-    where T : unmanaged, IEquatable<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
     where TSource : unmanaged
     where TRows : struct, ITileRows
 {
     /// <summary>Length of the partial sums. It is part of the result's definition: changing it changes bits.</summary>
     public const int Depth = ProductBlocking.Depth;
 
-    // Panels of B that a thread packs in one go, and uses at once where A is small.
+    // Panels of B that a thread packs in one go where the columns of B are contiguous.
     private const int PanelsTogether = 8;
+
+    private static int LineElements => ProductBlocking.LineBytes / sizeof(T);
 
     private static int TileRows => TRows.Count;
 
@@ -45,7 +49,8 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
         // Tiles are wider than high and are stored by rows: of a narrow C, and of one whose columns are contiguous, the transpose is computed.
         bool narrow = c.Columns <= TileColumns / 2 && c.Rows > c.Columns;
         if (narrow || (c.ColumnStride != 1 && c.RowStride == 1)) (a, b, c) = (b.Transposed, a.Transposed, c.Transposed);
-        if (c.Rows <= BlockRows && !lowerOnly) RunFewRows(a, b, c, alpha, beta, pool);
+        if (c.Rows <= ProductBlocking.StreamedRows && typeof(T) == typeof(TSource) && b.ColumnStride == 1 && !lowerOnly) RunStreamed(a, b, c, alpha, beta, pool);
+        else if (c.Rows <= BlockRows && !lowerOnly) RunFewRows(a, b, c, alpha, beta, pool);
         else RunBlocks(a, b, c, alpha, beta, lowerOnly, pool);
     }
 
@@ -57,19 +62,42 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
         T* left = packedA.Pointer<T>();
         for (nint k = 0; k < depth; k += Depth)
             PanelPacking.Pack(a.At(0, k), a.RowStride, a.ColumnStride, c.Rows, nint.Min(Depth, depth - k), TileRows, left + packedRows * k);
-        For(pool, RoundUp(c.Columns, TileColumns) / TileColumns, PanelsTogether, (start, end) =>
+        nint panels = RoundUp(c.Columns, TileColumns) / TileColumns, together = Together(b, panels, pool);
+        For(pool, panels, together, (start, end) =>
         {
-            using PackBuffer packedB = PackBuffer.Rent<T>(PanelsTogether * TileColumns * Depth + PanelPacking.Slack);
+            using PackBuffer packedB = PackBuffer.Rent<T>(together * TileColumns * Depth + PanelPacking.Slack);
             T* right = packedB.Pointer<T>();
             nint endColumn = nint.Min(c.Columns, end * TileColumns);
-            for (nint column = start * TileColumns; column < endColumn; column += PanelsTogether * TileColumns)
+            for (nint column = start * TileColumns; column < endColumn; column += together * TileColumns)
             {
-                nint columns = nint.Min(PanelsTogether * TileColumns, endColumn - column);
+                nint columns = nint.Min(together * TileColumns, endColumn - column);
                 for (nint k = 0; k < depth; k += Depth)
                 {
                     nint length = nint.Min(Depth, depth - k);
                     PanelPacking.Pack(b.At(k, column), b.ColumnStride, b.RowStride, columns, length, TileColumns, right);
-                    MultiplyBlock(length, left + packedRows * k, right, c, 0, c.Rows, column, columns, alpha, k == 0 ? beta : ProductBlocking.One<T>(), lowerOnly: false);
+                    MultiplyBlock(length, left + packedRows * k, right, c, 0, c.Rows, column, columns, alpha, k == 0 ? beta : T.One, lowerOnly: false);
+                }
+            }
+        });
+    }
+
+    // Of few rows: B is read once, as it lies, a strip of columns at a time; nothing is packed.
+    private static void RunStreamed(StridedMatrix<TSource> a, StridedMatrix<TSource> b, StridedMatrix<T> c, T alpha, T beta, ComputePool? pool)
+    {
+        nint lines = RoundUp(c.Columns, LineElements) / LineElements, strip = Share(lines, PanelPacking.VisitBytes / ProductBlocking.LineBytes, pool);
+        For(pool, lines, strip, (start, end) =>
+        {
+            using PackBuffer buffer = PackBuffer.Rent<T>(c.Rows * strip * LineElements);
+            T* sums = buffer.Pointer<T>();
+            for (; start < end; start += strip)
+            {
+                nint column = start * LineElements, columns = nint.Min(nint.Min(strip, end - start) * LineElements, c.Columns - column);
+                for (nint k = 0; k < a.Columns; k += Depth)
+                {
+                    NativeMemory.Clear(sums, (nuint)(c.Rows * columns * sizeof(T)));
+                    RowStream.Add<TRegister, T>(c.Rows, nint.Min(Depth, a.Columns - k), columns, (T*)a.At(0, k), a.RowStride, a.ColumnStride, (T*)b.At(k, column), b.RowStride, sums);
+                    for (nint row = 0; row < c.Rows; row++)
+                        RowStream.Update<TRegister, T>(columns, sums + row * columns, c.At(row, column), c.ColumnStride, alpha, k == 0 ? beta : T.One);
                 }
             }
         });
@@ -91,15 +119,15 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
                 nint length = nint.Min(packedDepth, a.Columns - k);
                 StridedMatrix<TSource> strip = b.RowRange(k, length).ColumnRange(column, columns), left = a.ColumnRange(k, length);
                 PackRight(strip, right, pool);
-                MultiplyRows(left, right, c, blockRows, column, columns, alpha, k == 0 ? beta : ProductBlocking.One<T>(), lowerOnly, pool);
+                MultiplyRows(left, right, c, blockRows, column, columns, alpha, k == 0 ? beta : T.One, lowerOnly, pool);
             }
         }
     }
 
     private static void PackRight(StridedMatrix<TSource> b, T* right, ComputePool? pool)
     {
-        nint packedColumns = RoundUp(b.Columns, TileColumns);
-        For(pool, packedColumns / TileColumns, PanelsTogether, (start, end) =>
+        nint packedColumns = RoundUp(b.Columns, TileColumns), panels = packedColumns / TileColumns;
+        For(pool, panels, Together(b, panels, pool), (start, end) =>
         {
             nint first = start * TileColumns, columns = nint.Min(end * TileColumns, b.Columns) - first;
             for (nint k = 0; k < b.Rows; k += Depth)
@@ -127,7 +155,7 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
                 {
                     nint length = nint.Min(Depth, a.Columns - k);
                     PanelPacking.Pack(a.At(row, k), a.RowStride, a.ColumnStride, rows, length, TileRows, left);
-                    MultiplyBlock(length, left, right + packedColumns * k, c, row, rows, firstColumn, columns, alpha, k == 0 ? beta : ProductBlocking.One<T>(), lowerOnly);
+                    MultiplyBlock(length, left, right + packedColumns * k, c, row, rows, firstColumn, columns, alpha, k == 0 ? beta : T.One, lowerOnly);
                 }
             }
         });
@@ -168,7 +196,7 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
     private static void MultiplyEdge(nint depth, T* a, T* b, T* c, nint rowStride, nint columnStride, int rows, int columns, T alpha, T beta)
     {
         T* tile = stackalloc T[TileRows * TileColumns];
-        if (!beta.Equals(default))
+        if (beta != T.Zero)
         {
             new Span<T>(tile, TileRows * TileColumns).Clear();
             for (int i = 0; i < rows; i++)
@@ -192,6 +220,13 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
         return RoundUp((rows + blocks - 1) / blocks, TileRows);
     }
 
+    // Panels of B that a thread packs in one go, and uses at once where A is small: whole pages of its rows where these are contiguous.
+    private static nint Together(StridedMatrix<TSource> b, nint panels, ComputePool? pool) =>
+        b.ColumnStride == 1 ? Share(panels, PanelPacking.VisitBytes / (TileColumns * sizeof(TSource)), pool) : PanelsTogether;
+
+    // How many of so many items a thread takes at a time: as many as it likes, if all have work twice.
+    private static nint Share(nint items, nint most, ComputePool? pool) => pool is null ? most : nint.Clamp(items / (2 * pool.Threads), 1, most);
+
     private static nint RoundUp(nint value, nint step) => (value + step - 1) / step * step;
 
     private static void For(ComputePool? pool, nint count, nint grain, Action<nint, nint> body)
@@ -210,6 +245,12 @@ internal static class ProductBlocking
     /// <summary>Partial sums over which B is packed together.</summary>
     public const int DepthsTogether = 16;
 
+    /// <summary>Most rows of A with which B is better read as it lies than packed.</summary>
+    public const int StreamedRows = 16;
+
+    /// <summary>Bytes of a cache line.</summary>
+    public const int LineBytes = 64;
+
     /// <summary>Least number of blocks of rows for each thread.</summary>
     public const int BlocksPerThread = 4;
 
@@ -218,7 +259,4 @@ internal static class ProductBlocking
 
     /// <summary>Bytes of packed B: what the last-level cache of a core's share may hold, and the bound of what a product takes.</summary>
     public const int LastLevelBytes = 16 << 20;
-
-    public static T One<T>()
-        where T : unmanaged => typeof(T) == typeof(float) ? (T)(object)1f : (T)(object)1d;
 }

@@ -4,8 +4,7 @@ using TensorCompress.Threading;
 namespace TensorCompress.Numerics;
 
 /// <summary>
-/// <c>A = Q R</c> by blocked Householder reflections: orthogonal to rounding whatever the condition of A, rank deficient included. Elements far from 1e-140 to 1e140
-/// are scaled by the caller.
+/// <c>A = Q R</c> by blocked Householder reflections: orthogonal to rounding whatever the condition and the scale of A, rank deficient included.
 /// </summary>
 /// <remarks>Cost: 2 m n^2 operations for R and as many for Q, nearly all of them in matrix products. The same bits at any number of threads.</remarks>
 public sealed class HouseholderQr : IDisposable
@@ -18,6 +17,9 @@ public sealed class HouseholderQr : IDisposable
     private readonly double[] _factors;
     private readonly ComputePool _pool;
 
+    /// <summary>What was factorised is A over two to this power.</summary>
+    private int _exponent;
+
     private HouseholderQr(Matrix<double> reflectors, ComputePool pool)
     {
         _reflectors = reflectors;
@@ -29,14 +31,19 @@ public sealed class HouseholderQr : IDisposable
     /// <summary>Factorises a tall matrix.</summary>
     /// <param name="matrix">A, [m, n] with m at least n, finite; only read.</param>
     /// <param name="pool">Threads; null for the shared pool.</param>
-    /// <exception cref="ArgumentException">There are more columns than rows.</exception>
+    /// <exception cref="ArgumentException">There are more columns than rows, or an element is NaN or infinite; the message gives count and first place.</exception>
     public static HouseholderQr Factorize(MatrixView<double> matrix, ComputePool? pool = null)
     {
         if (matrix.Rows < matrix.Columns) throw new ArgumentException($"A tall matrix is needed, not {matrix.Rows} x {matrix.Columns}.", nameof(matrix));
-        return FactorizeRows(MatrixCopy.Transpose(matrix), pool ?? ComputePool.Shared);
+        int exponent = MatrixScale.Exponent(matrix, nameof(matrix));
+        Matrix<double> rows = MatrixCopy.Transpose(matrix);
+        MatrixScale.Multiply(rows.View, -exponent);
+        HouseholderQr result = FactorizeRows(rows, pool ?? ComputePool.Shared);
+        result._exponent = exponent;
+        return result;
     }
 
-    /// <summary>Factorises the matrix whose columns are the rows given, [n, m] with n at most m; takes them over.</summary>
+    /// <summary>Factorises the matrix whose columns are the rows given, [n, m] with n at most m; takes them over. Their squares are to be within double.</summary>
     internal static HouseholderQr FactorizeRows(Matrix<double> rows, ComputePool pool)
     {
         var result = new HouseholderQr(rows, pool);
@@ -45,7 +52,12 @@ public sealed class HouseholderQr : IDisposable
     }
 
     /// <summary>R, [n, n], upper triangular; its diagonal may be negative.</summary>
-    public Matrix<double> R() => MatrixCopy.Transpose(_lower.View);
+    public Matrix<double> R()
+    {
+        Matrix<double> result = MatrixCopy.Transpose(_lower.View);
+        MatrixScale.Multiply(result.View, _exponent);
+        return result;
+    }
 
     /// <summary>The first n columns of Q, [m, n], orthonormal.</summary>
     public Matrix<double> ThinQ()

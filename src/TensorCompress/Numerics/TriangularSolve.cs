@@ -69,13 +69,23 @@ public static class TriangularSolve
         if (rows == 0 || rightSides.Rows == 0 || rightSides.Columns == 0) return;
         // X T = B is T^T X^T = B^T.
         bool isUpper = triangle == Triangle.Upper;
-        if (isRight) Halve(factor.Transposed, !isUpper, unknowns.Transposed, pool ?? ComputePool.Shared);
-        else Halve(factor, isUpper, unknowns, pool ?? ComputePool.Shared);
+        if (isRight) SolveShares(factor.Transposed, !isUpper, unknowns.Transposed, pool ?? ComputePool.Shared);
+        else SolveShares(factor, isUpper, unknowns, pool ?? ComputePool.Shared);
         GC.KeepAlive(matrix.View);
         GC.KeepAlive(rightSides);
     }
 
-    private static unsafe void Halve<T>(StridedMatrix<T> factor, bool isUpper, StridedMatrix<T> unknowns, ComputePool pool)
+    // Where there are enough right-hand sides, each thread takes some of them and meets the others at the end only (a busy pool runs what is inside alone).
+    private static void SolveShares<T>(StridedMatrix<T> factor, bool isUpper, StridedMatrix<T> unknowns, ComputePool pool)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        nint share = unknowns.Columns / (2 * pool.Threads) / StripColumns * StripColumns;
+        bool isLarge = (double)factor.Rows * factor.Rows * unknowns.Columns >= ThreadingThreshold;
+        if (pool.Threads == 1 || share == 0 || !isLarge) Halve(factor, isUpper, unknowns, pool);
+        else pool.For(unknowns.Columns, share, (start, end) => Halve(factor, isUpper, unknowns.ColumnRange(start, end - start), pool));
+    }
+
+    private static void Halve<T>(StridedMatrix<T> factor, bool isUpper, StridedMatrix<T> unknowns, ComputePool pool)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         if (factor.Rows <= TriangularBlock.MaxRows)

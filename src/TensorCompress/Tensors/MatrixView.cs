@@ -67,6 +67,9 @@ public readonly struct MatrixView<T>
     /// <summary>Address of the first element. The caller keeps the owner alive and stays inside the view.</summary>
     internal unsafe T* Pointer => _owner.Pointer + _start;
 
+    /// <summary>Keeps the owner until here; handing the view itself to the garbage collector would put it into a box.</summary>
+    internal void KeepAlive() => GC.KeepAlive(_owner);
+
     private static void ThrowIfOutside(nint start, nint count, nint limit, string name)
     {
         if (start < 0 || count < 0 || start > limit - count)

@@ -36,6 +36,21 @@ public class SessionTests
     }
 
     [Fact]
+    public void A_token_allocates_little()
+    {
+        using var pool = new ComputePool(1); // all of it is this thread's
+        using LanguageModel model = LanguageModel.Load(ModelPath, new LanguageModelOptions { Pool = pool });
+        using Session session = model.CreateSession();
+        session.Append(Ids);
+        session.Append([5]);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        const int tokens = 20;
+        for (int i = 0; i < tokens; i++) session.Append([6]);
+        long perBlock = (GC.GetAllocatedBytesForCurrentThread() - before) / tokens / model.Definition.Blocks.Count;
+        Assert.InRange(perBlock, 0, 600); // the batches of a block's four inputs and one call of attention
+    }
+
+    [Fact]
     public async Task Sessions_run_side_by_side()
     {
         using LanguageModel model = LanguageModel.Load(ModelPath);

@@ -31,7 +31,7 @@ public class CodeProductsTests
         var random = new Random(bits * 1000 + group);
         for (int columns = 1; columns <= 256; columns += columns < 70 ? 1 : 13)
         {
-            int rows = 1 + random.Next(40), tokens = 1 + random.Next(9);
+            int rows = 1 + random.Next(90), tokens = 1 + random.Next(9);
             using Problem problem = Problem.Random(new CodeBlocks(rows, columns, bits, group, wideScales), tokens, random);
             float[]? reference = null;
             foreach ((string name, Product run) in Implementations)

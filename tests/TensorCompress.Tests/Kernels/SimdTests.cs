@@ -66,6 +66,9 @@ public class SimdTests
         Same(TSimd.Round(va), i => MathF.Round(a[i]), "round");
         Same(TSimd.PowerOfTwo(Load<TSimd>(powers)), i => (float)Math.Pow(2, powers[i]), "power of two");
         Same(TSimd.MultiplyAdd(va, vb, vc), i => FloatBits.FusedMultiplyAdd ? MathF.FusedMultiplyAdd(a[i], b[i], c[i]) : a[i] * b[i] + c[i], "multiply-add");
+        TSimd sum = vc;
+        TSimd.Accumulate(ref sum, va, vb);
+        Same(sum, i => FloatBits.FusedMultiplyAdd ? MathF.FusedMultiplyAdd(a[i], b[i], c[i]) : a[i] * b[i] + c[i], "accumulate");
         CheckReductions(va, a, vc, c);
         CheckBits(va, a, vb, b);
     }
@@ -85,7 +88,10 @@ public class SimdTests
         fixed (ushort* from = words, to = stored)
         {
             TSimd loaded = TSimd.LoadWords(from);
-            Same(loaded, i => Float(words[i]), "load words");
+            int[] integers = [.. words]; // not words: see SimdScalar.LoadWords
+            Same(loaded, i => Float((uint)integers[i]), "load words");
+            int[] signed = [.. integers.Select(word => (int)(short)word)];
+            Same(TSimd.LoadShorts((short*)from), i => Float((uint)signed[i]), "load shorts");
             TSimd.StoreWords(loaded | Lanes.Bits<TSimd>(0xABCD0000), to);
             Assert.Equal(words, stored);
         }

@@ -38,6 +38,27 @@ public sealed class CholeskyQrTests
         Assert.InRange(FactorRatios.Orthogonality(rows), 0, 1e-13);
     }
 
+    [Theory]
+    [InlineData(1e30f)]
+    [InlineData(1e-30f)]
+    public void Floats_of_any_scale_become_orthonormal(float scale)
+    {
+        using Matrix<float> rows = RandomMatrices.Gaussian(20, 50, scale: scale);
+        Assert.True(CholeskyQr.Orthonormalize(rows.View, 2, ComputePool.Shared));
+        using Matrix<double> wide = MatrixCopy.Widen(rows.View);
+        Assert.InRange(FactorRatios.Orthogonality(wide), 0, 1e-5);
+    }
+
+    [Fact]
+    public void Bits_do_not_depend_on_the_number_of_threads()
+    {
+        using Matrix<float> expected = RandomMatrices.Gaussian(90, 2000), actual = RandomMatrices.Gaussian(90, 2000);
+        using ComputePool one = new(1), three = new(3);
+        CholeskyQr.Orthonormalize(expected.View, 2, one);
+        CholeskyQr.Orthonormalize(actual.View, 2, three);
+        for (int i = 0; i < 90; i++) Assert.True(expected.Row(i).SequenceEqual(actual.Row(i)));
+    }
+
     /// <summary>Every row of the matrix is what its parts along the basis add up to.</summary>
     private static void AssertSpans(Matrix<double> matrix, Matrix<double> basis, double limit)
     {

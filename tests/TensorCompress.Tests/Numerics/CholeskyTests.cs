@@ -1,6 +1,7 @@
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
+using TensorCompress.Threading;
 
 namespace TensorCompress.Tests.Numerics;
 
@@ -36,6 +37,39 @@ public sealed class CholeskyTests
                 double product = Enumerable.Range(0, size).Sum(l => (matrix[i, l] + (i == l ? 0.5 : 0)) * solution[l, j]);
                 Assert.Equal(rightSides[i, j], product, 1e-10);
             }
+        }
+    }
+
+    [Theory]
+    [InlineData(1e60)]
+    [InlineData(1e-60)]
+    [InlineData(1e290)]
+    [InlineData(1e-290)]
+    public void Scale_does_not_matter(double scale)
+    {
+        using Matrix<double> matrix = Gram(70, 90), scaled = RandomMatrices.MakeDouble(70, 70, (i, j) => scale * matrix[i, j]), solution = RandomMatrices.GaussianDouble(70, 2), expected = RandomMatrices.GaussianDouble(70, 2);
+        using Cholesky factor = Cholesky.Factorize(scaled.View), unit = Cholesky.Factorize(matrix.View);
+        factor.Solve(solution.View);
+        unit.Solve(expected.View);
+        for (int i = 0; i < 70; i++)
+        {
+            Assert.Equal(1, factor.Lower[i, i] / Math.Sqrt(scale) / unit.Lower[i, i], 1e-11);
+            for (int j = 0; j < 2; j++) Assert.Equal(expected[i, j], solution[i, j] * scale, 1e-10);
+        }
+    }
+
+    [Fact]
+    public void Bits_do_not_depend_on_the_number_of_threads()
+    {
+        using Matrix<double> matrix = Gram(300, 320), expected = RandomMatrices.GaussianDouble(300, 40), actual = RandomMatrices.GaussianDouble(300, 40);
+        using ComputePool one = new(1), three = new(3);
+        using Cholesky first = Cholesky.Factorize(matrix.View, pool: one), second = Cholesky.Factorize(matrix.View, pool: three);
+        first.Solve(expected.View);
+        second.Solve(actual.View);
+        for (int i = 0; i < 300; i++)
+        {
+            Assert.True(first.Lower.Row(i).SequenceEqual(second.Lower.Row(i)));
+            Assert.True(expected.Row(i).SequenceEqual(actual.Row(i)));
         }
     }
 

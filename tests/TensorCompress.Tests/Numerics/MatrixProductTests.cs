@@ -116,6 +116,25 @@ public sealed class MatrixProductTests : IDisposable
         }
     }
 
+    // Up to sixteen rows take B as it lies, more pack it; a strip is a page of a row, 1024 floats.
+    [Fact]
+    public void Few_rows_have_the_bits_of_many_whichever_operand_is_turned()
+    {
+        using Framed<float> a = Framed<float>.Random(40, 260, false, 1), b = Framed<float>.Random(260, 2085, false, 2), whole = Framed<float>.Random(40, 2085, false, 3);
+        using Framed<float> turned = Framed<float>.Make(260, 40, false, (i, j) => a[j, i]);
+        MatrixProduct.Multiply(a.Operand, b.Operand, whole.View, 0.5f, 2f);
+        foreach (int rows in new[] { 1, 2, 3, 15, 16, 17 })
+        {
+            using Framed<float> part = Framed<float>.Random(40, 2085, false, 3);
+            using Matrix<float> tall = new(2085, rows);
+            MatrixProduct.Multiply(a.View.RowRange(0, rows), b.Operand, part.View.RowRange(0, rows), 0.5f, 2f, _three);
+            for (int i = 0; i < rows; i++) FloatBits.AssertEqual(whole.View.Row(i), part.View.Row(i), $"{rows} rows: row {i}");
+            MatrixProduct.Multiply(b.Operand.Transposed, turned.View.ColumnRange(0, rows), tall.View);
+            MatrixProduct.Multiply(a.View.RowRange(0, rows), b.Operand, part.View.RowRange(0, rows));
+            for (int j = 0; j < 2085; j++) Assert.Equal(part[rows - 1, j], tall[j, rows - 1]);
+        }
+    }
+
     [Fact]
     public void NaN_and_infinity_spread_to_their_row_and_column_and_beta_zero_reads_nothing()
     {

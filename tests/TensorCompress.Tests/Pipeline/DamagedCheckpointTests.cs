@@ -78,7 +78,7 @@ public sealed class DamagedCheckpointTests : IDisposable
     {
         var random = new Random(4);
         foreach (int length in Enumerable.Range(0, HeaderLength + 1).Concat(Enumerable.Range(0, 200).Select(_ => random.Next(HeaderLength, _intact.Length))))
-            ReaderVerdicts.Rejected(() => SafetensorsFile.Open(_intact[..length]), TensorFormatError.Truncated);
+            ReaderVerdicts.Rejected(() => SafetensorsFile.Open(_intact.AsMemory(0, length)), TensorFormatError.Truncated);
         File.WriteAllBytes(Weights, _intact[..^1]);
         ReaderVerdicts.Rejected(() => LanguageModel.Load(_model), TensorFormatError.Truncated);
         File.WriteAllBytes(Weights, [.. _intact, 0]);

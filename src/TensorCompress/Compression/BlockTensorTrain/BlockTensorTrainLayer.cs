@@ -24,6 +24,9 @@ public sealed class BlockTensorTrainLayer : LinearLayer
     }
 
     /// <inheritdoc/>
+    public override long MultiplicationsPerToken => _rank * _shape.ParametersPerRank;
+
+    /// <inheritdoc/>
     public override long ResidentBytes => _left.ByteLength + _right.ByteLength;
 
     /// <summary>Factorises a matrix to a layer.</summary>

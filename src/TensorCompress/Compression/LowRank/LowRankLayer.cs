@@ -22,6 +22,9 @@ public sealed class LowRankLayer : LinearLayer
     public int Rank => _inner.Rows;
 
     /// <inheritdoc/>
+    public override long MultiplicationsPerToken => (long)Rank * (OutputDimension + InputDimension);
+
+    /// <inheritdoc/>
     public override long ResidentBytes => _outer.ByteLength + _inner.ByteLength;
 
     /// <summary>Factorises a matrix to a layer.</summary>

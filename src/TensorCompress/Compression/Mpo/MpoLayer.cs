@@ -53,7 +53,7 @@ public sealed class MpoLayer : LinearLayer
     public MpoPlan Plan { get; }
 
     /// <summary>Multiplications for one token in the way that is taken for one; the dense product has output x input.</summary>
-    public long MultiplicationsPerToken => (long)_groups.Multiplications + _groups.Shape.UsefulMultiplications(PathFor(1));
+    public override long MultiplicationsPerToken => (long)_groups.Multiplications + _groups.Shape.UsefulMultiplications(PathFor(1));
 
     /// <summary>Compresses a matrix to a layer with two cores.</summary>
     /// <param name="weights">W, row-major; read before the call returns.</param>

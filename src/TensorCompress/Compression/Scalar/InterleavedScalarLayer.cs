@@ -83,11 +83,16 @@ public sealed class InterleavedScalarLayer : LinearLayer
         }
 
         ReadOnlySpan<byte> codes = rows.Codes.Row(row);
-        for (int column = 0; column < rows.Columns; column++)
+        for (int column = 0; column < rows.Columns; column += 4) // a quad lies together
         {
             (nint place, bool isUpper) = blocks.CodePlace(lane, column);
-            int code = PackedCodes.Read(codes, column, blocks.Bits);
-            bytes[(int)place] |= (byte)(isUpper ? code << 4 : code);
+            Span<byte> quad = bytes.Slice((int)place, 4);
+            int count = Math.Min(4, rows.Columns - column);
+            if (blocks.Bits == 8) codes.Slice(column, count).CopyTo(quad);
+            else
+            {
+                for (int i = 0; i < count; i++) quad[i] |= (byte)(((codes[(column + i) / 2] >> (4 * (i & 1))) & 15) << (isUpper ? 4 : 0));
+            }
         }
     }
 }

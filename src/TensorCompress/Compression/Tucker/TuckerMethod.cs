@@ -4,8 +4,8 @@ using TensorCompress.Tensors;
 namespace TensorCompress.Compression.Tucker;
 
 /// <summary>
-/// Tucker decompositions of matrices whose inputs are heads with channels, the output projections of attention: a low rank over fewer heads than there are. Where heads are outputs (queries, keys,
-/// values) low rank is better at equal parameters; so it is with fewer channels.
+/// Tucker decompositions over heads and channels of the inputs: a low rank over fewer heads than there are. The inputs of output projections are heads by nature; those of other matrices are cut
+/// into heads about as wide as they are many. With heads of outputs (queries, keys, values) or with fewer channels low rank is better at equal parameters, so neither is offered.
 /// </summary>
 public sealed class TuckerMethod : ICompressionMethod
 {
@@ -24,7 +24,7 @@ public sealed class TuckerMethod : ICompressionMethod
     public string Name => "tucker";
 
     /// <inheritdoc/>
-    public string Description => "low rank over fewer heads than there are, for output projections of attention, with calibration fitted to the layer's output";
+    public string Description => "low rank over inputs whose heads are mixed to fewer (Tucker), with calibration fitted to the layer's output";
 
     /// <inheritdoc/>
     public int FormatVersion => 1;

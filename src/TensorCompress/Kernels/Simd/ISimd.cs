@@ -34,6 +34,9 @@ internal interface ISimd<TSelf>
     /// <summary>a * b + c, fused where the CPU can.</summary>
     static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
 
+    /// <summary>sum = MultiplyAdd(a, b, sum). By reference, because the compiler then keeps the sum in its register instead of moving it at every step.</summary>
+    static abstract void Accumulate(ref TSelf sum, TSelf a, TSelf b);
+
     static abstract TSelf Max(TSelf left, TSelf right);
 
     static abstract TSelf Min(TSelf left, TSelf right);
@@ -73,6 +76,9 @@ internal interface ISimd<TSelf>
 
     /// <summary>Sixteen 16-bit words as the low bits of the lanes.</summary>
     static abstract unsafe TSelf LoadWords(ushort* source);
+
+    /// <summary>Sixteen 16-bit integers as the lanes' bits, the sign in all upper ones.</summary>
+    static abstract unsafe TSelf LoadShorts(short* source);
 
     /// <summary>The low 16 bits of each lane.</summary>
     static abstract unsafe void StoreWords(TSelf value, ushort* destination);

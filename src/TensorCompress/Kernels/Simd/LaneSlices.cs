@@ -16,8 +16,8 @@ internal unsafe interface ILaneSlice<TSelf>
 
     static abstract void Store(TSelf value, float* destination);
 
-    /// <summary>a * b + c, fused where the CPU can, as in <see cref="ISimd{TSelf}.MultiplyAdd"/>.</summary>
-    static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
+    /// <summary>sum = a * b + sum, fused where the CPU can, as in <see cref="ISimd{TSelf}.Accumulate"/>.</summary>
+    static abstract void Accumulate(ref TSelf sum, TSelf a, TSelf b);
 }
 
 /// <summary>All sixteen lanes.</summary>
@@ -36,7 +36,7 @@ internal readonly unsafe struct Slice512(Vector512<float> value) : ILaneSlice<Sl
     public static void Store(Slice512 value, float* destination) => value._value.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Slice512 MultiplyAdd(Slice512 a, Slice512 b, Slice512 c) => new(Vector512.MultiplyAddEstimate(a._value, b._value, c._value));
+    public static void Accumulate(ref Slice512 sum, Slice512 a, Slice512 b) => sum = new(Vector512.MultiplyAddEstimate(a._value, b._value, sum._value));
 }
 
 /// <summary>Eight lanes.</summary>
@@ -55,7 +55,7 @@ internal readonly unsafe struct Slice256(Vector256<float> value) : ILaneSlice<Sl
     public static void Store(Slice256 value, float* destination) => value._value.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Slice256 MultiplyAdd(Slice256 a, Slice256 b, Slice256 c) => new(Vector256.MultiplyAddEstimate(a._value, b._value, c._value));
+    public static void Accumulate(ref Slice256 sum, Slice256 a, Slice256 b) => sum = new(Vector256.MultiplyAddEstimate(a._value, b._value, sum._value));
 }
 
 /// <summary>Four lanes.</summary>
@@ -74,7 +74,7 @@ internal readonly unsafe struct Slice128(Vector128<float> value) : ILaneSlice<Sl
     public static void Store(Slice128 value, float* destination) => value._value.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Slice128 MultiplyAdd(Slice128 a, Slice128 b, Slice128 c) => new(Vector128.MultiplyAddEstimate(a._value, b._value, c._value));
+    public static void Accumulate(ref Slice128 sum, Slice128 a, Slice128 b) => sum = new(Vector128.MultiplyAddEstimate(a._value, b._value, sum._value));
 }
 
 /// <summary>One lane.</summary>
@@ -90,5 +90,5 @@ internal readonly unsafe struct SliceScalar(float value) : ILaneSlice<SliceScala
 
     public static void Store(SliceScalar value, float* destination) => *destination = value._value;
 
-    public static SliceScalar MultiplyAdd(SliceScalar a, SliceScalar b, SliceScalar c) => new(float.MultiplyAddEstimate(a._value, b._value, c._value));
+    public static void Accumulate(ref SliceScalar sum, SliceScalar a, SliceScalar b) => sum = new(float.MultiplyAddEstimate(a._value, b._value, sum._value));
 }

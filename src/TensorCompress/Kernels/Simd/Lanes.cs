@@ -54,6 +54,7 @@ internal static class Lanes
     }
 
     /// <summary>The same bits in all lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSimd Bits<TSimd>(uint bits)
         where TSimd : struct, ISimd<TSimd> => TSimd.Broadcast(BitConverter.UInt32BitsToSingle(bits));
 }

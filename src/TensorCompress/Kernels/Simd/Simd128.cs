@@ -13,6 +13,7 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
 
     public static Simd128 Zero => Broadcast(0);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Broadcast(float value)
     {
         Vector128<float> vector = Vector128.Create(value);
@@ -47,6 +48,7 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
     public static Simd128 operator -(Simd128 left, Simd128 right) =>
         new(left._v0 - right._v0, left._v1 - right._v1, left._v2 - right._v2, left._v3 - right._v3);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 operator *(Simd128 left, Simd128 right) =>
         new(left._v0 * right._v0, left._v1 * right._v1, left._v2 * right._v2, left._v3 * right._v3);
 
@@ -60,6 +62,9 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
         Vector128.MultiplyAddEstimate(a._v2, b._v2, c._v2),
         Vector128.MultiplyAddEstimate(a._v3, b._v3, c._v3));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Simd128 sum, Simd128 a, Simd128 b) => sum = MultiplyAdd(a, b, sum);
+
     public static Simd128 Max(Simd128 left, Simd128 right) => new(
         Vector128.Max(left._v0, right._v0), Vector128.Max(left._v1, right._v1), Vector128.Max(left._v2, right._v2), Vector128.Max(left._v3, right._v3));
 
@@ -71,15 +76,19 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
 
     public static Simd128 PowerOfTwo(Simd128 n) => new(PowerOfTwo(n._v0), PowerOfTwo(n._v1), PowerOfTwo(n._v2), PowerOfTwo(n._v3));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 operator &(Simd128 left, Simd128 right) => new(left._v0 & right._v0, left._v1 & right._v1, left._v2 & right._v2, left._v3 & right._v3);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 operator |(Simd128 left, Simd128 right) => new(left._v0 | right._v0, left._v1 | right._v1, left._v2 | right._v2, left._v3 | right._v3);
 
     public static Simd128 AddBits(Simd128 left, Simd128 right) => new(AddBits(left._v0, right._v0), AddBits(left._v1, right._v1), AddBits(left._v2, right._v2), AddBits(left._v3, right._v3));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 ShiftLeft(Simd128 value, int count) => new(
         (value._v0.AsUInt32() << count).AsSingle(), (value._v1.AsUInt32() << count).AsSingle(), (value._v2.AsUInt32() << count).AsSingle(), (value._v3.AsUInt32() << count).AsSingle());
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 ShiftRight(Simd128 value, int count) => new(
         (value._v0.AsUInt32() >>> count).AsSingle(), (value._v1.AsUInt32() >>> count).AsSingle(), (value._v2.AsUInt32() >>> count).AsSingle(), (value._v3.AsUInt32() >>> count).AsSingle());
 
@@ -100,6 +109,14 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
     public static unsafe Simd128 LoadWords(ushort* source)
     {
         Vector128<ushort> low = Vector128.Load(source), high = Vector128.Load(source + 8);
+        return new(
+            Vector128.WidenLower(low).AsSingle(), Vector128.WidenUpper(low).AsSingle(), Vector128.WidenLower(high).AsSingle(), Vector128.WidenUpper(high).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd128 LoadShorts(short* source)
+    {
+        Vector128<short> low = Vector128.Load(source), high = Vector128.Load(source + 8);
         return new(
             Vector128.WidenLower(low).AsSingle(), Vector128.WidenUpper(low).AsSingle(), Vector128.WidenLower(high).AsSingle(), Vector128.WidenUpper(high).AsSingle());
     }

@@ -11,6 +11,7 @@ internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : 
 
     public static Simd256 Zero => new(Vector256<float>.Zero, Vector256<float>.Zero);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Broadcast(float value) => new(Vector256.Create(value), Vector256.Create(value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -34,6 +35,7 @@ internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : 
 
     public static Simd256 operator -(Simd256 left, Simd256 right) => new(left._low - right._low, left._high - right._high);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator *(Simd256 left, Simd256 right) => new(left._low * right._low, left._high * right._high);
 
     public static Simd256 operator /(Simd256 left, Simd256 right) => new(left._low / right._low, left._high / right._high);
@@ -41,6 +43,9 @@ internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 MultiplyAdd(Simd256 a, Simd256 b, Simd256 c) => new(
         Vector256.MultiplyAddEstimate(a._low, b._low, c._low), Vector256.MultiplyAddEstimate(a._high, b._high, c._high));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Simd256 sum, Simd256 a, Simd256 b) => sum = MultiplyAdd(a, b, sum);
 
     public static Simd256 Max(Simd256 left, Simd256 right) => new(Vector256.Max(left._low, right._low), Vector256.Max(left._high, right._high));
 
@@ -50,14 +55,18 @@ internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : 
 
     public static Simd256 PowerOfTwo(Simd256 n) => new(PowerOfTwo(n._low), PowerOfTwo(n._high));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator &(Simd256 left, Simd256 right) => new(left._low & right._low, left._high & right._high);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator |(Simd256 left, Simd256 right) => new(left._low | right._low, left._high | right._high);
 
     public static Simd256 AddBits(Simd256 left, Simd256 right) => new((left._low.AsInt32() + right._low.AsInt32()).AsSingle(), (left._high.AsInt32() + right._high.AsInt32()).AsSingle());
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 ShiftLeft(Simd256 value, int count) => new((value._low.AsUInt32() << count).AsSingle(), (value._high.AsUInt32() << count).AsSingle());
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 ShiftRight(Simd256 value, int count) => new((value._low.AsUInt32() >>> count).AsSingle(), (value._high.AsUInt32() >>> count).AsSingle());
 
     public static Simd256 LessThan(Simd256 left, Simd256 right) => new(Vector256.LessThan(left._low, right._low), Vector256.LessThan(left._high, right._high));
@@ -70,11 +79,12 @@ internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : 
     public static Simd256 SwapNeighbours(Simd256 value) => new(SwapNeighbours(value._low), SwapNeighbours(value._high));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe Simd256 LoadWords(ushort* source)
-    {
-        Vector256<ushort> words = Vector256.Load(source);
-        return new(Vector256.WidenLower(words).AsSingle(), Vector256.WidenUpper(words).AsSingle());
-    }
+    public static unsafe Simd256 LoadWords(ushort* source) => new(
+        Vector256.WidenLower(Vector128.Load(source).ToVector256Unsafe()).AsSingle(), Vector256.WidenLower(Vector128.Load(source + 8).ToVector256Unsafe()).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd256 LoadShorts(short* source) => new(
+        Vector256.WidenLower(Vector128.Load(source).ToVector256Unsafe()).AsSingle(), Vector256.WidenLower(Vector128.Load(source + 8).ToVector256Unsafe()).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe void StoreWords(Simd256 value, ushort* destination) => Vector256.Narrow(value._low.AsUInt32(), value._high.AsUInt32()).Store(destination);

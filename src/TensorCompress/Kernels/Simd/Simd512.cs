@@ -10,6 +10,7 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
 
     public static Simd512 Zero => new(Vector512<float>.Zero);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Broadcast(float value) => new(Vector512.Create(value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -26,12 +27,16 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
 
     public static Simd512 operator -(Simd512 left, Simd512 right) => new(left._value - right._value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator *(Simd512 left, Simd512 right) => new(left._value * right._value);
 
     public static Simd512 operator /(Simd512 left, Simd512 right) => new(left._value / right._value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 MultiplyAdd(Simd512 a, Simd512 b, Simd512 c) => new(Vector512.MultiplyAddEstimate(a._value, b._value, c._value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref Simd512 sum, Simd512 a, Simd512 b) => sum = MultiplyAdd(a, b, sum);
 
     public static Simd512 Max(Simd512 left, Simd512 right) => new(Vector512.Max(left._value, right._value));
 
@@ -41,14 +46,18 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
 
     public static Simd512 PowerOfTwo(Simd512 n) => new(((Vector512.ConvertToInt32Native(n._value) + Vector512.Create(127)) << 23).AsSingle());
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator &(Simd512 left, Simd512 right) => new(left._value & right._value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator |(Simd512 left, Simd512 right) => new(left._value | right._value);
 
     public static Simd512 AddBits(Simd512 left, Simd512 right) => new((left._value.AsInt32() + right._value.AsInt32()).AsSingle());
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 ShiftLeft(Simd512 value, int count) => new((value._value.AsUInt32() << count).AsSingle());
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 ShiftRight(Simd512 value, int count) => new((value._value.AsUInt32() >>> count).AsSingle());
 
     public static Simd512 LessThan(Simd512 left, Simd512 right) => new(Vector512.LessThan(left._value, right._value));
@@ -60,11 +69,10 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
     public static Simd512 SwapNeighbours(Simd512 value) => new(Vector512.Shuffle(value._value, Vector512.Create(1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe Simd512 LoadWords(ushort* source)
-    {
-        Vector256<ushort> words = Vector256.Load(source);
-        return new(Vector512.Create(Vector256.WidenLower(words), Vector256.WidenUpper(words)).AsSingle());
-    }
+    public static unsafe Simd512 LoadWords(ushort* source) => new(Vector512.WidenLower(Vector256.Load(source).ToVector512Unsafe()).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd512 LoadShorts(short* source) => new(Vector512.WidenLower(Vector256.Load(source).ToVector512Unsafe()).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe void StoreWords(Simd512 value, ushort* destination) =>

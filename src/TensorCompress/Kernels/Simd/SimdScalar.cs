@@ -66,6 +66,9 @@ internal struct SimdScalar : ISimd<SimdScalar>
         return c;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Accumulate(ref SimdScalar sum, SimdScalar a, SimdScalar b) => sum = MultiplyAdd(a, b, sum);
+
     public static SimdScalar Max(SimdScalar left, SimdScalar right)
     {
         for (int i = 0; i < 16; i++) left._lanes[i] = MathF.Max(left._lanes[i], right._lanes[i]);
@@ -149,6 +152,13 @@ internal struct SimdScalar : ISimd<SimdScalar>
         SimdScalar result = default;
         // Written as integers: of a word that is loaded only to become a float's bits, the optimising compiler of .NET 10 loads four bytes, two too many.
         for (int i = 0; i < 16; i++) Unsafe.As<float, uint>(ref result._lanes[i]) = source[i];
+        return result;
+    }
+
+    public static unsafe SimdScalar LoadShorts(short* source)
+    {
+        SimdScalar result = default;
+        for (int i = 0; i < 16; i++) Unsafe.As<float, int>(ref result._lanes[i]) = source[i]; // see LoadWords
         return result;
     }
 
