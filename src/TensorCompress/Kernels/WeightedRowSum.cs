@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Tensors;
 
@@ -61,7 +62,7 @@ internal static class WeightedRowSum
         destination.KeepAlive();
     }
 
-    // Rows that do not fill a step (heads of small models): four tokens share each load. Returns the tokens that are done.
+    // Rows of one step at most (heads of small models): four tokens share each load. Returns the tokens that are done.
     private static unsafe nint NarrowRows<TSimd>(MatrixView<float> weights, MatrixView<float> rows, MatrixView<float> destination)
         where TSimd : struct, ISimd<TSimd>
     {
@@ -70,20 +71,20 @@ internal static class WeightedRowSum
         {
             float* w0 = weights.Pointer + token * weights.Stride, w1 = w0 + weights.Stride, w2 = w1 + weights.Stride, w3 = w2 + weights.Stride, row = rows.Pointer;
             float* y0 = destination.Pointer + token * destination.Stride, y1 = y0 + destination.Stride, y2 = y1 + destination.Stride, y3 = y2 + destination.Stride;
-            TSimd s0 = Lanes.Load<TSimd>(y0, columns), s1 = Lanes.Load<TSimd>(y1, columns), s2 = Lanes.Load<TSimd>(y2, columns), s3 = Lanes.Load<TSimd>(y3, columns);
+            TSimd s0 = LoadStep<TSimd>(y0, columns), s1 = LoadStep<TSimd>(y1, columns), s2 = LoadStep<TSimd>(y2, columns), s3 = LoadStep<TSimd>(y3, columns);
             for (nint j = 0; j < rows.Rows; j++, row += rows.Stride)
             {
-                TSimd values = Lanes.Load<TSimd>(row, columns);
+                TSimd values = LoadStep<TSimd>(row, columns);
                 s0 = TSimd.MultiplyAdd(TSimd.Broadcast(w0[j]), values, s0);
                 s1 = TSimd.MultiplyAdd(TSimd.Broadcast(w1[j]), values, s1);
                 s2 = TSimd.MultiplyAdd(TSimd.Broadcast(w2[j]), values, s2);
                 s3 = TSimd.MultiplyAdd(TSimd.Broadcast(w3[j]), values, s3);
             }
 
-            Lanes.Store(s0, y0, columns);
-            Lanes.Store(s1, y1, columns);
-            Lanes.Store(s2, y2, columns);
-            Lanes.Store(s3, y3, columns);
+            StoreStep(s0, y0, columns);
+            StoreStep(s1, y1, columns);
+            StoreStep(s2, y2, columns);
+            StoreStep(s3, y3, columns);
         }
 
         return token;
@@ -172,12 +173,22 @@ internal static class WeightedRowSum
         {
             nint left = nint.Min(16, dimension - i);
             float* row = rows + i;
-            TSimd sum = left == 16 ? TSimd.Load(y + i) : Lanes.Load<TSimd>(y + i, left);
-            for (nint j = 0; j < count; j++, row += stride)
-                sum = TSimd.MultiplyAdd(TSimd.Broadcast(w[j]), left == 16 ? TSimd.Load(row) : Lanes.Load<TSimd>(row, left), sum);
-            if (left == 16) TSimd.Store(sum, y + i);
-            else Lanes.Store(sum, y + i, left);
+            TSimd sum = LoadStep<TSimd>(y + i, left);
+            for (nint j = 0; j < count; j++, row += stride) sum = TSimd.MultiplyAdd(TSimd.Broadcast(w[j]), LoadStep<TSimd>(row, left), sum);
+            StoreStep(sum, y + i, left);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe TSimd LoadStep<TSimd>(float* source, nint count)
+        where TSimd : struct, ISimd<TSimd> => count == 16 ? TSimd.Load(source) : Lanes.Load<TSimd>(source, count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void StoreStep<TSimd>(TSimd value, float* destination, nint count)
+        where TSimd : struct, ISimd<TSimd>
+    {
+        if (count == 16) TSimd.Store(value, destination);
+        else Lanes.Store(value, destination, count);
     }
 
     private static unsafe void Store4<TSimd>(float* to, TSimd a, TSimd b, TSimd c, TSimd d)
