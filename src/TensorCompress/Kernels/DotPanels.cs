@@ -8,7 +8,7 @@ namespace TensorCompress.Kernels;
 /// <summary>
 /// <see cref="DotProducts"/> for several tokens. Inputs are copied to a panel of a few tokens and 256 columns or more that stays in the first-level cache while rows of weights pass; the
 /// sixteen sums of every result wait in memory between the blocks of columns. Sums are worked on one register's share of lanes after the other, so that 4 rows x 3 tokens fit
-/// into sixteen registers. None of it changes the order of a result's additions.
+/// into sixteen registers. None of it changes the order of a result's additions. The loops are compiled for speed at once: a short prompt is over before the runtime would do it.
 /// </summary>
 internal static unsafe class DotPanels
 {
@@ -80,6 +80,7 @@ internal static unsafe class DotPanels
     }
 
     /// <summary>Floats of a row, zeros up to the next whole step.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Decode<TSimd, TElement>(TElement* source, int count, float* destination)
         where TSimd : struct, ISimd<TSimd>
         where TElement : unmanaged, IWeightElement<TElement>
@@ -111,6 +112,7 @@ internal static unsafe class DotPanels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ThreeTokens<TSlice>(in Weights w, int lane, float* x0, int depth, float* sums)
         where TSlice : struct, ILaneSlice<TSlice>
     {
@@ -145,6 +147,7 @@ internal static unsafe class DotPanels
         Store(last, s20, s21, s22, s23);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void TwoTokens<TSlice>(in Weights w, int lane, float* x0, int depth, float* sums)
         where TSlice : struct, ILaneSlice<TSlice>
     {
@@ -168,6 +171,7 @@ internal static unsafe class DotPanels
         Store(next, s10, s11, s12, s13);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void OneToken<TSlice>(in Weights w, int lane, float* x, int depth, float* sums)
         where TSlice : struct, ILaneSlice<TSlice>
     {
@@ -195,6 +199,7 @@ internal static unsafe class DotPanels
         TSlice.Store(s3, sums + 3 * Lanes);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Store<TSimd>(float* sums, int tokens, int rows, float* y, nint stride)
         where TSimd : struct, ISimd<TSimd>
     {

@@ -19,6 +19,7 @@ internal static unsafe class NarrowDots
     /// <param name="weights">[rows, k], k at most <see cref="Columns"/>.</param>
     /// <param name="inputs">[tokens, k].</param>
     /// <param name="destination">[tokens, rows].</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // the first prompt of a process is over before the runtime has seen it as worth its while
     public static void Multiply<TSimd, TElement>(WeightRows<TElement> weights, MatrixView<float> inputs, MatrixView<float> destination)
         where TSimd : struct, ISimd<TSimd>
         where TElement : unmanaged, IWeightElement<TElement>
@@ -45,6 +46,7 @@ internal static unsafe class NarrowDots
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TSimd Eight<TSimd>(float* turned, float* x)
         where TSimd : struct, ISimd<TSimd>
     {
@@ -52,6 +54,7 @@ internal static unsafe class NarrowDots
         return even + ((Product<TSimd>(turned, x, 1) + Product<TSimd>(turned, x, 5)) + (Product<TSimd>(turned, x, 3) + Product<TSimd>(turned, x, 7)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TSimd Sixteen<TSimd>(float* turned, float* x)
         where TSimd : struct, ISimd<TSimd>
     {

@@ -63,6 +63,7 @@ internal static class WeightedRowSum
     }
 
     // Rows of one step at most (heads of small models): four tokens share each load. Returns the tokens that are done.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe nint NarrowRows<TSimd>(MatrixView<float> weights, MatrixView<float> rows, MatrixView<float> destination)
         where TSimd : struct, ISimd<TSimd>
     {
