@@ -68,6 +68,20 @@ internal sealed class OptionValues(ICompressionMethod method, IReadOnlyDictionar
         throw Wrong(name, text, "one of " + string.Join(", ", allowed.ToArray().Select(Name)));
     }
 
+    /// <summary>Refuses a share of the parameters outside (0, 1]; null is none.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Outside.</exception>
+    public static void ThrowIfNoShare(double? share)
+    {
+        if (share is not null && !(share > 0 && share <= 1)) throw new ArgumentOutOfRangeException(nameof(share), share, "A share is above 0 and at most 1.");
+    }
+
+    /// <summary>Refuses types that factors are not stored in.</summary>
+    /// <exception cref="ArgumentException">Not F32, F16 or BF16.</exception>
+    public static void ThrowIfNoFloatType(ElementType type, string what = "Factors")
+    {
+        if (!FloatTypes.Contains(type)) throw new ArgumentException($"{what} are F32, F16 or BF16, not {type.Name()}.", nameof(type));
+    }
+
     /// <summary>The lower-case name of a type.</summary>
     public static string Name(ElementType type) => type.Name().ToLowerInvariant();
 

@@ -14,8 +14,8 @@ public sealed record LowRankOptions : MethodOptions
     {
         if (rank is null == share is null) throw new ArgumentException("Either a rank or a share is required.", nameof(rank));
         if (rank < 1) throw new ArgumentOutOfRangeException(nameof(rank), rank, "A rank is at least 1.");
-        if (share is not null && !(share > 0 && share <= 1)) throw new ArgumentOutOfRangeException(nameof(share), share, "A share is above 0 and at most 1.");
-        if (type is not (ElementType.F32 or ElementType.F16 or ElementType.BF16)) throw new ArgumentException($"Factors are F32, F16 or BF16, not {type.Name()}.", nameof(type));
+        OptionValues.ThrowIfNoShare(share);
+        OptionValues.ThrowIfNoFloatType(type);
         Rank = rank;
         Share = share;
         Type = type;

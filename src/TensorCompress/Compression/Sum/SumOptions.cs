@@ -25,7 +25,7 @@ public sealed record SumOptions : MethodOptions
         if (terms.Count is < 1 or > MaximumTerms) throw new ArgumentException($"A sum has 1 to {MaximumTerms} terms, not {terms.Count}.", nameof(terms));
         if (terms.Any(term => term is SumOptions)) throw new ArgumentException("The terms of a sum are no sums: name all terms side by side.", nameof(terms));
         if (terms.Count == 1 && outlierColumns == 0) throw new ArgumentException("One term is no sum without outlier columns beside it.", nameof(terms));
-        if (columnType is not (ElementType.F32 or ElementType.F16 or ElementType.BF16)) throw new ArgumentException($"Columns are F32, F16 or BF16, not {columnType.Name()}.", nameof(columnType));
+        OptionValues.ThrowIfNoFloatType(columnType, "Columns");
         Terms = [.. terms];
         OutlierColumns = outlierColumns;
         ColumnType = columnType;

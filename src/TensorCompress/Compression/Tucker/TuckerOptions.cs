@@ -19,8 +19,8 @@ public sealed record TuckerOptions : MethodOptions
         if (rank < 1) throw new ArgumentOutOfRangeException(nameof(rank), rank, "A rank is at least 1.");
         if (headRank < 1) throw new ArgumentOutOfRangeException(nameof(headRank), headRank, "A head rank is at least 1.");
         if (headDimension < 1) throw new ArgumentOutOfRangeException(nameof(headDimension), headDimension, "A head has at least one channel.");
-        if (share is not null && !(share > 0 && share <= 1)) throw new ArgumentOutOfRangeException(nameof(share), share, "A share is above 0 and at most 1.");
-        if (type is not (ElementType.F32 or ElementType.F16 or ElementType.BF16)) throw new ArgumentException($"Factors are F32, F16 or BF16, not {type.Name()}.", nameof(type));
+        OptionValues.ThrowIfNoShare(share);
+        OptionValues.ThrowIfNoFloatType(type);
         Rank = rank;
         HeadRank = headRank;
         Share = share;
