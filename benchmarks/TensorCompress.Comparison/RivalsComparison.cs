@@ -1,12 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
-using TensorCompress.Calibration;
 using TensorCompress.Compression;
 using TensorCompress.Compression.Sum;
+using TensorCompress.Evaluation;
 using TensorCompress.Inference;
 using TensorCompress.Models;
 using TensorCompress.Tensors;
-using TensorCompress.Tokenization;
 
 namespace TensorCompress.Comparison;
 
@@ -24,7 +23,7 @@ internal static class RivalsComparison
         (string Text, MethodOptions Options)[] methods = [.. (options.Methods ?? throw new ArgumentException(Usage)).Select(method => (method, Parse(method)))];
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(path);
         using LanguageModel model = LanguageModel.Load(path);
-        using var statistics = new HalvedStatistics(model, checkpoint, text, options.Rounds ?? 8, options.Sizes ?? [1, 10, 29]);
+        using var statistics = new HalvedStatistics(model, text, options.Rounds ?? 8, options.Sizes ?? [1, 10, 29]);
         Console.WriteLine($"{Path.GetFileName(path)}, {statistics.Windows} windows of 512 of {Path.GetFileName(text)}, fitted to the first half of them");
         Console.WriteLine("| layer | shape | method | bits per weight | weight error | output error, first half | second half | s |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|");
@@ -83,13 +82,11 @@ internal sealed class HalvedStatistics : IDisposable
 {
     private readonly Dictionary<string, LayerStatistics>[] _halves = [[], []];
 
-    public HalvedStatistics(LanguageModel model, ModelCheckpoint checkpoint, string text, int windows, IReadOnlyList<int> blocks)
+    public HalvedStatistics(LanguageModel model, string text, int windows, IReadOnlyList<int> blocks)
     {
-        Tokenizer tokenizer = checkpoint.LoadTokenizer(null) ?? throw new ArgumentException("The model has no tokenizer.");
+        if (model.Tokenizer is null) throw new ArgumentException("The model has no tokenizer.");
         int width = Math.Min(512, model.Definition.ContextLength);
-        string all = File.ReadAllText(text);
-        IReadOnlyList<int> ids = tokenizer.Encode(all.AsSpan(0, Math.Min(all.Length, windows * width * 8)), new EncodeOptions(ParseSpecialTokens: true, AddSpecialTokens: false));
-        int[][] cut = [.. ids.Chunk(width).Where(window => window.Length == width).Take(windows)];
+        int[][] cut = [.. EvaluationWindows.FromText(model.Tokenizer, File.ReadAllText(text), width, windows * width)];
         Windows = cut.Length;
         Collect(model, cut[..(cut.Length / 2)], blocks, _halves[0]);
         Collect(model, cut[(cut.Length / 2)..], blocks, _halves[1]);
@@ -108,27 +105,11 @@ internal sealed class HalvedStatistics : IDisposable
         foreach (LayerStatistics statistics in _halves.SelectMany(half => half.Values)) statistics.Dispose();
     }
 
-    private static void Collect(LanguageModel model, int[][] windows, IReadOnlyList<int> blocks, Dictionary<string, LayerStatistics> half)
-    {
-        int last = blocks.Max();
-        try
+    private static void Collect(LanguageModel model, int[][] windows, IReadOnlyList<int> blocks, Dictionary<string, LayerStatistics> half) =>
+        CalibratedBlocks.Collect(model, windows, blocks, (layer, statistics) =>
         {
-            ModelCalibration.Collect(model, windows, (layers, statistics) =>
-            {
-                foreach (string layer in layers)
-                {
-                    int block = int.Parse(layer.Split('.').FirstOrDefault(part => part.All(char.IsAsciiDigit)) ?? "-1", CultureInfo.InvariantCulture);
-                    if (block > last) throw new OperationCanceledException();
-                    if (!blocks.Contains(block)) continue;
-                    var moment = new Matrix<double>(statistics.Dimension, statistics.Dimension);
-                    statistics.SecondMoment.CopyTo(moment.View);
-                    half.Add(layer, new LayerStatistics(moment, statistics.TokenCount));
-                }
-            });
-        }
-        catch (OperationCanceledException)
-        {
-            // the blocks that were asked for are done
-        }
-    }
+            var moment = new Matrix<double>(statistics.Dimension, statistics.Dimension);
+            statistics.SecondMoment.CopyTo(moment.View);
+            half.Add(layer, new LayerStatistics(moment, statistics.TokenCount));
+        });
 }
