@@ -30,6 +30,7 @@ internal static class DemonstrationPage
         caption { caption-side: bottom; text-align: left; color: var(--soft); font-size: .86rem; padding: 12px 16px 14px; }
         th, td { padding: 8px 16px; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
         th { font-weight: 600; color: var(--soft); font-size: .82rem; }
+        td:nth-child(2) { white-space: normal; overflow-wrap: anywhere; min-width: 22ch; }
         td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
         tr.dense td, tr.chosen td:first-child { font-weight: 600; }
         tr.dense { background: color-mix(in srgb, var(--accent) 9%, transparent); }

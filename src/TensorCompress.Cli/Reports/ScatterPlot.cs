@@ -20,8 +20,8 @@ internal sealed record PlotLine(double Y, string Label);
 /// <summary>An inline SVG with logarithmic axes, error bars and a legend. Colours and shapes come from classes that the page's style sheet defines for light and dark.</summary>
 internal sealed class ScatterPlot(string title, string horizontalTitle, string verticalTitle)
 {
-    /// <summary>Number of styles: <c>s0</c> to <c>s5</c>, then again.</summary>
-    public const int StyleCount = 6;
+    /// <summary>Colours (<c>s0</c> to <c>s5</c>) and as many shapes. When all are used colours go with the next shape, so that 36 series differ.</summary>
+    private const int StyleCount = 6;
 
     private const double Width = 560, Height = 390, Left = 74, Right = 18, Top = 62, Bottom = 58;
 
@@ -41,7 +41,7 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
         Add($"<text class=\"plot-title\" x=\"{Left}\" y=\"20\">{Escape(title)}</text>");
         DrawAxes(horizontal, vertical);
         if (line is not null) DrawLine(line, vertical);
-        for (int i = 0; i < series.Count; i++) DrawSeries(series[i], i % StyleCount, horizontal, vertical);
+        for (int i = 0; i < series.Count; i++) DrawSeries(series[i], i, horizontal, vertical);
         DrawLegend(series);
         Add($"</svg>");
         return _svg.ToString();
@@ -76,18 +76,18 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
         Add($"<text class=\"tick\" x=\"{Width - Right - 6}\" y=\"{y + 13:0.0}\" text-anchor=\"end\">{Escape(line.Label)}</text>");
     }
 
-    private void DrawSeries(PlotSeries series, int style, LogAxis horizontal, LogAxis vertical)
+    private void DrawSeries(PlotSeries series, int index, LogAxis horizontal, LogAxis vertical)
     {
         PlotPoint[] points = [.. series.Points.OrderBy(point => point.X)];
         string path = string.Join(' ', points.Select(point => string.Create(CultureInfo.InvariantCulture, $"{horizontal.Position(point.X):0.0},{vertical.Position(point.Y):0.0}")));
-        Add($"<g class=\"s{style}\">");
+        Add($"<g class=\"s{index % StyleCount}\">");
         Add($"<polyline points=\"{path}\"/>");
         foreach (PlotPoint point in points)
         {
             double x = horizontal.Position(point.X), y = vertical.Position(point.Y);
             if (point.Error > 0)
                 Add($"<line class=\"error\" x1=\"{x:0.0}\" y1=\"{vertical.Position(point.Y + point.Error):0.0}\" x2=\"{x:0.0}\" y2=\"{vertical.Position(Math.Max(point.Y - point.Error, point.Y / 2)):0.0}\"/>");
-            Add($"<path class=\"mark\" d=\"{Shape(style, x, y)}\"><title>{Escape(series.Name)}: {Escape(point.Label)}</title></path>");
+            Add($"<path class=\"mark\" d=\"{Shape(index, x, y)}\"><title>{Escape(series.Name)}: {Escape(point.Label)}</title></path>");
         }
 
         Add($"</g>");
@@ -98,14 +98,14 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
         double x = Left + 6;
         for (int i = 0; i < series.Count; i++)
         {
-            Add($"<g class=\"s{i % StyleCount}\"><path class=\"mark\" d=\"{Shape(i % StyleCount, x, 42)}\"/></g>");
+            Add($"<g class=\"s{i % StyleCount}\"><path class=\"mark\" d=\"{Shape(i, x, 42)}\"/></g>");
             Add($"<text class=\"legend\" x=\"{x + 11:0.0}\" y=\"46\">{Escape(series[i].Name)}</text>");
             x += 36 + 7.5 * series[i].Name.Length;
         }
     }
 
     // Shapes differ as well as colours, for readers who do not tell colours apart.
-    private static string Shape(int style, double x, double y) => style switch
+    private static string Shape(int index, double x, double y) => ((index + index / StyleCount) % StyleCount) switch
     {
         0 => Invariant($"M{x - 4.5:0.0} {y:0.0}a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z"),
         1 => Invariant($"M{x - 4:0.0} {y - 4:0.0}h8v8h-8z"),
