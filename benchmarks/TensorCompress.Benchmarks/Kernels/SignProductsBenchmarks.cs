@@ -12,7 +12,7 @@ public class SignProductsBenchmarks : KernelBenchmark
 
     private readonly float[][] _activations = [.. Enumerable.Range(0, 16).Select(seed => Values(seed, Columns))];
     private readonly byte[] _bits = new byte[Rows * (Columns / 8)];
-    private readonly SignTables _tables = new();
+    private SignTables _tables = null!;
     private SignBlocks _weights = null!;
     private Matrix<float> _results = null!;
     private Product _kernel = null!;
@@ -29,8 +29,7 @@ public class SignProductsBenchmarks : KernelBenchmark
     public void Setup()
     {
         new Random(1).NextBytes(_bits);
-        _weights = SignBlocks.FromRows(_bits, Rows, Columns);
-        _results = new Matrix<float>(Tokens, Rows);
+        (_weights, _tables, _results) = Operands(_bits, Tokens);
         _kernel = Choose<Product>(SignProducts.Core<Simd512, Lookup512>, SignProducts.Core<Simd256, Lookup256>, SignProducts.Core<Simd128, Lookup128>, SignProducts.Scalar);
         Tables();
     }
@@ -67,4 +66,7 @@ public class SignProductsBenchmarks : KernelBenchmark
 
     [Benchmark]
     public void Kernel() => _kernel(_weights, 0, _weights.Blocks, _tables, [], _results.View);
+
+    private static (SignBlocks Weights, SignTables Tables, Matrix<float> Results) Operands(byte[] bits, int tokens) =>
+        (SignBlocks.FromRows(bits, Rows, Columns), new SignTables(), new Matrix<float>(tokens, Rows));
 }
