@@ -108,7 +108,7 @@ internal static class MpoComparison
         int cells = 0, within = 0;
         foreach (int chi in options.Sizes ?? [8, 16, 32, 64, 128, 256])
         {
-            foreach (int tokens in new[] { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512 })
+            foreach (int tokens in options.Tokens is { } chosen ? [chosen] : (int[])[1, 2, 4, 8, 16, 32, 64, 128, 256, 512])
             {
                 using Matrix<float> input = Gaussian(tokens, Size, 2), output = new(tokens, Size);
                 using MpoWeight weight = Random(chi, CoreFormat.F32);

@@ -19,7 +19,8 @@ public class SecondMomentAccumulatorTests
         for (int i = 0; i < tokens; i += 400) Scale(x.Row(i), 1000 + i);
         using var accumulator = new SecondMomentAccumulator(Dimension, tokens, ComputePool.Shared);
         for (int start = 0; start < tokens; start += 130) accumulator.Add(x.RowRange(start, Math.Min(130, tokens - start)));
-        using LayerStatistics statistics = accumulator.Finish();
+        using InputMoments moments = accumulator.Finish();
+        LayerStatistics statistics = moments.Statistics;
 
         // The oracle: sort the norms, clip what is beyond the largest but 0.1 %, rounded up.
         double[] norms = [.. Enumerable.Range(0, tokens).Select(i => Norm(x.Row(i)))];
@@ -51,7 +52,8 @@ public class SecondMomentAccumulatorTests
         using (var accumulator = new SecondMomentAccumulator(4, 500, ComputePool.Shared))
         {
             accumulator.Add(x.View);
-            using LayerStatistics statistics = accumulator.Finish();
+            using InputMoments moments = accumulator.Finish();
+        LayerStatistics statistics = moments.Statistics;
             Assert.Equal(499, statistics.TokenCount);
             Assert.True(statistics.Diagonal().All(double.IsFinite));
         }
