@@ -35,8 +35,8 @@ public static class ModelCalibration
                 run.Observe(block, probe, cancellationToken);
                 foreach (CalibrationPoint point in points)
                 {
-                    using InputMoments moments = probe.Finish(point.Place);
-                    handler([.. point.Linears.Select(linear => linear.Name)], moments.Statistics);
+                    using LayerStatistics statistics = probe.Finish(point.Place);
+                    handler([.. point.Linears.Select(linear => linear.Name)], statistics);
                 }
             }
 
@@ -44,8 +44,8 @@ public static class ModelCalibration
             progress?.Report((block + 1.0) / blocks);
         }
 
-        using InputMoments head = CollectHead(model, run);
-        handler([HeadName(model.Definition)], head.Statistics);
+        using LayerStatistics head = CollectHead(model, run);
+        handler([HeadName(model.Definition)], head);
     }
 
     /// <summary>The layer that makes the logits: the head, or the embedding that it is tied to.</summary>
@@ -65,7 +65,7 @@ public static class ModelCalibration
         }
     }
 
-    private static InputMoments CollectHead(LanguageModel model, BlockwiseRun run)
+    private static LayerStatistics CollectHead(LanguageModel model, BlockwiseRun run)
     {
         using var moments = new SecondMomentAccumulator(model.Definition.HiddenSize, run.TokenCount, model.Options.Pool);
         using var normalized = new Matrix<float>(nint.Min(512, run.Residual.Rows), model.Definition.HiddenSize);
@@ -76,6 +76,6 @@ public static class ModelCalibration
             moments.Add(normalized.RowRange(0, count));
         }
 
-        return moments.Finish();
+        return moments.Finish().Statistics;
     }
 }

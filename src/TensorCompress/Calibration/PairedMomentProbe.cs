@@ -14,24 +14,26 @@ internal sealed class PairedMomentProbe : IDisposable
     private readonly float _residualScale;
     private readonly PlaceRecorder _compressed, _dense;
     private readonly SecondMomentAccumulator _moments;
+    private readonly ComputePool _pool;
     private readonly int _residualWidth;
 
     /// <summary>Prepares for a run.</summary>
     /// <param name="point">The place.</param>
     /// <param name="definition">The model.</param>
     /// <param name="block">Index of the block.</param>
-    /// <param name="tokenCount">Tokens of the run.</param>
+    /// <param name="run">The model with compressed layers before the place.</param>
     /// <param name="pool">Threads.</param>
-    public PairedMomentProbe(CalibrationPoint point, ModelDefinition definition, int block, long tokenCount, ComputePool pool)
+    public PairedMomentProbe(CalibrationPoint point, ModelDefinition definition, int block, BlockwiseRun run, ComputePool pool)
     {
         _point = point;
+        _pool = pool;
         _block = block;
         BlockDefinition blockDefinition = definition.Blocks[block];
         _residualScale = blockDefinition.ResidualScale;
         _residualWidth = WritesResidual(point, blockDefinition) ? definition.HiddenSize : 0;
         _compressed = new PlaceRecorder(point.Place);
         _dense = new PlaceRecorder(point.Place);
-        _moments = new SecondMomentAccumulator(point.Dimension, tokenCount, pool, point.Dimension + _residualWidth);
+        _moments = new SecondMomentAccumulator(point.Dimension, run.TokenCount, pool, point.Dimension + _residualWidth);
     }
 
     /// <summary>Takes a window in.</summary>
@@ -56,8 +58,8 @@ internal sealed class PairedMomentProbe : IDisposable
         _moments.Add(joined.View);
     }
 
-    /// <summary>The moments; the caller disposes them.</summary>
-    public InputMoments Finish() => _moments.Finish();
+    /// <summary>What the layers of the place should do; the caller disposes it.</summary>
+    public DenseOutputTarget Finish() => new(_moments.Finish(), _pool);
 
     public void Dispose()
     {

@@ -30,8 +30,8 @@ internal sealed class SecondMomentProbe : ActivationProbe, IDisposable
         _isDone = point == _last;
     }
 
-    /// <summary>The moments of a place; the caller disposes them.</summary>
-    public InputMoments Finish(ActivationPoint point) => _moments[point].Finish();
+    /// <summary>The statistics of a place; the caller disposes them.</summary>
+    public LayerStatistics Finish(ActivationPoint point) => _moments[point].Finish().Statistics;
 
     public void Dispose()
     {

@@ -7,13 +7,13 @@ using TensorCompress.Threading;
 
 namespace TensorCompress.Pipeline;
 
-/// <summary>Runs calibration texts through a model block by block and compresses each layer as soon as the moments of its inputs are known.</summary>
+/// <summary>Runs calibration texts through a model block by block and compresses each layer as soon as the statistics of its inputs are known.</summary>
 /// <param name="model">The dense model, for this pass alone: its layers are replaced as they are compressed.</param>
 /// <param name="windows">Token ids.</param>
 /// <param name="isChosen">Whether a layer is to be compressed.</param>
-/// <param name="compress">Compresses a layer.</param>
+/// <param name="compress">Compresses a layer; told what to aim at where that is not its weights.</param>
 internal sealed class CalibratedPass(
-    LanguageModel model, IReadOnlyList<int[]> windows, Predicate<LinearDefinition> isChosen, Func<LinearDefinition, InputMoments, CompressedWeight> compress)
+    LanguageModel model, IReadOnlyList<int[]> windows, Predicate<LinearDefinition> isChosen, Func<LinearDefinition, LayerStatistics, DenseOutputTarget?, CompressedWeight> compress)
 {
     private ComputePool Pool => model.Options.Pool;
 
@@ -59,30 +59,30 @@ internal sealed class CalibratedPass(
         run.Observe(block, probe, cancellationToken);
         foreach (CalibrationPoint point in points)
         {
-            using InputMoments moments = probe.Finish(point.Place);
-            Compress(point, moments, block, replace);
+            using LayerStatistics statistics = probe.Finish(point.Place);
+            Compress(point, statistics, null, block, replace);
         }
     }
 
     /// <summary>Compresses the layers of a place that is reached by a dense model too.</summary>
     private void CompressBeside(CalibrationPoint point, BlockwiseRun run, BlockwiseRun denseRun, int block, CancellationToken cancellationToken)
     {
-        using var probe = new PairedMomentProbe(point, model.Definition, block, run.TokenCount, Pool);
+        using var probe = new PairedMomentProbe(point, model.Definition, block, run, Pool);
         for (int window = 0; window < run.WindowCount; window++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             probe.Observe(run, denseRun, window);
         }
 
-        using InputMoments moments = probe.Finish();
-        Compress(point, moments, block, replace: true);
+        using DenseOutputTarget target = probe.Finish();
+        Compress(point, target.Statistics, target, block, replace: true);
     }
 
-    private void Compress(CalibrationPoint point, InputMoments moments, int block, bool replace)
+    private void Compress(CalibrationPoint point, LayerStatistics statistics, DenseOutputTarget? target, int block, bool replace)
     {
         foreach (LinearDefinition linear in point.Linears.Where(linear => isChosen(linear)))
         {
-            CompressedWeight compressed = compress(linear, moments);
+            CompressedWeight compressed = compress(linear, statistics, target);
             if (!replace) continue;
             BlockWeights[] blocks = model.Weights.Blocks;
             blocks[block] = blocks[block].Replace(model.Definition.Blocks[block], linear, compressed.CreateLayer(RuntimeOptions.Exact));

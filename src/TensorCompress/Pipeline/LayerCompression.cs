@@ -119,21 +119,21 @@ internal sealed class LayerCompression : IDisposable
     private void CompressByCalibration(IReadOnlyList<int[]> windows, CalibrationOptions options)
     {
         using LanguageModel dense = LanguageModel.Load(_source, new LanguageModelOptions { Pool = _options.Pool, WithoutTokenizer = true }, _cancellationToken);
-        var pass = new CalibratedPass(dense, windows, IsChosen, (linear, moments) =>
+        var pass = new CalibratedPass(dense, windows, IsChosen, (linear, statistics, target) =>
         {
-            Outcome outcome = Compress(linear, moments.Statistics, moments);
+            Outcome outcome = Compress(linear, statistics, target);
             _outcomes.Add(linear.Name, outcome);
             return outcome.Weight;
         });
         pass.Run(options, _cancellationToken);
     }
 
-    private Outcome Compress(LinearDefinition linear, LayerStatistics? statistics, InputMoments? moments = null)
+    private Outcome Compress(LinearDefinition linear, LayerStatistics? statistics, DenseOutputTarget? aim = null)
     {
         var layerClock = Stopwatch.StartNew();
         MethodOptions method = _recipe[linear.Name];
         using Matrix<float> dense = WeightLoader.ReadFinite(_source, linear);
-        using Matrix<float>? moved = moments?.Cross is null ? null : DenseOutputTarget.Fit(dense.View, moments, _options.Pool);
+        using Matrix<float>? moved = aim?.Fit(dense.View);
         Matrix<float> target = moved ?? dense;
         IProgress<double>? within = _progress is null ? null : new RelayedProgress(share => Report(linear, share * Weights(linear)));
         CompressedWeight compressed;
