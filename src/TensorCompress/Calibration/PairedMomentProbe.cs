@@ -1,6 +1,5 @@
 using TensorCompress.Inference;
 using TensorCompress.Models;
-using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
