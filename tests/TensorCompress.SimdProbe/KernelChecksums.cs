@@ -45,6 +45,7 @@ internal static class KernelChecksums
         yield return Of("code-products-4-bits", y => CodeProduct(y, bits: 4, tokens: 9));
         yield return Of("code-products-8-bits", y => CodeProduct(y, bits: 8, tokens: 9));
         yield return Of("code-products-one-token", y => CodeProduct(y, bits: 4, tokens: 1));
+        yield return Of("sign-sums", SignSum);
         yield return Of("matrix-product", SingleProduct);
         yield return Of("matrix-product-double", DoubleProduct);
         yield return Of("matrix-product-few-rows", FewRows);
@@ -190,6 +191,16 @@ internal static class KernelChecksums
         for (int t = 0; t < tokens; t++) codes.Quantize(t, x.Row(t));
         CodeProducts.Multiply(weights, 0, weights.Blocks, codes, result.View);
         for (int t = 0; t < tokens; t++) result.Row(t).CopyTo(y[(t * rows)..]);
+    }
+
+    private static void SignSum(Span<float> y)
+    {
+        byte[] bits = new byte[(Length * 300 + 7) / 8 * 8];
+        new Random(49).NextBytes(bits);
+        using SignBlocks weights = SignBlocks.FromRows(bits, Length, 300);
+        using Matrix<float> x = Random(50, 1, 300), result = new(1, Length);
+        SignSums.Multiply(weights, 0, weights.Blocks, x.View, result.View);
+        result.Row(0).CopyTo(y);
     }
 
     private static float[] Values(int seed)
