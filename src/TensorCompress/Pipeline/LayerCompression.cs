@@ -16,6 +16,7 @@ internal sealed class LayerCompression : IDisposable
     private readonly ModelCheckpoint _source;
     private readonly IReadOnlyDictionary<string, MethodOptions> _recipe;
     private readonly CompressionJobOptions _options;
+    private readonly NeuronOrders _orders;
     private readonly CheckpointWriter _writer;
     private readonly Stopwatch _clock;
     private readonly IProgress<JobProgress>? _progress;
@@ -29,12 +30,13 @@ internal sealed class LayerCompression : IDisposable
     private long _weightsDone;
 
     public LayerCompression(
-        ModelCheckpoint source, IReadOnlyDictionary<string, MethodOptions> recipe, CompressionJobOptions options, CheckpointWriter writer,
+        ModelCheckpoint source, IReadOnlyDictionary<string, MethodOptions> recipe, CompressionJobOptions options, NeuronOrders orders, CheckpointWriter writer,
         Stopwatch clock, IProgress<JobProgress>? progress, CancellationToken cancellationToken)
     {
         _source = source;
         _recipe = recipe;
         _options = options;
+        _orders = orders;
         _writer = writer;
         _clock = clock;
         _progress = progress;
@@ -64,12 +66,14 @@ internal sealed class LayerCompression : IDisposable
 
             if (!_outcomes.Remove(linear.Name, out Outcome? outcome))
             {
-                using LayerStatistics? known = statistics?.Read(linear.Name);
+                using LayerStatistics? known = statistics?.Read(linear.Name) is { } read ? _orders.Apply(linear, read) : null;
                 outcome = Compress(linear, known);
             }
 
             using (outcome.Weight) Write(linear, outcome);
         }
+
+        _orders.Write(_writer.Tensors);
     }
 
     /// <summary>The manifest of what was written; the tensors are complete.</summary>
