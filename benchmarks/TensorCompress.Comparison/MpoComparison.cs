@@ -93,7 +93,7 @@ internal static class MpoComparison
         // One product of each in turn: when a layer comes round again its weights come from memory.
         int round = 0;
         Action[] bodies = [.. rows.Select<(string Name, LinearLayer[] Layers), Action>(row => () => row.Layers[round++ % row.Layers.Length].Forward(new ActivationBatch(input.View), output.View, context))];
-        IReadOnlyList<(double Median, double Best)> times = Interleaved.Measure(options.Rounds ?? 31, bodies);
+        IReadOnlyList<(double Median, double Best)> times = Interleaved.MeasureWithoutPause(options.Rounds ?? 31, bodies);
         Console.WriteLine("| one token, cold | us, median (best) | dense fp32 over it |");
         Console.WriteLine("|---|---|---|");
         for (int i = 0; i < rows.Count; i++)
