@@ -34,7 +34,16 @@ internal static class QualityComparison
             foreach (Candidate candidate in Candidates(options))
             {
                 string output = Path.Combine(work.FullName, rows.Count.ToString(CultureInfo.InvariantCulture));
-                rows.Add(Measure(path, output, candidate, CalibrationOf(candidate.Target, statistics, calibration), evaluation, dense));
+                try
+                {
+                    rows.Add(Measure(path, output, candidate, CalibrationOf(candidate.Target, statistics, calibration), evaluation, dense));
+                }
+                catch (ArgumentException fault)
+                {
+                    Console.WriteLine($"{candidate.Label} at {candidate.Share} %: {fault.Message}"); // a share that a method does not reach
+                    continue;
+                }
+
                 Console.Error.WriteLine(rows[^1].Format(null));
             }
 
