@@ -49,8 +49,8 @@ internal sealed class DbfProduct : IDisposable
         _precision = options.Activations == ActivationPrecision.F32 ? SignPrecision.Exact : options.Signs;
     }
 
-    /// <summary>Bytes held.</summary>
-    public long ResidentBytes => _memory.ByteLength + sizeof(float) * ((long)_outputScale.Length + _middleScale.Length + _inputScale.Length);
+    /// <summary>Bytes of native memory held; the scales are arrays.</summary>
+    public long ResidentBytes => _memory.ByteLength;
 
     /// <summary>Multiplies.</summary>
     /// <param name="input">[tokens, inputs].</param>
