@@ -11,6 +11,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo-cells"] = MpoComparison.RunCells,
     ["mpo-curve"] = MpoComparison.RunCurve,
     ["mpo-als"] = MpoComparison.RunFit,
+    ["dbf"] = DbfComparison.Run,
     ["mpo-fit"] = MpoFitComparison.Run,
     ["quality"] = QualityComparison.Run,
     ["rivals"] = RivalsComparison.Run,

@@ -1,4 +1,5 @@
 using TensorCompress.Compression.BlockTensorTrain;
+using TensorCompress.Compression.Dbf;
 using TensorCompress.Compression.Dense;
 using TensorCompress.Compression.LowRank;
 using TensorCompress.Compression.Mpo;
@@ -21,6 +22,7 @@ public static class CompressionMethods
         BlockTensorTrainMethod.Instance,
         TuckerMethod.Instance,
         MpoMethod.Instance,
+        DbfMethod.Instance,
         SumMethod.Instance,
     ];
 

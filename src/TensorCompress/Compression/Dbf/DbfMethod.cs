@@ -1,0 +1,90 @@
+using TensorCompress.Storage;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Compression.Dbf;
+
+/// <summary>Double binary factorisation: two matrices of signs between three vectors of scales, at any rate; products only add.</summary>
+public sealed class DbfMethod : ICompressionMethod
+{
+    internal const string BitsOption = "bits", MiddleOption = "middle", DiagonalShareOption = "diagonal-share", SolverOption = "solver";
+
+    private DbfMethod()
+    {
+    }
+
+    /// <summary>The method.</summary>
+    public static DbfMethod Instance { get; } = new();
+
+    /// <inheritdoc/>
+    public string Name => "dbf";
+
+    /// <inheritdoc/>
+    public string Description => "two matrices of signs and three vectors of scales (double binary factorisation): any rate from half a bit; products only add";
+
+    /// <inheritdoc/>
+    public int FormatVersion => 1;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<MethodOption> Options { get; } =
+    [
+        new(BitsOption, "B", "all stored bits per weight, scales and padding included; meant for 0.5 to 3"),
+        new(MiddleOption, "N", "middle dimension, in place of the bits"),
+        new(DiagonalShareOption, "S", "with calibration: how far the inputs' second moment is shrunk towards its diagonal, 0 to 1; default 0.5"),
+        new(SolverOption, "S", "paper for the published solver, or rounds/inner-steps/ridge/penalty-power/relaxation/power-rounds/random-starts/keeps-best/refit-sweeps; default by the rate"),
+    ];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<MethodOptions> ShowcaseOptions { get; } = [new DbfOptions(bits: 3), new DbfOptions(bits: 2)];
+
+    /// <inheritdoc/>
+    public MethodOptions ParseOptions(IReadOnlyDictionary<string, string> values)
+    {
+        var read = new OptionValues(this, values);
+        read.ThrowIfUnknown();
+        return new DbfOptions(read.Double(BitsOption), read.Int32(MiddleOption), read.Double(DiagonalShareOption) ?? DbfOptions.DefaultDiagonalShare, values.TryGetValue(SolverOption, out string? solver) ? DbfSchedule.Parse(solver) : null);
+    }
+
+    /// <inheritdoc/>
+    public CompressedWeight Compress(MatrixView<float> weights, MethodOptions options, CompressionContext context, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var chosen = options as DbfOptions ?? throw new ArgumentException($"Options of double binary factorisation are required, not {options.GetType().Name}.", nameof(options));
+        using var factorizer = new DbfFactorizer(weights, chosen, context, cancellationToken);
+        return factorizer.Run(progress is null ? null : new ShareOfRounds(progress), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public CompressedWeight Read(StoredWeight stored)
+    {
+        // So many channels that their signs alone take 64 bits per weight are no compression.
+        long most = Math.Max(1, Math.Min(int.MaxValue, 64L * stored.OutputDimension * stored.InputDimension / ((long)stored.OutputDimension + stored.InputDimension)));
+        int middle = stored.Int32(MiddleOption, 1, (int)most);
+        return new DbfWeight(
+            ReadSigns(stored, DbfWeight.OuterPart, middle, stored.OutputDimension),
+            ReadSigns(stored, DbfWeight.InnerPart, middle, stored.InputDimension),
+            ReadScale(stored, DbfWeight.OutputPart, stored.OutputDimension),
+            ReadScale(stored, DbfWeight.MiddlePart, middle),
+            ReadScale(stored, DbfWeight.InputPart, stored.InputDimension));
+    }
+
+    private SignMatrix ReadSigns(StoredWeight stored, string part, int middle, int columns)
+    {
+        using Matrix<byte> bytes = stored.ReadBytes(this, part, ElementType.U8, middle, (columns - 1) / 8 + 1);
+        byte[] packed = new byte[checked((int)bytes.ByteLength)];
+        for (int row = 0; row < middle; row++) bytes.Row(row).CopyTo(packed.AsSpan(row * (int)bytes.Columns));
+        int padding = (1 << ((int)bytes.Columns * 8 - columns)) - 1;
+        for (int row = 0; row < middle; row++)
+        {
+            if ((bytes.Row(row)[^1] & padding) == 0) continue;
+            throw new TensorFormatException(TensorFormatError.Value, $"the padding of row {row} is not 0", tensor: StoredParts.TensorName(stored.Layer, this, part), offset: (row + 1) * bytes.Columns - 1);
+        }
+
+        return new SignMatrix(middle, columns, packed);
+    }
+
+    private StoredFactor ReadScale(StoredWeight stored, string part, int length) => StoredFactor.Read(stored, this, part, ElementType.F16, [length], rows: 1);
+
+    private sealed class ShareOfRounds(IProgress<double> progress) : IProgress<DbfProgress>
+    {
+        public void Report(DbfProgress value) => progress.Report((double)value.Round / value.Rounds);
+    }
+}

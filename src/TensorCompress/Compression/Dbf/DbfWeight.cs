@@ -1,0 +1,122 @@
+using System.Globalization;
+using System.Numerics.Tensors;
+using System.Text.Json.Nodes;
+using TensorCompress.Layers;
+using TensorCompress.Numerics;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Compression.Dbf;
+
+/// <summary>A weight matrix as <c>diag(a) A diag(d) B diag(b)</c> with matrices of signs A and B.</summary>
+/// <remarks>
+/// Stored by middle channel: <c>outer_signs</c> (A transposed, [middle, output]) and <c>inner_signs</c> ([middle, input]) as bytes, rows padded to whole ones, the first column in the most significant
+/// bit, 1 for +1; <c>output_scale</c> a, <c>middle_scale</c> d and <c>input_scale</c> b in half precision.
+/// </remarks>
+public sealed class DbfWeight : CompressedWeight
+{
+    internal const string OuterPart = "outer_signs", InnerPart = "inner_signs", OutputPart = "output_scale", MiddlePart = "middle_scale", InputPart = "input_scale";
+
+    private readonly StoredFactor _outputScale, _middleScale, _inputScale;
+
+    internal DbfWeight(SignMatrix outerSigns, SignMatrix innerSigns, StoredFactor outputScale, StoredFactor middleScale, StoredFactor inputScale)
+        : base(outerSigns.Columns, innerSigns.Columns)
+    {
+        (OuterSigns, InnerSigns, _outputScale, _middleScale, _inputScale) = (outerSigns, innerSigns, outputScale, middleScale, inputScale);
+        Parts =
+        [
+            Part(OuterPart, outerSigns),
+            Part(InnerPart, innerSigns),
+            outputScale.Part(OutputPart, [OutputDimension]),
+            middleScale.Part(MiddlePart, [MiddleDimension]),
+            inputScale.Part(InputPart, [InputDimension]),
+        ];
+    }
+
+    /// <summary>A by middle channel, [middle, output].</summary>
+    public SignMatrix OuterSigns { get; }
+
+    /// <summary>B, [middle, input].</summary>
+    public SignMatrix InnerSigns { get; }
+
+    /// <summary>k: columns of A and rows of B.</summary>
+    public int MiddleDimension => InnerSigns.Rows;
+
+    /// <summary>a, one for each output.</summary>
+    public float[] OutputScale => Values(_outputScale);
+
+    /// <summary>d, one for each middle channel.</summary>
+    public float[] MiddleScale => Values(_middleScale);
+
+    /// <summary>b, one for each input.</summary>
+    public float[] InputScale => Values(_inputScale);
+
+    /// <inheritdoc/>
+    public override ICompressionMethod Method => DbfMethod.Instance;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<WeightPart> Parts { get; }
+
+    /// <inheritdoc/>
+    public override JsonObject Parameters => new() { [DbfMethod.MiddleOption] = MiddleDimension };
+
+    /// <summary>Rounds the scales of a factorisation.</summary>
+    /// <exception cref="ArgumentException">A scale is beyond half precision.</exception>
+    internal static DbfWeight Round(DbfIterate factors) =>
+        new(factors.Outer, factors.Inner, Round(factors.OutputScale), Round(factors.MiddleScale), Round(factors.InputScale));
+
+    /// <inheritdoc/>
+    public override LinearLayer CreateLayer(RuntimeOptions options) => new DbfLayer(this);
+
+    /// <inheritdoc/>
+    protected override void WriteDense(MatrixView<float> destination)
+    {
+        using var outer = new Matrix<float>(MiddleDimension, OutputDimension);
+        using var inner = new Matrix<float>(MiddleDimension, InputDimension);
+        OuterSigns.Decode(outer.View);
+        InnerSigns.Decode(inner.View);
+        float[] output = OutputScale, middle = MiddleScale, input = InputScale;
+        for (int i = 0; i < middle.Length; i++) TensorPrimitives.Multiply(inner.Row(i), middle[i], inner.Row(i));
+        MatrixProduct.Multiply(outer.Transposed, inner, destination);
+        for (int i = 0; i < output.Length; i++)
+        {
+            TensorPrimitives.Multiply(destination.Row(i), output[i], destination.Row(i));
+            TensorPrimitives.Multiply(destination.Row(i), input, destination.Row(i));
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override WeightExplanation ExplainMethod() => new(
+        [
+            new("middle dimension", MiddleDimension.ToString(CultureInfo.InvariantCulture)),
+            new("sign bits", string.Create(CultureInfo.InvariantCulture, $"{(double)MiddleDimension * (OutputDimension + InputDimension) / ((double)OutputDimension * InputDimension):F3} per weight")),
+        ],
+        [new("middle scales", [.. MiddleScale.Select(Math.Abs).Select(value => (double)value).OrderDescending()])]);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _outputScale.Dispose();
+            _middleScale.Dispose();
+            _inputScale.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private static StoredFactor Round(double[] scales)
+    {
+        using var values = new Matrix<float>(1, scales.Length, [.. scales.Select(scale => (float)scale)]);
+        return StoredFactor.Round(values.View, ElementType.F16, "weights");
+    }
+
+    private static WeightPart Part(string name, SignMatrix signs) => new(name, ElementType.U8, [signs.Rows, signs.RowBytes], stream => stream.Write(signs.Bytes));
+
+    private static float[] Values(StoredFactor scale)
+    {
+        float[] values = new float[scale.Columns];
+        scale.ReadRow(0, values);
+        return values;
+    }
+}
