@@ -87,7 +87,7 @@ internal static class MpoComparison
         // One product of each in turn: when a layer comes round again its weights come from memory.
         int round = 0;
         Action[] bodies = [.. rows.Select<(string Name, LinearLayer[] Layers), Action>(row => () => row.Layers[round++ % row.Layers.Length].Forward(new ActivationBatch(input.View), output.View, context))];
-        IReadOnlyList<(double Median, double Best)> times = Interleaved.Measure(options.Rounds ?? 31, bodies);
+        IReadOnlyList<(double Median, double Best)> times = Interleaved.MeasureWithoutPause(options.Rounds ?? 31, bodies);
         Console.WriteLine("| one token, cold | us, median (best) | dense fp32 over it |");
         Console.WriteLine("|---|---|---|");
         for (int i = 0; i < rows.Count; i++)
@@ -108,7 +108,7 @@ internal static class MpoComparison
         int cells = 0, within = 0;
         foreach (int chi in options.Sizes ?? [8, 16, 32, 64, 128, 256])
         {
-            foreach (int tokens in new[] { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512 })
+            foreach (int tokens in options.Tokens is { } chosen ? [chosen] : (int[])[1, 2, 4, 8, 16, 32, 64, 128, 256, 512])
             {
                 using Matrix<float> input = Gaussian(tokens, Size, 2), output = new(tokens, Size);
                 using MpoWeight weight = Random(chi, CoreFormat.F32);
@@ -121,7 +121,7 @@ internal static class MpoComparison
                 {
                     for (int i = 0; i < repeats; i++) layer.Forward(new ActivationBatch(input.View), output.View, context);
                 })];
-                double[] times = [.. Interleaved.Measure(rounds, bodies).Select(time => time.Median * 1e6 / repeats)];
+                double[] times = [.. Interleaved.MeasureWithoutPause(rounds, bodies).Select(time => time.Median * 1e6 / repeats)];
                 double best = times[..3].Min();
                 cells++;
                 if (times[3] <= 1.1 * best) within++;

@@ -28,11 +28,13 @@ internal static class QualityComparison
         try
         {
             EvaluationResult baseline = Evaluator.Evaluate(dense, evaluation);
+            string statistics = Path.Combine(work.FullName, "statistics.safetensors");
+            using (ModelCheckpoint checkpoint = ModelCheckpoint.Open(path)) CalibrationFile.Write(statistics, dense, checkpoint.ComputeHash(), calibration);
             var rows = new List<Row>();
             foreach (Candidate candidate in Candidates(options))
             {
                 string output = Path.Combine(work.FullName, rows.Count.ToString(CultureInfo.InvariantCulture));
-                rows.Add(Measure(path, output, candidate, calibration, evaluation, dense));
+                rows.Add(Measure(path, output, candidate, CalibrationOf(candidate.Target, statistics, calibration), evaluation, dense));
                 Console.Error.WriteLine(rows[^1].Format(null));
             }
 
@@ -75,49 +77,60 @@ internal static class QualityComparison
 
     private static IEnumerable<Candidate> Candidates(Options options)
     {
-        foreach (int bits in (int[])[8, 4]) yield return new Candidate(null, "scalar", "round to nearest", new() { ["bits"] = Text(bits), ["group"] = "64" }, Prefix.None);
-        yield return new Candidate(null, "scalar", "error feedback", new() { ["bits"] = "4", ["group"] = "64" }, Prefix.Compressed);
+        foreach (int bits in (int[])[8, 4]) yield return new Candidate(null, "scalar", "round to nearest", new() { ["bits"] = Text(bits), ["group"] = "64" }, Target.None);
+        yield return new Candidate(null, "scalar", "error feedback", new() { ["bits"] = "4", ["group"] = "64" }, Target.Outputs);
         foreach (int thousandths in options.Sizes ?? [500, 250, 125])
         {
             string share = Text(thousandths / 1000.0);
-            foreach ((string method, string label, string values, Prefix prefix) in Methods)
+            foreach ((string method, string label, string values, Target target) in Methods)
             {
                 if (options.Methods is { } chosen && !chosen.Contains(label)) continue;
                 string text = values.Replace("SHARE", share, StringComparison.Ordinal).Replace("HALF", Text(thousandths / 2000.0), StringComparison.Ordinal);
-                yield return new Candidate(thousandths / 10.0, method, label, text.Split(' ').Select(pair => pair.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]), prefix);
+                yield return new Candidate(thousandths / 10.0, method, label, text.Split(' ').Select(pair => pair.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]), target);
             }
         }
 
         static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
     }
 
-    /// <summary>The methods; the ones that are calibrated see the inputs of the dense model, so that their output errors are of one metric, and the best of them also what compressed layers give.</summary>
-    private static readonly (string Method, string Label, string Values, Prefix Prefix)[] Methods =
+    /// <summary>The methods; the ones that are calibrated see the inputs of the dense model, so that their output errors are of one metric, and the best of them also what compressed layers give, aiming at the dense outputs.</summary>
+    private static readonly (string Method, string Label, string Values, Target Target)[] Methods =
     [
-        ("lowrank", "low rank", "share=SHARE", Prefix.None),
-        ("lowrank", "whitened low rank", "share=SHARE", Prefix.Dense),
-        ("lowrank", "whitened low rank after compressed layers", "share=SHARE", Prefix.Compressed),
-        ("mpo", "TT-SVD MPO", "share=SHARE fit=weights", Prefix.None),
-        ("mpo", "ALS MPO", "share=SHARE fit=alternating", Prefix.Dense),
-        ("mpo", "ALS MPO of chosen splits", "share=SHARE", Prefix.Dense),
-        ("mpo", "ALS MPO of chosen splits after compressed layers", "share=SHARE", Prefix.Compressed),
-        ("btt", "BTT", "share=SHARE", Prefix.None),
-        ("btt", "whitened BTT", "share=SHARE", Prefix.Dense),
-        ("sum", "MPO + low rank", "terms=mpo:share=HALF+lowrank:share=HALF", Prefix.Dense),
+        ("lowrank", "low rank", "share=SHARE", Target.None),
+        ("lowrank", "whitened low rank", "share=SHARE", Target.Dense),
+        ("lowrank", "whitened low rank after compressed layers", "share=SHARE", Target.Compressed),
+        ("lowrank", "whitened low rank to dense outputs", "share=SHARE", Target.Outputs),
+        ("mpo", "TT-SVD MPO", "share=SHARE fit=weights", Target.None),
+        ("mpo", "ALS MPO", "share=SHARE fit=alternating", Target.Dense),
+        ("mpo", "ALS MPO of chosen splits", "share=SHARE", Target.Dense),
+        ("mpo", "ALS MPO to dense outputs", "share=SHARE fit=alternating", Target.Outputs),
+        ("mpo", "ALS MPO of chosen splits to dense outputs", "share=SHARE", Target.Outputs),
+        ("btt", "BTT", "share=SHARE", Target.None),
+        ("btt", "whitened BTT", "share=SHARE", Target.Dense),
+        ("btt", "whitened BTT to dense outputs", "share=SHARE", Target.Outputs),
+        ("sum", "MPO + low rank", "terms=mpo:share=HALF+lowrank:share=HALF", Target.Dense),
     ];
 
     private static Row Measure(
-        string path, string output, Candidate candidate, IReadOnlyList<int[]> calibration, IReadOnlyList<int[]> evaluation, LanguageModel dense)
+        string path, string output, Candidate candidate, CalibrationOptions? calibration, IReadOnlyList<int[]> evaluation, LanguageModel dense)
     {
         var job = new CompressionJobOptions
         {
             Recipe = CompressionRecipes.ForBlocks(dense.Definition, CompressionMethods.Get(candidate.Method).ParseOptions(candidate.Values)),
-            Calibration = candidate.Prefix == Prefix.None ? null : new CalibrationOptions { Windows = calibration, CompressedPrefix = candidate.Prefix == Prefix.Compressed },
+            Calibration = calibration,
         };
         CompressionReport report = ModelCompressor.Compress(path, output, job);
         using LanguageModel model = LanguageModel.Load(output);
         return new Row(candidate, output, report, Evaluator.Evaluate(model, evaluation, dense));
     }
+
+    private static CalibrationOptions? CalibrationOf(Target target, string statistics, IReadOnlyList<int[]> windows) => target switch
+    {
+        Target.None => null,
+        Target.Dense => new CalibrationOptions { StatisticsFile = statistics },
+        Target.Compressed => new CalibrationOptions { Windows = windows, Target = CalibrationTarget.Weights },
+        _ => new CalibrationOptions { Windows = windows, Target = CalibrationTarget.DenseOutputs },
+    };
 
     /// <summary>Output errors of all layers of all rows on the evaluation tokens of the dense model: neither method has seen them.</summary>
     private static double[][] OutputErrors(string path, LanguageModel dense, IReadOnlyList<int[]> evaluation, List<Row> rows)
@@ -161,10 +174,10 @@ internal static class QualityComparison
         }
     }
 
-    private sealed record Candidate(double? Share, string Method, string Label, Dictionary<string, string> Values, Prefix Prefix);
+    private sealed record Candidate(double? Share, string Method, string Label, Dictionary<string, string> Values, Target Target);
 
-    /// <summary>What a layer is calibrated on.</summary>
-    private enum Prefix
+    /// <summary>What a layer is calibrated on, and what it aims at.</summary>
+    private enum Target
     {
         /// <summary>Nothing: the weights alone.</summary>
         None,
@@ -174,6 +187,9 @@ internal static class QualityComparison
 
         /// <summary>What the compressed layers before it give.</summary>
         Compressed,
+
+        /// <summary>The same, aiming at what the dense model has in its place.</summary>
+        Outputs,
     }
 
     private sealed record Row(Candidate Candidate, string Folder, CompressionReport Report, EvaluationResult Result)

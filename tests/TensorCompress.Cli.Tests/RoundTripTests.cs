@@ -28,6 +28,8 @@ public sealed class RoundTripTests
 
         ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--prefix", "dense").Fails(2);
         ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--calibration", Stories.Texts, "--prefix", "sparse").Fails(2);
+        ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--calibration", Stories.Texts, "--target", "stars").Fails(2);
+        ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--calibration", Stories.Texts, "--prefix", "dense", "--target", "outputs").Fails(2);
         ToolProcess.Run("calibrate", Stories.Name, "--text", Stories.Texts, "-o", folder.File("no.txt")).Fails(2);
         Assert.False(Directory.Exists(folder.File("no")));
     }

@@ -46,6 +46,8 @@ internal static class KernelChecksums
         yield return Of("code-products-8-bits", y => CodeProduct(y, bits: 8, tokens: 9));
         yield return Of("code-products-one-token", y => CodeProduct(y, bits: 4, tokens: 1));
         yield return Of("sign-sums", SignSum);
+        yield return Of("sign-products-8-bits", y => SignProduct(y, digits: 1, tokens: 1));
+        yield return Of("sign-products-16-bits", y => SignProduct(y, digits: 2, tokens: 9));
         yield return Of("matrix-product", SingleProduct);
         yield return Of("matrix-product-double", DoubleProduct);
         yield return Of("matrix-product-few-rows", FewRows);
@@ -201,6 +203,24 @@ internal static class KernelChecksums
         using Matrix<float> x = Random(50, 1, 300), result = new(1, Length);
         SignSums.Multiply(weights, 0, weights.Blocks, x.View, result.View);
         result.Row(0).CopyTo(y);
+    }
+
+    private static void SignProduct(Span<float> y, int digits, int tokens)
+    {
+        int rows = Length / tokens;
+        byte[] bits = new byte[rows * 138];
+        new Random(51).NextBytes(bits);
+        using SignBlocks weights = SignBlocks.FromRows(bits, rows, 1100);
+        using Matrix<float> x = Random(52, tokens, 1100), result = new(tokens, rows);
+        using var tables = new SignTables();
+        tables.Reserve(tokens, 1100, digits, SignProducts.VectorBytes);
+        for (int token = 0; token < tokens; token++)
+        {
+            for (int chunk = 0; chunk < tables.Chunks; chunk++) tables.Build(token, chunk, x.Row(token), []);
+        }
+
+        SignProducts.Multiply(weights, 0, weights.Blocks, tables, [], result.View);
+        for (int token = 0; token < tokens; token++) result.Row(token).CopyTo(y[(token * rows)..]);
     }
 
     private static float[] Values(int seed)

@@ -11,7 +11,7 @@ namespace TensorCompress.Cli.Commands;
 internal sealed class CalibrationChoice
 {
     private const int DefaultTokens = 16384;
-    private const string StatisticsExtension = ".safetensors", CompressedPrefix = "compressed", DensePrefix = "dense";
+    private const string StatisticsExtension = ".safetensors", CompressedPrefix = "compressed", DensePrefix = "dense", OutputTarget = "outputs", WeightTarget = "weights";
 
     private readonly Option<string> _calibration = new("--calibration")
     {
@@ -29,8 +29,14 @@ internal sealed class CalibrationChoice
         Description = "Whether a layer is calibrated on what the compressed layers before it give (default), or the dense ones.",
     };
 
+    private readonly Option<string> _target = new("--target")
+    {
+        HelpName = $"{OutputTarget}|{WeightTarget}",
+        Description = "Whether a layer behind compressed layers aims at what the dense model has in its place (default; a second pass of it) or at the dense layer's weights.",
+    };
+
     /// <summary>The options.</summary>
-    public IEnumerable<Option> Options => [_calibration, _tokens, _context, _prefix];
+    public IEnumerable<Option> Options => [_calibration, _tokens, _context, _prefix, _target];
 
     /// <summary>What the command line says; null where it asks for no calibration.</summary>
     /// <exception cref="UsageException">An option has no text to go to, or there is no tokenizer.</exception>
@@ -38,10 +44,13 @@ internal sealed class CalibrationChoice
     {
         string? prefix = arguments.GetValue(_prefix);
         if (prefix is not (null or CompressedPrefix or DensePrefix)) throw new UsageException($"--prefix is {CompressedPrefix} or {DensePrefix}, not \"{prefix}\"");
+        string? target = arguments.GetValue(_target);
+        if (target is not (null or OutputTarget or WeightTarget)) throw new UsageException($"--target is {OutputTarget} or {WeightTarget}, not \"{target}\"");
+        if (target is OutputTarget && prefix is DensePrefix) throw new UsageException($"--target {OutputTarget} needs --prefix {CompressedPrefix}: behind dense layers there is nothing to take back");
         if (arguments.GetValue(_calibration) is not { } file)
         {
-            if (prefix is not null || arguments.GetValue(_tokens) is not null || arguments.GetValue(_context) is not null)
-                throw new UsageException("--calibration-tokens, --context and --prefix need --calibration TEXT");
+            if (prefix is not null || target is not null || arguments.GetValue(_tokens) is not null || arguments.GetValue(_context) is not null)
+                throw new UsageException("--calibration-tokens, --context, --prefix and --target need --calibration TEXT");
             return null;
         }
 
@@ -50,6 +59,7 @@ internal sealed class CalibrationChoice
         {
             Windows = Windows(checkpoint, File.ReadAllText(file), arguments.GetValue(_tokens), arguments.GetValue(_context)),
             CompressedPrefix = prefix is not DensePrefix,
+            Target = target is WeightTarget ? CalibrationTarget.Weights : CalibrationTarget.DenseOutputs,
         };
     }
 

@@ -76,6 +76,6 @@ public static class ModelCalibration
             moments.Add(normalized.RowRange(0, count));
         }
 
-        return moments.Finish();
+        return moments.Finish().Statistics;
     }
 }

@@ -7,7 +7,8 @@ namespace TensorCompress.Calibration;
 
 /// <summary>
 /// Adds up <c>x x^T</c> over a stream of tokens, in double. Tokens whose norm is beyond the 99.9th percentile (attention sinks, massive activations) are scaled down to it, so that a
-/// handful of them does not become the metric; they are held back until the end, when the percentile is known, and nothing else of the stream is kept.
+/// handful of them does not become the metric; they are held back until the end, when the percentile is known, and nothing else of the stream is kept. Where every token comes with a
+/// partner p (what the dense model has in its place), <c>p x^T</c> is added up too, with the same scales.
 /// </summary>
 internal sealed class SecondMomentAccumulator : IDisposable
 {
@@ -20,7 +21,11 @@ internal sealed class SecondMomentAccumulator : IDisposable
     private const int PendingRows = 512;
 
     private readonly ComputePool _pool;
+    private readonly int _dimension;
     private readonly Matrix<double> _sum;
+    private readonly Matrix<double>? _crossSum;
+
+    // Tokens with their partners behind them.
     private readonly Matrix<float> _pending;
     private readonly Matrix<float> _largest;
     private readonly PriorityQueue<int, (double Norm, long Order)> _byNorm = new();
@@ -32,23 +37,26 @@ internal sealed class SecondMomentAccumulator : IDisposable
     /// <param name="dimension">Channels of a token.</param>
     /// <param name="expectedTokens">Tokens that will come; decides how many are held back.</param>
     /// <param name="pool">Threads; the result does not depend on their number.</param>
-    public SecondMomentAccumulator(int dimension, long expectedTokens, ComputePool pool)
+    /// <param name="partnerDimension">Channels of a token's partner; 0 for none.</param>
+    public SecondMomentAccumulator(int dimension, long expectedTokens, ComputePool pool, int partnerDimension = 0)
     {
         _pool = pool;
+        _dimension = dimension;
         _sum = new Matrix<double>(dimension, dimension);
-        _pending = new Matrix<float>(PendingRows, dimension);
-        _largest = new Matrix<float>(checked((nint)Math.Ceiling(expectedTokens * ClippedShare) + 1), dimension);
+        _crossSum = partnerDimension > 0 ? new Matrix<double>(partnerDimension, dimension) : null;
+        _pending = new Matrix<float>(PendingRows, dimension + partnerDimension);
+        _largest = new Matrix<float>(checked((nint)Math.Ceiling(expectedTokens * ClippedShare) + 1), dimension + partnerDimension);
     }
 
     /// <summary>Takes tokens in.</summary>
-    /// <param name="tokens">[tokens, dimension].</param>
+    /// <param name="tokens">[tokens, dimension + partner's dimension]: each token with its partner behind it.</param>
     public void Add(MatrixView<float> tokens)
     {
         for (nint i = 0; i < tokens.Rows; i++)
         {
             ReadOnlySpan<float> token = tokens.Row(i);
-            double norm = Norm(token);
-            if (!double.IsFinite(norm))
+            double norm = Norm(token[.._dimension]);
+            if (!double.IsFinite(norm + Norm(token[_dimension..])))
             {
                 _dropped++;
                 continue;
@@ -73,9 +81,9 @@ internal sealed class SecondMomentAccumulator : IDisposable
         }
     }
 
-    /// <summary>The statistics of all tokens.</summary>
+    /// <summary>The moments of all tokens.</summary>
     /// <exception cref="ArithmeticException">No token came, or more than one in a hundred held NaN or infinity.</exception>
-    public LayerStatistics Finish()
+    public InputMoments Finish()
     {
         if (_tokens == 0 || _dropped > DroppedShare * (_tokens + _dropped))
             throw new ArithmeticException($"{_dropped} of {_tokens + _dropped} calibration tokens have activations that are NaN or infinite.");
@@ -89,19 +97,13 @@ internal sealed class SecondMomentAccumulator : IDisposable
         }
 
         Flush();
-        var mean = new Matrix<double>(_sum.Rows, _sum.Columns);
-        for (nint row = 0; row < mean.Rows; row++)
-        {
-            _sum.Row(row).CopyTo(mean.Row(row));
-            DoubleVectors.Scale(1.0 / _tokens, mean.Row(row));
-        }
-
-        return new LayerStatistics(mean, _tokens);
+        return new InputMoments(new LayerStatistics(Mean(_sum), _tokens), _crossSum is null ? null : Mean(_crossSum));
     }
 
     public void Dispose()
     {
         _sum.Dispose();
+        _crossSum?.Dispose();
         _pending.Dispose();
         _largest.Dispose();
     }
@@ -111,6 +113,18 @@ internal sealed class SecondMomentAccumulator : IDisposable
         double square = 0;
         foreach (float value in token) square += (double)value * value;
         return Math.Sqrt(square);
+    }
+
+    private Matrix<double> Mean(Matrix<double> sum)
+    {
+        var mean = new Matrix<double>(sum.Rows, sum.Columns);
+        for (nint row = 0; row < mean.Rows; row++)
+        {
+            sum.Row(row).CopyTo(mean.Row(row));
+            DoubleVectors.Scale(1.0 / _tokens, mean.Row(row));
+        }
+
+        return mean;
     }
 
     private double SmallestHeldBack() => _byNorm.TryPeek(out _, out (double Norm, long Order) key) ? key.Norm : 0;
@@ -123,7 +137,10 @@ internal sealed class SecondMomentAccumulator : IDisposable
 
     private void Flush()
     {
-        MatrixProduct.SymmetricRankK(_pending.RowRange(0, _pendingCount).Transposed, _sum.View, beta: 1, pool: _pool);
+        MatrixView<float> pending = _pending.RowRange(0, _pendingCount), tokens = pending.ColumnRange(0, _dimension);
+        MatrixProduct.SymmetricRankK(tokens.Transposed, _sum.View, beta: 1, pool: _pool);
+        if (_crossSum is not null)
+            MatrixProduct.Multiply(pending.ColumnRange(_dimension, _crossSum.Rows).Transposed, tokens, _crossSum.View, beta: 1, pool: _pool);
         _pendingCount = 0;
     }
 }

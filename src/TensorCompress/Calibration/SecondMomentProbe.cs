@@ -31,7 +31,7 @@ internal sealed class SecondMomentProbe : ActivationProbe, IDisposable
     }
 
     /// <summary>The statistics of a place; the caller disposes them.</summary>
-    public LayerStatistics Finish(ActivationPoint point) => _moments[point].Finish();
+    public LayerStatistics Finish(ActivationPoint point) => _moments[point].Finish().Statistics;
 
     public void Dispose()
     {

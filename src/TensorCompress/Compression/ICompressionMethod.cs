@@ -52,6 +52,11 @@ public abstract record MethodOptions
     /// <summary>Whether the layer is left as the source has it, bit for bit.</summary>
     public virtual bool KeepsSource => false;
 
+    /// <summary>The bond dimension at which an order of the neurons of a feed-forward layer is judged before its matrices are compressed; null where the neurons stay as they are.</summary>
+    /// <param name="rows">Rows of the matrix.</param>
+    /// <param name="columns">Its columns.</param>
+    internal virtual int? NeuronOrderBond(int rows, int columns) => null;
+
     /// <summary>The named values that <see cref="ICompressionMethod.ParseOptions"/> makes equal options of, in a fixed order.</summary>
     public abstract IReadOnlyList<KeyValuePair<string, string>> ToValues();
 

@@ -15,6 +15,7 @@ internal sealed class BlockwiseRun : IDisposable
     private readonly ModelWeights _weights;
     private readonly TransformerExecutor _executor;
     private readonly int[][] _windows;
+    private readonly nint[] _starts;
     private readonly Matrix<float> _residual;
     private readonly ComputeContext _context;
 
@@ -29,8 +30,16 @@ internal sealed class BlockwiseRun : IDisposable
         _windows = [.. windows];
         _context = new ComputeContext(pool);
         _residual = new Matrix<float>((nint)windows.Sum(window => (long)window.Length), weights.Definition.HiddenSize);
-        ForEachWindow((window, residual) => _executor.Embed(window, 0, residual));
+        _starts = new nint[_windows.Length];
+        for (int window = 0; window < _windows.Length; window++)
+        {
+            if (window > 0) _starts[window] = _starts[window - 1] + _windows[window - 1].Length;
+            _executor.Embed(_windows[window], 0, ResidualOf(window));
+        }
     }
+
+    /// <summary>Number of windows.</summary>
+    public int WindowCount => _windows.Length;
 
     /// <summary>Tokens of all windows.</summary>
     public long TokenCount => _residual.Rows;
@@ -44,25 +53,38 @@ internal sealed class BlockwiseRun : IDisposable
     /// <param name="cancellationToken">Looked at between windows.</param>
     public void Observe(int block, ActivationProbe probe, CancellationToken cancellationToken)
     {
-        ForEachWindow((_, residual) =>
+        for (int window = 0; window < _windows.Length; window++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            using ScratchLease copy = _context.Rent(residual.Rows, residual.Columns);
-            residual.CopyTo(copy.View);
-            Run(block, copy.View, probe);
-        });
+            Observe(window, block, probe);
+        }
     }
+
+    /// <summary>Runs a block over one window without moving the stream.</summary>
+    /// <param name="window">Index of the window.</param>
+    /// <param name="block">Index of the block before which the stream stands.</param>
+    /// <param name="probe">Looks at the activations; first positions count from 0.</param>
+    public void Observe(int window, int block, ActivationProbe probe)
+    {
+        MatrixView<float> residual = ResidualOf(window);
+        using ScratchLease copy = _context.Rent(residual.Rows, residual.Columns);
+        residual.CopyTo(copy.View);
+        Run(block, copy.View, probe);
+    }
+
+    /// <summary>The residual stream of one window before the next block, [tokens, hidden].</summary>
+    public MatrixView<float> ResidualOf(int window) => _residual.RowRange(_starts[window], _windows[window].Length);
 
     /// <summary>Runs a block over all windows and moves the stream behind it.</summary>
     /// <param name="block">Index of the block before which the stream stands.</param>
     /// <param name="cancellationToken">Looked at between windows.</param>
     public void Advance(int block, CancellationToken cancellationToken)
     {
-        ForEachWindow((_, residual) =>
+        for (int window = 0; window < _windows.Length; window++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            Run(block, residual, null);
-        });
+            Run(block, ResidualOf(window), null);
+        }
     }
 
     /// <summary>Frees the stream.</summary>
@@ -78,15 +100,5 @@ internal sealed class BlockwiseRun : IDisposable
         using var cache = new SingleBlockCache(new FloatKeyValueCache(1, attention.KeyValueHeadCount, attention.HeadDimension, (int)residual.Rows));
         cache.Reserve((int)residual.Rows);
         _executor.RunBlock(block, residual, 0, cache, _context, probe);
-    }
-
-    private void ForEachWindow(Action<int[], MatrixView<float>> action)
-    {
-        nint start = 0;
-        foreach (int[] window in _windows)
-        {
-            action(window, _residual.RowRange(start, window.Length));
-            start += window.Length;
-        }
     }
 }

@@ -11,17 +11,17 @@ internal sealed record BlockWeights(
     NormLayer? AttentionNorm, BiasedLinear[] Projections, NormLayer? QueryNorm, NormLayer? KeyNorm, BiasedLinear AttentionOutput, NormLayer? AttentionPostNorm,
     NormLayer? FeedForwardNorm, BiasedLinear? Gate, BiasedLinear Up, BiasedLinear Down, NormLayer? FeedForwardPostNorm)
 {
-    /// <summary>The block with another layer in place of one of its matrices, which is disposed.</summary>
+    /// <summary>All its matrices.</summary>
+    public IEnumerable<LinearLayer> Layers =>
+        Projections.Append(AttentionOutput).Append(Gate).Append(Up).Append(Down).Where(linear => linear is not null).Select(linear => linear!.Layer);
+
+    /// <summary>The block with another layer in place of one of its matrices.</summary>
     /// <param name="definition">The block's definition.</param>
     /// <param name="linear">Which matrix.</param>
     /// <param name="layer">What takes its place.</param>
     public BlockWeights Replace(BlockDefinition definition, LinearDefinition linear, LinearLayer layer)
     {
-        BiasedLinear Exchanged(BiasedLinear old)
-        {
-            old.Layer.Dispose();
-            return old with { Layer = layer };
-        }
+        BiasedLinear Exchanged(BiasedLinear old) => old with { Layer = layer };
 
         FeedForwardDefinition feedForward = definition.FeedForward;
         if (linear == definition.Attention.Output) return this with { AttentionOutput = Exchanged(AttentionOutput) };
@@ -36,10 +36,7 @@ internal sealed record BlockWeights(
 internal sealed record ModelWeights(
     ModelDefinition Definition, LinearLayer Embedding, float[] Positions, BlockWeights[] Blocks, NormLayer FinalNorm, LinearLayer Head, float[] HeadBias) : IDisposable
 {
-    public IEnumerable<LinearLayer> Layers => Blocks
-        .SelectMany(block => block.Projections.Append(block.AttentionOutput).Append(block.Gate).Append(block.Up).Append(block.Down))
-        .Where(linear => linear is not null).Select(linear => linear!.Layer)
-        .Prepend(Embedding).Append(Head).Distinct();
+    public IEnumerable<LinearLayer> Layers => Blocks.SelectMany(block => block.Layers).Prepend(Embedding).Append(Head).Distinct();
 
     public long ResidentBytes => Layers.Sum(layer => layer.ResidentBytes) + Definition.Vectors.Sum(vector => vector.Length * sizeof(float));
 

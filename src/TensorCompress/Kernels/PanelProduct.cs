@@ -56,22 +56,19 @@ internal static unsafe class PanelProduct
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Core<TSimd>(in PanelOperands operands)
         where TSimd : struct, ISimd<TSimd>
     {
         PanelOperands left = operands;
-        // Twelve vectors of sums at 256 bits, eight at 512; the tiles of four and one are for what is left over.
         if (typeof(TSimd) == typeof(Simd512))
         {
-            for (; left.Rows >= 8; Advance(ref left, 8)) Eight<TSimd>(left);
-        }
-        else
-        {
-            for (; left.Rows >= 6 && left.Rows != 8; Advance(ref left, 6)) Six<TSimd>(left);
+            for (; left.Rows >= 14; Advance(ref left, 14)) Rows<TSimd, FourteenRows>(left);
         }
 
-        for (; left.Rows >= 4; Advance(ref left, 4)) Four<TSimd>(left);
-        for (; left.Rows > 0; Advance(ref left, 1)) One<TSimd>(left);
+        for (; left.Rows >= 6 && left.Rows != 8; Advance(ref left, 6)) Rows<TSimd, SixRows>(left);
+        for (; left.Rows >= 4; Advance(ref left, 4)) Rows<TSimd, FourRows>(left);
+        for (; left.Rows > 0; Advance(ref left, 1)) Rows<TSimd, OneRow>(left);
     }
 
     private static void Advance(ref PanelOperands operands, nint rows)
@@ -81,130 +78,131 @@ internal static unsafe class PanelProduct
         operands.Rows -= rows;
     }
 
-    private static void Eight<TSimd>(in PanelOperands operands)
+    /// <summary>Rows of whole width go where they belong, narrower ones by way of a tile of whole width, so that the loop has no branches and its sums stay in registers.</summary>
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rows<TSimd, TRows>(in PanelOperands operands)
         where TSimd : struct, ISimd<TSimd>
+        where TRows : struct, ITileRows
     {
-        float* c = operands.Result, p = operands.Panel;
-        nint cs = operands.ResultStride, rs = operands.RowStride, ks = operands.DepthStride, ps = operands.PanelStride;
-        TSimd s0 = Start<TSimd>(operands, c), s1 = Start<TSimd>(operands, c + cs), s2 = Start<TSimd>(operands, c + 2 * cs), s3 = Start<TSimd>(operands, c + 3 * cs);
-        TSimd s4 = Start<TSimd>(operands, c + 4 * cs), s5 = Start<TSimd>(operands, c + 5 * cs), s6 = Start<TSimd>(operands, c + 6 * cs), s7 = Start<TSimd>(operands, c + 7 * cs);
-        float* a0 = operands.A, a4 = a0 + 4 * rs;
-        for (nint k = operands.Depth; k > 0; k--)
+        if (operands.Width == Width)
         {
-            TSimd row = TSimd.Load(p);
-            s0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[0]), row, s0);
-            s1 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[rs]), row, s1);
-            s2 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[2 * rs]), row, s2);
-            s3 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[3 * rs]), row, s3);
-            s4 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[0]), row, s4);
-            s5 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[rs]), row, s5);
-            s6 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[2 * rs]), row, s6);
-            s7 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[3 * rs]), row, s7);
-            a0 += ks;
-            a4 += ks;
-            p += ps;
+            Tile<TSimd, TRows>(operands, operands.Result, operands.ResultStride);
+            return;
         }
 
-        End(operands, c, s0, s1, s2, s3);
-        End(operands, c + 4 * cs, s4, s5, s6, s7);
+        float* tile = stackalloc float[TRows.Count * Width];
+        for (int row = 0; operands.Accumulate && row < TRows.Count; row++)
+        {
+            for (int i = 0; i < Width; i++) tile[row * Width + i] = i < operands.Width ? operands.Result[row * operands.ResultStride + i] : 0;
+        }
+
+        Tile<TSimd, TRows>(operands, tile, Width);
+        for (int row = 0; row < TRows.Count; row++)
+        {
+            for (int i = 0; i < operands.Width; i++) operands.Result[row * operands.ResultStride + i] = tile[row * Width + i];
+        }
     }
 
-    private static void Six<TSimd>(in PanelOperands operands)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile<TSimd, TRows>(in PanelOperands operands, float* c, nint cs)
         where TSimd : struct, ISimd<TSimd>
+        where TRows : struct, ITileRows
     {
-        float* c = operands.Result, p = operands.Panel;
-        nint cs = operands.ResultStride, rs = operands.RowStride, ks = operands.DepthStride, ps = operands.PanelStride;
-        TSimd s0 = Start<TSimd>(operands, c), s1 = Start<TSimd>(operands, c + cs), s2 = Start<TSimd>(operands, c + 2 * cs);
-        TSimd s3 = Start<TSimd>(operands, c + 3 * cs), s4 = Start<TSimd>(operands, c + 4 * cs), s5 = Start<TSimd>(operands, c + 5 * cs);
-        float* a0 = operands.A, a3 = a0 + 3 * rs;
+        TSimd s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero, s4 = TSimd.Zero, s5 = TSimd.Zero, s6 = TSimd.Zero;
+        TSimd s7 = TSimd.Zero, s8 = TSimd.Zero, s9 = TSimd.Zero, sa = TSimd.Zero, sb = TSimd.Zero, sc = TSimd.Zero, sd = TSimd.Zero;
+        if (operands.Accumulate)
+        {
+            s0 = TSimd.Load(c);
+            if (TRows.Count > 1)
+            {
+                s1 = TSimd.Load(c + cs);
+                s2 = TSimd.Load(c + 2 * cs);
+                s3 = TSimd.Load(c + 3 * cs);
+            }
+
+            if (TRows.Count > 4)
+            {
+                s4 = TSimd.Load(c + 4 * cs);
+                s5 = TSimd.Load(c + 5 * cs);
+            }
+
+            if (TRows.Count > 6)
+            {
+                s6 = TSimd.Load(c + 6 * cs);
+                s7 = TSimd.Load(c + 7 * cs);
+                s8 = TSimd.Load(c + 8 * cs);
+                s9 = TSimd.Load(c + 9 * cs);
+                sa = TSimd.Load(c + 10 * cs);
+                sb = TSimd.Load(c + 11 * cs);
+                sc = TSimd.Load(c + 12 * cs);
+                sd = TSimd.Load(c + 13 * cs);
+            }
+        }
+
+        float* p = operands.Panel, a0 = operands.A;
+        nint rs = operands.RowStride, ks = operands.DepthStride, ps = operands.PanelStride;
+        float* a3 = a0 + 3 * rs, a6 = a3 + 3 * rs, aa = a6 + 4 * rs;
         for (nint k = operands.Depth; k > 0; k--)
         {
             TSimd row = TSimd.Load(p);
-            s0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[0]), row, s0);
-            s1 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[rs]), row, s1);
-            s2 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[2 * rs]), row, s2);
-            s3 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[0]), row, s3);
-            s4 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[rs]), row, s4);
-            s5 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[2 * rs]), row, s5);
+            TSimd.Accumulate(ref s0, TSimd.BroadcastFrom(a0), row);
+            if (TRows.Count > 1)
+            {
+                TSimd.Accumulate(ref s1, TSimd.BroadcastFrom(a0 + rs), row);
+                TSimd.Accumulate(ref s2, TSimd.BroadcastFrom(a0 + 2 * rs), row);
+                TSimd.Accumulate(ref s3, TSimd.BroadcastFrom(a3), row);
+            }
+
+            if (TRows.Count > 4)
+            {
+                TSimd.Accumulate(ref s4, TSimd.BroadcastFrom(a3 + rs), row);
+                TSimd.Accumulate(ref s5, TSimd.BroadcastFrom(a3 + 2 * rs), row);
+            }
+
+            if (TRows.Count > 6)
+            {
+                TSimd.Accumulate(ref s6, TSimd.BroadcastFrom(a6), row);
+                TSimd.Accumulate(ref s7, TSimd.BroadcastFrom(a6 + rs), row);
+                TSimd.Accumulate(ref s8, TSimd.BroadcastFrom(a6 + 2 * rs), row);
+                TSimd.Accumulate(ref s9, TSimd.BroadcastFrom(a6 + 3 * rs), row);
+                TSimd.Accumulate(ref sa, TSimd.BroadcastFrom(aa), row);
+                TSimd.Accumulate(ref sb, TSimd.BroadcastFrom(aa + rs), row);
+                TSimd.Accumulate(ref sc, TSimd.BroadcastFrom(aa + 2 * rs), row);
+                TSimd.Accumulate(ref sd, TSimd.BroadcastFrom(aa + 3 * rs), row);
+                a6 += ks;
+                aa += ks;
+            }
+
             a0 += ks;
             a3 += ks;
             p += ps;
         }
 
-        End(operands, c, s0, s1, s2, s3);
-        End(operands, c + 4 * cs, s4);
-        End(operands, c + 5 * cs, s5);
-    }
-
-    private static void Four<TSimd>(in PanelOperands operands)
-        where TSimd : struct, ISimd<TSimd>
-    {
-        float* c = operands.Result, p = operands.Panel, a = operands.A;
-        nint cs = operands.ResultStride, rs = operands.RowStride, ks = operands.DepthStride, ps = operands.PanelStride;
-        TSimd s0 = Start<TSimd>(operands, c), s1 = Start<TSimd>(operands, c + cs), s2 = Start<TSimd>(operands, c + 2 * cs), s3 = Start<TSimd>(operands, c + 3 * cs);
-        for (nint k = operands.Depth; k > 0; k--)
+        TSimd.Store(s0, c);
+        if (TRows.Count > 1)
         {
-            TSimd row = TSimd.Load(p);
-            s0 = TSimd.MultiplyAdd(TSimd.Broadcast(a[0]), row, s0);
-            s1 = TSimd.MultiplyAdd(TSimd.Broadcast(a[rs]), row, s1);
-            s2 = TSimd.MultiplyAdd(TSimd.Broadcast(a[2 * rs]), row, s2);
-            s3 = TSimd.MultiplyAdd(TSimd.Broadcast(a[3 * rs]), row, s3);
-            a += ks;
-            p += ps;
+            TSimd.Store(s1, c + cs);
+            TSimd.Store(s2, c + 2 * cs);
+            TSimd.Store(s3, c + 3 * cs);
         }
 
-        End(operands, c, s0, s1, s2, s3);
-    }
+        if (TRows.Count > 4)
+        {
+            TSimd.Store(s4, c + 4 * cs);
+            TSimd.Store(s5, c + 5 * cs);
+        }
 
-    private static void One<TSimd>(in PanelOperands operands)
-        where TSimd : struct, ISimd<TSimd>
-    {
-        float* p = operands.Panel, a = operands.A;
-        TSimd sum = Start<TSimd>(operands, operands.Result);
-        for (nint k = operands.Depth; k > 0; k--, a += operands.DepthStride, p += operands.PanelStride) sum = TSimd.MultiplyAdd(TSimd.Broadcast(a[0]), TSimd.Load(p), sum);
-        End(operands, operands.Result, sum);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TSimd Start<TSimd>(in PanelOperands operands, float* row)
-        where TSimd : struct, ISimd<TSimd>
-    {
-        if (!operands.Accumulate) return TSimd.Zero;
-        return operands.Width == Width ? TSimd.Load(row) : LoadNarrow<TSimd>(row, operands.Width);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void End<TSimd>(in PanelOperands operands, float* row, TSimd sum)
-        where TSimd : struct, ISimd<TSimd>
-    {
-        if (operands.Width == Width) TSimd.Store(sum, row);
-        else StoreNarrow(sum, row, operands.Width);
-    }
-
-    private static void End<TSimd>(in PanelOperands operands, float* row, TSimd s0, TSimd s1, TSimd s2, TSimd s3)
-        where TSimd : struct, ISimd<TSimd>
-    {
-        End(operands, row, s0);
-        End(operands, row + operands.ResultStride, s1);
-        End(operands, row + 2 * operands.ResultStride, s2);
-        End(operands, row + 3 * operands.ResultStride, s3);
-    }
-
-    [SkipLocalsInit]
-    private static TSimd LoadNarrow<TSimd>(float* row, int width)
-        where TSimd : struct, ISimd<TSimd>
-    {
-        float* lanes = stackalloc float[Width];
-        for (int i = 0; i < Width; i++) lanes[i] = i < width ? row[i] : 0;
-        return TSimd.Load(lanes);
-    }
-
-    [SkipLocalsInit]
-    private static void StoreNarrow<TSimd>(TSimd sum, float* row, int width)
-        where TSimd : struct, ISimd<TSimd>
-    {
-        float* lanes = stackalloc float[Width];
-        TSimd.Store(sum, lanes);
-        for (int i = 0; i < width; i++) row[i] = lanes[i];
+        if (TRows.Count > 6)
+        {
+            TSimd.Store(s6, c + 6 * cs);
+            TSimd.Store(s7, c + 7 * cs);
+            TSimd.Store(s8, c + 8 * cs);
+            TSimd.Store(s9, c + 9 * cs);
+            TSimd.Store(sa, c + 10 * cs);
+            TSimd.Store(sb, c + 11 * cs);
+            TSimd.Store(sc, c + 12 * cs);
+            TSimd.Store(sd, c + 13 * cs);
+        }
     }
 }

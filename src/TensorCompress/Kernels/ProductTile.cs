@@ -153,8 +153,14 @@ internal static class ProductTile
 /// <summary>Height of a tile, a constant to the compiler: the sums of rows that a tile does not have vanish.</summary>
 internal interface ITileRows
 {
-    /// <summary>4, 6 or 14.</summary>
+    /// <summary>1, 4, 6 or 14.</summary>
     static abstract int Count { get; }
+}
+
+/// <summary>A single row.</summary>
+internal readonly struct OneRow : ITileRows
+{
+    public static int Count => 1;
 }
 
 /// <summary>For what is left below the last whole tile, and products of few rows.</summary>

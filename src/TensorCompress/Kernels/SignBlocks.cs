@@ -5,17 +5,21 @@ namespace TensorCompress.Kernels;
 /// <summary>
 /// A matrix of signs as products read it, one bit each. Sixteen rows are a block; a block is a sequence of steps of 32 columns; a step is four lanes of sixteen bytes; a lane holds
 /// eight columns, one byte for each row, column c in bit c, 1 for +1. So the lower and the upper half of a byte are each the number of an entry in a table of sixteen that all
-/// rows of the lane share. Rows and columns that are missing at the end are zeros: their rows are not stored, their columns meet activations of 0.
+/// rows of the lane share. Rows 0 to 7 are the lower, rows 8 to 15 the upper bytes of 16-bit words, because sums of bytes grow into words. Rows and columns that are missing at the end are zeros: their rows are not stored, their columns meet activations of 0.
 /// </summary>
 /// <remarks>One layout for vectors of one, two or four lanes. Rows are bytes of a lane, so nothing is summed across rows.</remarks>
 internal sealed class SignBlocks : IDisposable
 {
     public const int BlockRows = 16, LaneColumns = 8, LaneBytes = 16, StepColumns = 32, StepBytes = 64;
 
-    private SignBlocks(int rows, int columns)
+    private readonly bool _ownsBytes;
+
+    private SignBlocks(int rows, int columns, Matrix<byte>? room, nint offset)
     {
         (Rows, Columns) = (rows, columns);
-        Bytes = new Matrix<byte>(Blocks, (nint)Steps * StepBytes);
+        nint blockBytes = (nint)Steps * StepBytes;
+        _ownsBytes = room is null;
+        Bytes = new MatrixView<byte>(Memory = room ?? new Matrix<byte>(1, Blocks * blockBytes), offset, Blocks, blockBytes, blockBytes);
     }
 
     /// <summary>Rows.</summary>
@@ -29,21 +33,29 @@ internal sealed class SignBlocks : IDisposable
     public int Steps => (Columns - 1) / StepColumns + 1;
 
     /// <summary>[blocks, steps of a block].</summary>
-    public Matrix<byte> Bytes { get; }
+    public MatrixView<byte> Bytes { get; }
+
+    /// <summary>The memory that <see cref="Bytes"/> lies in.</summary>
+    public Matrix<byte> Memory { get; }
+
+    /// <summary>Bytes that a matrix takes.</summary>
+    public static nint ByteLength(int rows, int columns) => (nint)((rows - 1) / BlockRows + 1) * ((columns - 1) / StepColumns + 1) * StepBytes;
 
     /// <summary>Packs rows of bits.</summary>
     /// <param name="bits">[rows, columns], rows padded to whole bytes, the first column in the most significant bit, 1 for +1.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
-    public static SignBlocks FromRows(ReadOnlySpan<byte> bits, int rows, int columns)
+    /// <param name="room">Zeros to pack into, which the caller frees; null for memory of its own.</param>
+    /// <param name="offset">Where in there.</param>
+    public static SignBlocks FromRows(ReadOnlySpan<byte> bits, int rows, int columns, Matrix<byte>? room = null, nint offset = 0)
     {
-        var blocks = new SignBlocks(rows, columns);
+        var blocks = new SignBlocks(rows, columns, room, offset);
         int rowBytes = (columns - 1) / 8 + 1;
         for (int row = 0; row < rows; row++)
         {
             ReadOnlySpan<byte> source = bits.Slice(row * rowBytes, rowBytes);
             Span<byte> block = blocks.Bytes.Row(row / BlockRows);
-            for (int lane = 0; lane < rowBytes; lane++) block[lane * LaneBytes + row % BlockRows] = Reversed(source[lane]);
+            for (int lane = 0; lane < rowBytes; lane++) block[lane * LaneBytes + Place(row)] = Reversed(source[lane]);
         }
 
         return blocks;
@@ -53,9 +65,11 @@ internal sealed class SignBlocks : IDisposable
     /// <param name="bits">[columns, rows], otherwise as <see cref="FromRows"/> has it.</param>
     /// <param name="rows">Rows of the packed matrix.</param>
     /// <param name="columns">Columns of the packed matrix.</param>
-    public static SignBlocks FromColumns(ReadOnlySpan<byte> bits, int rows, int columns)
+    /// <param name="room">Zeros to pack into, which the caller frees; null for memory of its own.</param>
+    /// <param name="offset">Where in there.</param>
+    public static SignBlocks FromColumns(ReadOnlySpan<byte> bits, int rows, int columns, Matrix<byte>? room = null, nint offset = 0)
     {
-        var blocks = new SignBlocks(rows, columns);
+        var blocks = new SignBlocks(rows, columns, room, offset);
         int sourceBytes = (rows - 1) / 8 + 1;
         for (int column = 0; column < columns; column += LaneColumns)
         {
@@ -65,8 +79,8 @@ internal sealed class SignBlocks : IDisposable
                 ulong word = 0;
                 for (int c = 0; c < Math.Min(LaneColumns, columns - column); c++) word |= (ulong)bits[(column + c) * sourceBytes + octet] << (8 * c);
                 ulong turned = Transposed(word);
-                Span<byte> lane = blocks.Bytes.Row(octet / 2).Slice(column / LaneColumns * LaneBytes + octet % 2 * 8, 8);
-                for (int r = 0; r < 8; r++) lane[r] = (byte)(turned >> (8 * (7 - r))); // the most significant bits came out last
+                Span<byte> lane = blocks.Bytes.Row(octet / 2).Slice(column / LaneColumns * LaneBytes, LaneBytes);
+                for (int r = 0; r < 8; r++) lane[Place(8 * octet + r)] = (byte)(turned >> (8 * (7 - r))); // the most significant bits came out last
             }
         }
 
@@ -75,9 +89,15 @@ internal sealed class SignBlocks : IDisposable
 
     /// <summary>Whether a sign is +1.</summary>
     public bool IsPositive(int row, int column) =>
-        (Bytes[row / BlockRows, column / LaneColumns * LaneBytes + row % BlockRows] >> (column % LaneColumns) & 1) != 0;
+        (Bytes.Row(row / BlockRows)[column / LaneColumns * LaneBytes + Place(row)] >> (column % LaneColumns) & 1) != 0;
 
-    public void Dispose() => Bytes.Dispose();
+    public void Dispose()
+    {
+        if (_ownsBytes) Memory.Dispose();
+    }
+
+    /// <summary>The byte of a row in its lane.</summary>
+    public static int Place(int row) => row % 8 * 2 + row / 8 % 2;
 
     private static byte Reversed(byte bits)
     {

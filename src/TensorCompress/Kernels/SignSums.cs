@@ -38,7 +38,7 @@ internal static unsafe class SignSums
         where TSimd : struct, ISimd<TSimd>
     {
         float* sums = stackalloc float[2 * Lanes];
-        nint blockBytes = weights.Bytes.Columns;
+        nint blockBytes = weights.Bytes.Stride;
         for (int block = firstBlock; block < firstBlock + blockCount; block += 2)
         {
             // Two blocks side by side hide the latency of additions; the last may be alone, then it is its own neighbour.
@@ -51,7 +51,7 @@ internal static unsafe class SignSums
             }
         }
 
-        GC.KeepAlive(weights);
+        weights.Bytes.KeepAlive();
         activations.KeepAlive();
         destination.KeepAlive();
     }
@@ -107,8 +107,8 @@ internal static unsafe class SignSums
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Widen(byte* bytes, ushort* words)
     {
-        (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(Vector128.Load(bytes));
-        low.Store(words);
-        high.Store(words + 8);
+        Vector128<ushort> pairs = Vector128.Load(bytes).AsUInt16();
+        (pairs & Vector128.Create((ushort)255)).Store(words);
+        (pairs >>> 8).Store(words + 8);
     }
 }

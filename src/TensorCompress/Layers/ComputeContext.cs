@@ -22,7 +22,10 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
     public ComputePool Pool { get; } = pool;
 
     /// <summary>Bytes of scratch memory held.</summary>
-    public long ScratchBytes => _blocks.Sum(block => block.ByteLength) + _codes.ByteLength;
+    public long ScratchBytes => _blocks.Sum(block => block.ByteLength) + _codes.ByteLength + SignTables.ByteLength;
+
+    /// <summary>Room for the tables of one product of signs at a time.</summary>
+    internal SignTables SignTables { get; } = new();
 
     /// <summary>Borrows a matrix with undefined content until the lease is disposed. Leases end in reverse order.</summary>
     public ScratchLease Rent(nint rows, nint columns)
@@ -77,6 +80,7 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
     public void Dispose()
     {
         _codes.Dispose();
+        SignTables.Dispose();
         _coded = null;
         foreach (Matrix<float> block in _blocks) block.Dispose();
         _blocks.Clear();

@@ -20,6 +20,19 @@ public enum RuntimePlan
     Fastest,
 }
 
+/// <summary>How activations enter products of signs (double binary factorisations).</summary>
+public enum SignPrecision
+{
+    /// <summary>Sums of four as 16-bit integers with a scale for every 1024 columns: relative errors below 1e-4 per product.</summary>
+    High,
+
+    /// <summary>Sums of four as 8-bit integers: about 1 % per product, and half the work, which one token of a large matrix hardly gains and a prompt does.</summary>
+    Fast,
+
+    /// <summary>As they are, added and subtracted as floats.</summary>
+    Exact,
+}
+
 /// <summary>How layers are packed to run. What is measured with some options is what runs with them.</summary>
 public sealed record RuntimeOptions
 {
@@ -27,10 +40,13 @@ public sealed record RuntimeOptions
     public static RuntimeOptions Default { get; } = new();
 
     /// <summary>Options of exact products, for comparisons with the decompressed weights.</summary>
-    public static RuntimeOptions Exact { get; } = new() { Activations = ActivationPrecision.F32 };
+    public static RuntimeOptions Exact { get; } = new() { Activations = ActivationPrecision.F32, Signs = SignPrecision.Exact };
 
     /// <summary>Precision of activations.</summary>
     public ActivationPrecision Activations { get; init; }
+
+    /// <summary>Precision of activations in products of signs; <see cref="SignPrecision.Exact"/> if <see cref="Activations"/> are floats.</summary>
+    public SignPrecision Signs { get; init; }
 
     /// <summary>How layers choose a way to multiply: matrix product operators have several.</summary>
     public RuntimePlan Plan { get; init; }

@@ -71,6 +71,12 @@ public sealed class ModelCheckpoint : IDisposable
     /// <summary>Bytes of the weight files, headers included.</summary>
     public long WeightBytes => WeightFiles.Sum(file => new FileInfo(file).Length);
 
+    /// <summary>The same model with other tensors, of the same names and shapes.</summary>
+    /// <param name="tensors">Disposed with the result.</param>
+    /// <returns>Valid as long as this checkpoint is open.</returns>
+    internal ModelCheckpoint With(ITensorSource tensors) =>
+        new(Path, Format, Configuration.Root, configurationOwner: null, tensors, WeightFiles, CompanionFiles, [], _loadTokenizer) { _definition = Definition, TemplateReader = TemplateReader };
+
     /// <summary>Opens a checkpoint.</summary>
     /// <param name="path">Checkpoint folder, <c>.gguf</c> file or llama2.c <c>.bin</c> file.</param>
     /// <exception cref="FileNotFoundException">There is no such file or folder.</exception>

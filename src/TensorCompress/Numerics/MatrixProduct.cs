@@ -32,6 +32,11 @@ public static class MatrixProduct
     public static void Multiply(MatrixOperand<double> a, MatrixOperand<double> b, MatrixView<double> c, double alpha = 1, double beta = 0, ComputePool? pool = null) =>
         Run(a, b, c, alpha, beta, lowerOnly: false, pool);
 
+    /// <summary>C = alpha A B + beta C with single-precision operands, multiplied and added in double. No copy of them is made.</summary>
+    /// <inheritdoc cref="Multiply(MatrixOperand{float}, MatrixOperand{float}, MatrixView{float}, float, float, ComputePool?)"/>
+    public static void Multiply(MatrixOperand<float> a, MatrixOperand<float> b, MatrixView<double> c, double alpha = 1, double beta = 0, ComputePool? pool = null) =>
+        Run(a, b, c, alpha, beta, lowerOnly: false, pool);
+
     /// <summary>C = alpha A A^T + beta C, symmetric; both triangles are written and are the same bits. Half the work of a product.</summary>
     /// <param name="a">[n, k].</param>
     /// <param name="c">[n, n], symmetric where beta is not 0: its lower triangle is what counts.</param>

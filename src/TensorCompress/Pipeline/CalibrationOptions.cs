@@ -16,10 +16,26 @@ public sealed record CalibrationOptions
     /// </summary>
     public bool CompressedPrefix { get; init; } = true;
 
+    /// <summary>What a layer behind compressed layers aims at. Without <see cref="CompressedPrefix"/> both are the same.</summary>
+    public CalibrationTarget Target { get; init; } = CalibrationTarget.DenseOutputs;
+
     /// <summary>Refuses what contradicts itself.</summary>
     /// <exception cref="ArgumentException">There are neither windows nor a file, or both.</exception>
     internal void ThrowIfUnfit()
     {
         if (Windows is null == StatisticsFile is null) throw new ArgumentException("Calibration takes either windows of tokens or a file of statistics.");
     }
+}
+
+/// <summary>What a layer behind compressed layers aims at.</summary>
+public enum CalibrationTarget
+{
+    /// <summary>To do what the dense layer would do with the same inputs.</summary>
+    Weights,
+
+    /// <summary>
+    /// To give what the dense model has in its place: the layer takes back what the errors of the layers before it have done to its inputs and, where its outputs are added to the
+    /// residual stream, to that. Takes a second pass of the dense model beside the first.
+    /// </summary>
+    DenseOutputs,
 }

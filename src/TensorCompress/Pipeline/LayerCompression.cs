@@ -16,6 +16,7 @@ internal sealed class LayerCompression : IDisposable
     private readonly ModelCheckpoint _source;
     private readonly IReadOnlyDictionary<string, MethodOptions> _recipe;
     private readonly CompressionJobOptions _options;
+    private readonly NeuronOrders _orders;
     private readonly CheckpointWriter _writer;
     private readonly Stopwatch _clock;
     private readonly IProgress<JobProgress>? _progress;
@@ -29,12 +30,13 @@ internal sealed class LayerCompression : IDisposable
     private long _weightsDone;
 
     public LayerCompression(
-        ModelCheckpoint source, IReadOnlyDictionary<string, MethodOptions> recipe, CompressionJobOptions options, CheckpointWriter writer,
+        ModelCheckpoint source, IReadOnlyDictionary<string, MethodOptions> recipe, CompressionJobOptions options, NeuronOrders orders, CheckpointWriter writer,
         Stopwatch clock, IProgress<JobProgress>? progress, CancellationToken cancellationToken)
     {
         _source = source;
         _recipe = recipe;
         _options = options;
+        _orders = orders;
         _writer = writer;
         _clock = clock;
         _progress = progress;
@@ -52,7 +54,7 @@ internal sealed class LayerCompression : IDisposable
     public void WriteTensors()
     {
         using CalibrationFile? statistics = OpenStatistics();
-        if (_options.Calibration?.Windows is { } windows) CompressByCalibration(windows, _options.Calibration.CompressedPrefix);
+        if (_options.Calibration?.Windows is { } windows) CompressByCalibration(windows, _options.Calibration);
         foreach (TensorInfo tensor in _source.Tensors.Tensors.Values.Where(tensor => !_source.IsRedundant(tensor.Name)))
         {
             _cancellationToken.ThrowIfCancellationRequested();
@@ -64,12 +66,14 @@ internal sealed class LayerCompression : IDisposable
 
             if (!_outcomes.Remove(linear.Name, out Outcome? outcome))
             {
-                using LayerStatistics? known = statistics?.Read(linear.Name);
+                using LayerStatistics? known = statistics?.Read(linear.Name) is { } read ? _orders.Apply(linear, read) : null;
                 outcome = Compress(linear, known);
             }
 
             using (outcome.Weight) Write(linear, outcome);
         }
+
+        _orders.Write(_writer.Tensors);
     }
 
     /// <summary>The manifest of what was written; the tensors are complete.</summary>
@@ -116,29 +120,31 @@ internal sealed class LayerCompression : IDisposable
         }
     }
 
-    private void CompressByCalibration(IReadOnlyList<int[]> windows, bool compressedPrefix)
+    private void CompressByCalibration(IReadOnlyList<int[]> windows, CalibrationOptions options)
     {
         using LanguageModel dense = LanguageModel.Load(_source, new LanguageModelOptions { Pool = _options.Pool, WithoutTokenizer = true }, _cancellationToken);
-        var pass = new CalibratedPass(dense, windows, IsChosen, (linear, statistics) =>
+        var pass = new CalibratedPass(dense, windows, IsChosen, (linear, statistics, target) =>
         {
-            Outcome outcome = Compress(linear, statistics);
+            Outcome outcome = Compress(linear, statistics, target);
             _outcomes.Add(linear.Name, outcome);
             return outcome.Weight;
         });
-        pass.Run(compressedPrefix, _cancellationToken);
+        pass.Run(options, _cancellationToken);
     }
 
-    private Outcome Compress(LinearDefinition linear, LayerStatistics? statistics)
+    private Outcome Compress(LinearDefinition linear, LayerStatistics? statistics, DenseOutputTarget? aim = null)
     {
         var layerClock = Stopwatch.StartNew();
         MethodOptions method = _recipe[linear.Name];
         using Matrix<float> dense = WeightLoader.ReadFinite(_source, linear);
+        using Matrix<float>? moved = aim?.Fit(dense.View);
+        Matrix<float> target = moved ?? dense;
         IProgress<double>? within = _progress is null ? null : new RelayedProgress(share => Report(linear, share * Weights(linear)));
         CompressedWeight compressed;
         try
         {
             var context = new CompressionContext { Pool = _options.Pool, Seed = _options.Seed, Statistics = statistics };
-            compressed = method.Method.Compress(dense.View, method, context, within, _cancellationToken);
+            compressed = method.Method.Compress(target.View, method, context, within, _cancellationToken);
         }
         catch (ArgumentException fault)
         {
@@ -148,7 +154,7 @@ internal sealed class LayerCompression : IDisposable
         using Matrix<float> decoded = compressed.ToDense();
         var report = new LayerReport(
             linear.Name, compressed.Method.Name, linear.OutputDimension, linear.InputDimension, compressed.StoredBytes, compressed.BitsPerWeight,
-            RelativeError(dense, decoded), statistics?.OutputError(dense.View, decoded.View, _options.Pool), layerClock.Elapsed);
+            RelativeError(dense, decoded), statistics?.OutputError(target.View, decoded.View, _options.Pool), layerClock.Elapsed);
         _weightsDone += Weights(linear);
         Report(linear, 0);
         return new Outcome(compressed, report);

@@ -52,8 +52,10 @@ public static class ModelCompressor
         if (source.Manifest is not null)
             throw new TensorFormatException(TensorFormatError.Unsupported, "the checkpoint is compressed already; compress its dense source, or convert it to dense first", model);
         IReadOnlyDictionary<string, MethodOptions> recipe = options.Recipe.Resolve(source.Definition.Linears.Select(linear => linear.Name));
+        NeuronOrders orders = NeuronOrders.Find(source, recipe, options.Pool, cancellationToken);
+        using ModelCheckpoint ordered = orders.Apply(source);
         using CheckpointWriter writer = CheckpointWriter.Create(output);
-        using var job = new LayerCompression(source, recipe, options, writer, clock, progress, cancellationToken);
+        using var job = new LayerCompression(ordered, recipe, options, orders, writer, clock, progress, cancellationToken);
         job.WriteTensors();
         writer.CompleteTensors();
         writer.WriteCompanionFiles(source);

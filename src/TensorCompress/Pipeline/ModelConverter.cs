@@ -33,15 +33,17 @@ public static class ModelConverter
     {
         if (type is not (null or ElementType.F32 or ElementType.F16 or ElementType.BF16)) throw new ArgumentException($"Matrices are written as F32, F16 or BF16, not {type.Value.Name()}.", nameof(type));
         var clock = Stopwatch.StartNew();
-        using ModelCheckpoint source = ModelCheckpoint.Open(model);
+        using ModelCheckpoint stored = ModelCheckpoint.Open(model);
+        NeuronOrders orders = NeuronOrders.Read(stored).Inverse();
+        using ModelCheckpoint source = orders.Apply(stored);
         ModelDefinition definition = source.Definition;
-        ElementType stored = type ?? (definition.Linears.All(linear => FitsBfloat16(source, linear)) ? ElementType.BF16 : ElementType.F32);
+        ElementType written = type ?? (definition.Linears.All(linear => FitsBfloat16(source, linear)) ? ElementType.BF16 : ElementType.F32);
         using CheckpointWriter writer = CheckpointWriter.Create(output);
         LinearDefinition[] linears = [.. definition.Linears];
         for (int i = 0; i < linears.Length; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            WriteMatrix(source, linears[i], stored, writer.Tensors);
+            WriteMatrix(source, linears[i], orders, written, writer.Tensors);
             progress?.Report(new JobProgress(i + 1, linears.Length, linears[i].Name, (i + 1.0) / linears.Length, clock.Elapsed));
         }
 
@@ -54,11 +56,11 @@ public static class ModelConverter
 
         writer.CompleteTensors();
         writer.WriteCompanionFiles(source);
-        writer.WriteConfiguration(source, null, stored switch { ElementType.F16 => "float16", ElementType.BF16 => "bfloat16", _ => "float32" });
+        writer.WriteConfiguration(source, null, written switch { ElementType.F16 => "float16", ElementType.BF16 => "bfloat16", _ => "float32" });
         ModelSize size;
         using (ModelCheckpoint result = ModelCheckpoint.Open(writer.Staging)) size = ModelSize.Of(result);
         writer.Publish();
-        return new ConversionReport(size, stored, clock.Elapsed, source.Warnings);
+        return new ConversionReport(size, written, clock.Elapsed, source.Warnings);
     }
 
     // Most matrices that do not fit show it in their first row.
@@ -78,10 +80,11 @@ public static class ModelConverter
         return true;
     }
 
-    private static void WriteMatrix(ModelCheckpoint source, LinearDefinition linear, ElementType type, ITensorSink sink)
+    private static void WriteMatrix(ModelCheckpoint source, LinearDefinition linear, NeuronOrders orders, ElementType type, ITensorSink sink)
     {
         using CompressedWeight weight = WeightLoader.ReadWeight(source, linear);
-        using Matrix<float> decoded = weight.ToDense();
+        bool isCompressed = source.Manifest?.Layers.ContainsKey(linear.Name) == true; // else the source has it in its old order already
+        using Matrix<float> decoded = isCompressed ? orders.Apply(linear, weight.ToDense()) : weight.ToDense();
         using Matrix<float> stored = linear.IsStoredTransposed ? DenseTensors.Transpose(decoded) : decoded;
         sink.Add(new TensorInfo(linear.WeightName, type, [stored.Rows, stored.Columns]), stream =>
         {

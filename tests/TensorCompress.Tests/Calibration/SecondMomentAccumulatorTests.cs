@@ -19,7 +19,8 @@ public class SecondMomentAccumulatorTests
         for (int i = 0; i < tokens; i += 400) Scale(x.Row(i), 1000 + i);
         using var accumulator = new SecondMomentAccumulator(Dimension, tokens, ComputePool.Shared);
         for (int start = 0; start < tokens; start += 130) accumulator.Add(x.RowRange(start, Math.Min(130, tokens - start)));
-        using LayerStatistics statistics = accumulator.Finish();
+        using InputMoments moments = accumulator.Finish();
+        LayerStatistics statistics = moments.Statistics;
 
         // The oracle: sort the norms, clip what is beyond the largest but 0.1 %, rounded up.
         double[] norms = [.. Enumerable.Range(0, tokens).Select(i => Norm(x.Row(i)))];
@@ -44,6 +45,31 @@ public class SecondMomentAccumulatorTests
     }
 
     [Fact]
+    public void Partners_are_scaled_with_their_tokens_and_lost_with_them()
+    {
+        const int Tokens = 1500, Dimension = 5, Partners = 3;
+        using Matrix<float> x = RandomMatrices.Gaussian(Tokens, Dimension + Partners, 24);
+        for (int i = 0; i < Tokens; i += 400) Scale(x.Row(i), 500 + i);
+        x[33, Dimension + 1] = float.NaN;
+        using var accumulator = new SecondMomentAccumulator(Dimension, Tokens, ComputePool.Shared, Partners);
+        for (int start = 0; start < Tokens; start += 250) accumulator.Add(x.RowRange(start, 250));
+        using InputMoments moments = accumulator.Finish();
+
+        int[] kept = [.. Enumerable.Range(0, Tokens).Where(token => token != 33)];
+        double[] norms = [.. Enumerable.Range(0, Tokens).Select(i => Norm(x.Row(i)[..Dimension]))];
+        double limit = kept.Select(token => norms[token]).OrderDescending().ElementAt((int)Math.Ceiling(Tokens * SecondMomentAccumulator.ClippedShare));
+        Assert.Equal(kept.Length, moments.Statistics.TokenCount);
+        for (int p = 0; p < Partners; p++)
+        {
+            for (int i = 0; i < Dimension; i++)
+            {
+                double expected = kept.Sum(token => Math.Pow(Math.Min(1, limit / norms[token]), 2) * x[token, Dimension + p] * x[token, i]) / kept.Length;
+                Assert.Equal(expected, moments.Cross![p, i], 1e-5 * (1 + Math.Abs(expected)));
+            }
+        }
+    }
+
+    [Fact]
     public void Single_tokens_that_are_not_finite_are_left_out_and_many_are_an_error()
     {
         using Matrix<float> x = RandomMatrices.Gaussian(500, 4, 22);
@@ -51,7 +77,8 @@ public class SecondMomentAccumulatorTests
         using (var accumulator = new SecondMomentAccumulator(4, 500, ComputePool.Shared))
         {
             accumulator.Add(x.View);
-            using LayerStatistics statistics = accumulator.Finish();
+            using InputMoments moments = accumulator.Finish();
+            LayerStatistics statistics = moments.Statistics;
             Assert.Equal(499, statistics.TokenCount);
             Assert.True(statistics.Diagonal().All(double.IsFinite));
         }
@@ -78,7 +105,7 @@ public class SecondMomentAccumulatorTests
     {
         using var accumulator = new SecondMomentAccumulator((int)x.Columns, x.Rows, pool);
         accumulator.Add(x.View);
-        return accumulator.Finish();
+        return accumulator.Finish().Statistics;
     }
 
     private static void Scale(Span<float> row, float factor)

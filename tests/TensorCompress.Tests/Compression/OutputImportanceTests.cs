@@ -15,6 +15,10 @@ public sealed class OutputImportanceTests
     [InlineData("lowrank:rank=5")]
     [InlineData("btt:rank=2")]
     [InlineData("tucker:rank=6:head-rank=4:head-dimension=4")]
+    [InlineData("mpo:chi=4")]
+    [InlineData("mpo:share=0.4")]
+    [InlineData("mpo:share=0.4:sites=3")]
+    [InlineData("mpo:chi=4:fit=kronecker")]
     [InlineData("scalar:bits=2:group=12+lowrank:rank=3")]
     public void Importance_lowers_the_weighted_error(string method)
     {
@@ -81,7 +85,7 @@ public sealed class OutputImportanceTests
     {
         using Matrix<float> weights = RandomMatrices.Gaussian(Rows, Columns, 1);
         using LayerStatistics plain = Statistics(2), weighted = plain.WithOutputImportance(Enumerable.Range(0, Rows).Select(i => i == 3 ? 1.0 : 0));
-        foreach (string method in new[] { "lowrank:rank=1", "btt:rank=1", "tucker:rank=1:head-rank=3" })
+        foreach (string method in new[] { "lowrank:rank=1", "btt:rank=1", "mpo:chi=2", "tucker:rank=1:head-rank=3" })
         {
             using Matrix<float> dense = Compressed(weights, method, weighted);
             for (int row = 0; row < Rows; row++) Assert.All(dense.Row(row).ToArray(), value => Assert.True(float.IsFinite(value) && Math.Abs(value) < 100));

@@ -46,7 +46,7 @@ public static class MpoFactorizer
 
         SiteFactors factors = options.Factors ?? SiteFactors.Balanced(rows, columns, options.Sites);
         factors.ThrowIfUnfit(rows, columns);
-        var problem = new FitProblem(weights, factors, pool);
+        var problem = new FitProblem(weights, factors, pool, statistics?.OutputScales());
         int[] limits = options.Truncation.Limits(factors, (long)rows * columns, options.Cores);
         MpoTruncation truncation = options.Truncation;
         if (ChoosesSplit(options, fit, rows, columns))
@@ -70,7 +70,8 @@ public static class MpoFactorizer
             return whitening.Restore(white);
         }
 
-        using var outputs = new OutputFit(problem, metric, truncation, limits, cancellationToken);
+        bool Fits(int[] bonds) => truncation.Allows(factors, bonds, limits, (long)rows * columns, options.Cores);
+        using var outputs = new OutputFit(problem, metric, truncation, limits, Fits, cancellationToken);
         outputs.Run(options.Sweeps, progress, cancellationToken);
         return outputs.ToOperator();
     }

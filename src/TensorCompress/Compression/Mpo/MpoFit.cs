@@ -20,7 +20,7 @@ public enum MpoFit
 
     /// <summary>
     /// The outputs, in the metric of the whole second moment: least squares from the <see cref="Kronecker"/> start, one core after the other, or both of two cores at once by conjugate gradients
-    /// where that multiplies less (ten steps count as a sweep).
+    /// where that multiplies less (ten steps count as a sweep). With three and more sites the second half of the sweeps is over pairs of cores, and a budget (a share or bytes) moves between the bonds.
     /// </summary>
     Alternating,
 }

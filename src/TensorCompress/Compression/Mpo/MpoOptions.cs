@@ -40,6 +40,11 @@ public sealed record MpoOptions : MethodOptions
     /// <summary>Whether orders and sizes of factors are searched for the smallest error at this truncation.</summary>
     public bool Search { get; init; }
 
+    /// <summary>
+    /// Whether the pipeline may change the order of the neurons of feed-forward layers for a smaller error (<see cref="Mpo.NeuronOrder"/>). A checkpoint stores the order and is dense in the old one again.
+    /// </summary>
+    public bool NeuronOrder { get; init; }
+
     /// <summary>Rows of an attention head, for q, k, v, or columns, for o: a boundary that a search also tries to keep; null for none.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1.</exception>
     public int? HeadDimension
@@ -98,12 +103,19 @@ public sealed record MpoOptions : MethodOptions
         }
 
         if (Search) values.Add(OptionValues.Pair(MpoMethod.SearchOption, "true"));
+        if (NeuronOrder) values.Add(OptionValues.Pair(MpoMethod.NeuronOrderOption, "true"));
         if (HeadDimension is int head) values.Add(OptionValues.Pair(MpoMethod.HeadOption, head));
         values.Add(OptionValues.Pair(MpoMethod.FitOption, MpoMethod.FitName(Fit)));
         if (Sweeps != DefaultSweeps) values.Add(OptionValues.Pair(MpoMethod.SweepsOption, Sweeps));
         if (Ridge != DefaultRidge) values.Add(OptionValues.Pair(MpoMethod.RidgeOption, Ridge));
         values.Add(OptionValues.Pair(MpoMethod.CoresOption, Cores.OptionName()));
         return values;
+    }
+
+    internal override int? NeuronOrderBond(int rows, int columns)
+    {
+        if (!NeuronOrder) return null;
+        return Truncation.Bonds is { } bonds ? bonds.DefaultIfEmpty(1).Max() : Truncation.Limits(SiteFactors.Balanced(rows, columns, 2), (long)rows * columns, Cores)[1];
     }
 
     private KeyValuePair<string, string> TruncationValue() => Truncation switch

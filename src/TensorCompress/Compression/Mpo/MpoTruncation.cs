@@ -98,6 +98,19 @@ public sealed record MpoTruncation
         return useful;
     }
 
+    /// <summary>Whether bonds r_0 ... r_L may be: a budget leaves free how it is spread over the bonds, anything else limits each.</summary>
+    /// <param name="factors">The split over the sites.</param>
+    /// <param name="bonds">The bonds.</param>
+    /// <param name="limits">What <see cref="Limits"/> gave.</param>
+    /// <param name="elements">Elements of W, without padding.</param>
+    /// <param name="format">How cores are stored.</param>
+    internal bool Allows(SiteFactors factors, int[] bonds, int[] limits, long elements, CoreFormat format)
+    {
+        if (Share is double share) return factors.ParameterCount(bonds) <= share * elements;
+        if (Bytes is long bytes) return format.ByteLength(factors, bonds) <= bytes;
+        return bonds.Zip(limits).All(pair => pair.First <= pair.Second);
+    }
+
     /// <summary>How many of the singular values of a bond are kept.</summary>
     /// <param name="values">Descending.</param>
     /// <param name="limit">At most so many.</param>

@@ -16,6 +16,9 @@ internal interface ISimd<TSelf>
 
     static abstract TSelf Broadcast(float value);
 
+    /// <summary>Broadcast of a value in memory: one instruction where the CPU has it.</summary>
+    static abstract unsafe TSelf BroadcastFrom(float* source);
+
     static abstract unsafe TSelf Load(float* source);
 
     static abstract unsafe void Store(TSelf value, float* destination);

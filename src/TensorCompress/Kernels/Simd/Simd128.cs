@@ -14,6 +14,9 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
     public static Simd128 Zero => Broadcast(0);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd128 BroadcastFrom(float* source) => Broadcast(*source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Broadcast(float value)
     {
         Vector128<float> vector = Vector128.Create(value);

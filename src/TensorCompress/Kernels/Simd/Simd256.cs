@@ -1,18 +1,26 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace TensorCompress.Kernels.Simd;
 
 /// <summary>Sixteen lanes in two 256-bit vectors.</summary>
-internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : ISimd<Simd256>
+internal struct Simd256(Vector256<float> low, Vector256<float> high) : ISimd<Simd256>
 {
-    private readonly Vector256<float> _low = low;
-    private readonly Vector256<float> _high = high;
+    private Vector256<float> _low = low;
+    private Vector256<float> _high = high;
 
     public static Simd256 Zero => new(Vector256<float>.Zero, Vector256<float>.Zero);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Broadcast(float value) => new(Vector256.Create(value), Vector256.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Simd256 BroadcastFrom(float* source)
+    {
+        Vector256<float> value = Avx.IsSupported ? Avx.BroadcastScalarToVector256(source) : Vector256.Create(*source);
+        return new(value, value);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe Simd256 Load(float* source) => new(Vector256.Load(source), Vector256.Load(source + 8));
@@ -45,7 +53,11 @@ internal readonly struct Simd256(Vector256<float> low, Vector256<float> high) : 
         Vector256.MultiplyAddEstimate(a._low, b._low, c._low), Vector256.MultiplyAddEstimate(a._high, b._high, c._high));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Accumulate(ref Simd256 sum, Simd256 a, Simd256 b) => sum = MultiplyAdd(a, b, sum);
+    public static void Accumulate(ref Simd256 sum, Simd256 a, Simd256 b)
+    {
+        sum._low = Vector256.MultiplyAddEstimate(a._low, b._low, sum._low);
+        sum._high = Vector256.MultiplyAddEstimate(a._high, b._high, sum._high);
+    }
 
     public static Simd256 Max(Simd256 left, Simd256 right) => new(Vector256.Max(left._low, right._low), Vector256.Max(left._high, right._high));
 

@@ -10,6 +10,9 @@ internal struct SimdScalar : ISimd<SimdScalar>
 
     public static SimdScalar Zero => default;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe SimdScalar BroadcastFrom(float* source) => Broadcast(*source);
+
     public static SimdScalar Broadcast(float value)
     {
         SimdScalar result = default;

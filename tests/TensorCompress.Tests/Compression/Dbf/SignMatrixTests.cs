@@ -30,7 +30,7 @@ public class SignMatrixTests
                 }
             }
 
-            Assert.True(fromRows.Bytes.RowSpan(0, fromRows.Blocks).SequenceEqual(fromColumns.Bytes.RowSpan(0, fromColumns.Blocks)));
+            Assert.True(fromRows.Memory.Row(0).SequenceEqual(fromColumns.Memory.Row(0)));
         }
     }
 

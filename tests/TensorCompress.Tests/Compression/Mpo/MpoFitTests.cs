@@ -19,7 +19,7 @@ public sealed class MpoFitTests
     public void The_loss_never_rises_and_is_the_squared_output_error(int rows, int columns, int sites, int chi)
     {
         using Matrix<float> weights = RandomMatrices.Trained(rows, columns);
-        using LayerStatistics statistics = Activations(columns, 400);
+        using LayerStatistics statistics = FitLosses.Activations(columns, 400);
         SiteFactors factors = SiteFactors.Balanced(rows, columns, sites);
         var problem = new FitProblem(weights.View, factors, ComputePool.Shared);
         using Matrix<double> metric = problem.Metric(statistics, 1e-4);
@@ -30,7 +30,7 @@ public sealed class MpoFitTests
         for (int sweep = 1; sweep < fit.Losses.Count; sweep++) Assert.True(fit.Losses[sweep] <= fit.Losses[sweep - 1] * (1 + 1e-9) + 1e-14, string.Join(", ", fit.Losses));
         // Padding counts in the fit: it is to be zero, which is cut off without loss.
         bool isPadded = factors.OutputDimension != rows || factors.InputDimension != columns;
-        foreach ((double reported, double measured) in new[] { (fit.Losses[0], Loss(weights, start, metric)), (fit.Losses[^1], Loss(weights, result, metric)) })
+        foreach ((double reported, double measured) in new[] { (fit.Losses[0], FitLosses.Loss(weights, start, metric)), (fit.Losses[^1], FitLosses.Loss(weights, result, metric)) })
         {
             if (isPadded) Assert.InRange(measured, 0.9 * reported, reported + 1e-6);
             else Assert.Equal(measured, reported, 1e-6);
@@ -44,7 +44,7 @@ public sealed class MpoFitTests
     public void Cholesky_and_conjugate_gradients_go_to_the_same_core()
     {
         using Matrix<float> weights = RandomMatrices.Trained(40, 30);
-        using LayerStatistics statistics = Activations(30, 200);
+        using LayerStatistics statistics = FitLosses.Activations(30, 200);
         var problem = new FitProblem(weights.View, SiteFactors.Balanced(40, 30, 2), ComputePool.Shared);
         using Matrix<double> metric = problem.Metric(statistics, 1e-3);
         using MatrixProductOperator start = Start(problem, metric, 5);
@@ -59,11 +59,43 @@ public sealed class MpoFitTests
         Assert.Equal(losses[1], losses[0], 0.01 * losses[1]);
     }
 
+    [Theory]
+    [InlineData(CoreSolver.Cholesky)]
+    [InlineData(CoreSolver.Gradients)]
+    [InlineData(null)]
+    public void Weighted_outputs_have_a_loss_that_falls_below_the_one_without_weights(object? solver)
+    {
+        using Matrix<float> weights = RandomMatrices.Trained(48, 36);
+        using LayerStatistics statistics = FitLosses.Activations(36, 300);
+        double[] importance = FitLosses.Importance(48);
+        double[] losses = new double[2];
+        foreach (bool isWeighted in new[] { false, true })
+        {
+            var problem = new FitProblem(weights.View, SiteFactors.Balanced(48, 36, 2), ComputePool.Shared, isWeighted ? [.. importance.Select(Math.Sqrt)] : null);
+            using Matrix<double> metric = problem.Metric(statistics, 1e-4);
+            using MatrixProductOperator start = Start(problem, metric, 6);
+            using var whitening = new Whitening(problem, metric, diagonal: false);
+            using MatrixProductOperator white = whitening.Decompose(MpoTruncation.ToChi(6), problem.Factors.Bonds(6), CancellationToken.None);
+            using var joint = new JointFit(problem, whitening, metric, white);
+            using var fit = new AlternatingFit(problem, metric, start) { Solver = solver as CoreSolver? ?? CoreSolver.Cheapest };
+            if (solver is null) joint.Run(12, null, CancellationToken.None);
+            else fit.Run(12, null, CancellationToken.None);
+            List<double> reported = solver is null ? joint.Losses : fit.Losses;
+            for (int sweep = 1; sweep < reported.Count; sweep++) Assert.True(reported[sweep] <= reported[sweep - 1] * (1 + 1e-9), string.Join(", ", reported));
+            using MatrixProductOperator raw = solver is null ? joint.ToOperator() : fit.ToOperator();
+            using MatrixProductOperator result = solver is null ? whitening.Restore(raw) : raw.Copy();
+            Assert.Equal(FitLosses.Loss(weights, result, metric, isWeighted ? importance : null), reported[^1], 1e-5);
+            losses[isWeighted ? 1 : 0] = FitLosses.Loss(weights, result, metric, importance);
+        }
+
+        Assert.True(losses[1] < 0.93 * losses[0], $"{losses[1]} against {losses[0]}");
+    }
+
     [Fact]
     public void Fitted_outputs_are_better_than_fitted_weights_at_the_same_bonds()
     {
         using Matrix<float> weights = RandomMatrices.Trained(64, 64);
-        using LayerStatistics statistics = Activations(64, 1000);
+        using LayerStatistics statistics = FitLosses.Activations(64, 1000);
         double Error(MpoFit fit)
         {
             using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(12) with { Fit = fit }, statistics: statistics);
@@ -121,7 +153,7 @@ public sealed class MpoFitTests
     public void The_scale_of_the_weights_does_not_matter(float scale)
     {
         using Matrix<float> weights = RandomMatrices.Trained(24, 30), scaled = RandomMatrices.Make(24, 30, (i, j) => weights[i, j] * (double)scale);
-        using LayerStatistics statistics = Activations(30, 200);
+        using LayerStatistics statistics = FitLosses.Activations(30, 200);
         using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(5), statistics: statistics), other = MpoFactorizer.Factorize(scaled.View, MpoOptions.WithChi(5), statistics: statistics);
         Assert.Equal(chain.RelativeError, other.RelativeError, 1e-4);
     }
@@ -130,7 +162,7 @@ public sealed class MpoFitTests
     public void Statistics_of_another_size_and_fits_without_statistics_are_refused()
     {
         using Matrix<float> weights = RandomMatrices.Gaussian(24, 30);
-        using LayerStatistics statistics = Activations(24, 50);
+        using LayerStatistics statistics = FitLosses.Activations(24, 50);
         Assert.Throws<ArgumentException>(() => MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(5), statistics: statistics));
         var fault = Assert.Throws<ArgumentException>(() => MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(5) with { Fit = MpoFit.Kronecker }));
         Assert.Contains("calibration", fault.Message, StringComparison.Ordinal);
@@ -140,7 +172,7 @@ public sealed class MpoFitTests
     public void The_fit_has_the_same_bytes_at_any_number_of_threads()
     {
         using Matrix<float> weights = RandomMatrices.Trained(48, 40);
-        using LayerStatistics statistics = Activations(40, 300);
+        using LayerStatistics statistics = FitLosses.Activations(40, 300);
         using var one = new ComputePool(1);
         using var three = new ComputePool(3);
         using MatrixProductOperator a = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(7), one, statistics), b = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(7), three, statistics);
@@ -148,14 +180,6 @@ public sealed class MpoFitTests
         {
             for (nint row = 0; row < a.Cores[site].Rows; row++) Assert.True(a.Cores[site].Row(row).SequenceEqual(b.Cores[site].Row(row)));
         }
-    }
-
-    /// <summary>Inputs with a decaying spectrum in a random basis, as those of trained models.</summary>
-    private static LayerStatistics Activations(int dimension, int tokens)
-    {
-        using Matrix<float> mix = RandomMatrices.Gaussian(dimension, dimension, 9), noise = RandomMatrices.Gaussian(tokens, dimension, 10);
-        using Matrix<float> activations = RandomMatrices.Make(tokens, dimension, (t, j) => Enumerable.Range(0, dimension).Sum(k => noise[t, k] * Math.Pow(k + 1, -0.75) * mix[k, j]));
-        return LayerStatistics.FromActivations(activations.View);
     }
 
     private static MatrixProductOperator Start(FitProblem problem, Matrix<double> metric, int chi)
@@ -169,25 +193,5 @@ public sealed class MpoFitTests
     {
         using Matrix<double> root = RandomMatrices.GaussianDouble(size, size, seed);
         return RandomMatrices.MakeDouble(size, size, (i, j) => Enumerable.Range(0, size).Sum(k => root[i, k] * root[j, k]));
-    }
-
-    private static double Loss(Matrix<float> weights, MatrixProductOperator chain, Matrix<double> metric)
-    {
-        using var dense = new Matrix<float>(weights.Rows, weights.Columns);
-        chain.ToDense(dense.View);
-        double loss = 0, norm = 0;
-        for (int row = 0; row < weights.Rows; row++)
-        {
-            for (int i = 0; i < weights.Columns; i++)
-            {
-                for (int j = 0; j < weights.Columns; j++)
-                {
-                    loss += ((double)weights[row, i] - dense[row, i]) * metric[i, j] * ((double)weights[row, j] - dense[row, j]);
-                    norm += (double)weights[row, i] * metric[i, j] * weights[row, j];
-                }
-            }
-        }
-
-        return loss / norm;
     }
 }

@@ -152,11 +152,13 @@ internal static unsafe class TwoSiteProduct
             {
                 float* x = on.Input.Pointer + token * on.Input.Stride;
                 float* y = on.Result.Pointer + token * on.Result.Stride + (nint)slice * PanelProduct.Width;
+                bool isFirst = unit == start && token == tokens * TokenBlock;
                 for (int from = 0; from < shape.Bond; from += block)
                 {
                     int count = Math.Min(block, shape.Bond - from);
                     for (int r = 0; r < count; r++)
                     {
+                        if (isFirst) Fetch(on, panel, from + r, width);
                         PanelProduct.Multiply(new PanelOperands
                         {
                             A = x,
@@ -189,6 +191,18 @@ internal static unsafe class TwoSiteProduct
                 }
             }
         }
+    }
+
+    /// <summary>
+    /// Asks for the next panel and for an equal part of A while a panel is multiplied: both come from memory when a token is the first after other layers, and rows of A, each on pages of its
+    /// own, are nothing that the processor would foresee.
+    /// </summary>
+    private static void Fetch(in Operands on, float* panel, int r, int width)
+    {
+        TwoSiteShape shape = on.Shape;
+        nint panelFloats = (nint)shape.Inputs2 * width, share = (shape.FirstElements + shape.Bond - 1) / shape.Bond;
+        if (r + 1 < shape.Bond) ProductTile.Prefetch(panel + (r + 1) * panelFloats, panelFloats);
+        ProductTile.Prefetch(on.First.Pointer + r * share, nint.Min(share, shape.FirstElements - r * share));
     }
 
     /// <summary>Units (block of o_1, block of tokens): T[o_1, r, i_2] = sum over i_1 of A[o_1, r, i_1] x[i_1, i_2], then y[o_1, o_2] = sum over (r, i_2) of T[o_1, r, i_2] B[r, i_2, o_2].</summary>

@@ -10,7 +10,7 @@ internal enum CoreSolver
     /// <summary>As is cheapest.</summary>
     Cheapest,
 
-    /// <summary>The matrix is built and factorised.</summary>
+    /// <summary>The matrix is built and factorised; not for a core between others whose outputs do not matter alike.</summary>
     Cholesky,
 
     /// <summary>Preconditioned conjugate gradients, without the matrix.</summary>
@@ -18,8 +18,8 @@ internal enum CoreSolver
 }
 
 /// <summary>
-/// Alternating least squares for <c>tr((W - W') H (W - W')^T)</c>: each core in turn is the best one for the others as they are. The normal equations of a core are the same for all its
-/// output digits; they are solved by Cholesky where that is cheap, by preconditioned conjugate gradients where it is not. The loss never rises.
+/// Alternating least squares for <c>tr(D (W - W') H (W - W')^T)</c>: each core in turn is the best one for the others as they are. The normal equations of a core are the same for all its
+/// output digits unless outputs do not matter alike; they are solved by Cholesky where that is cheap, by preconditioned conjugate gradients where it is not. The loss never rises.
 /// </summary>
 internal sealed class AlternatingFit : IDisposable
 {
@@ -39,7 +39,7 @@ internal sealed class AlternatingFit : IDisposable
     private readonly ChainSweep _chain;
     private readonly double _norm;
     private readonly EndNormalMatrix?[] _ends = new EndNormalMatrix?[2];
-    private Matrix<double>[]? _kronecker;
+    private ChainMetric? _kronecker;
 
     /// <summary>Prepares a fit.</summary>
     /// <param name="problem">W and its split.</param>
@@ -53,11 +53,12 @@ internal sealed class AlternatingFit : IDisposable
         using Matrix<double> weights = problem.PaddedWeights();
         using var product = new Matrix<double>(weights.Rows, weights.Columns);
         MatrixProduct.Multiply(weights, metric, product.View, pool: problem.Pool);
+        problem.WeightRows(product);
         for (nint row = 0; row < weights.Rows; row++) _norm += DoubleVectors.Dot(weights.Row(row), product.Row(row));
         _target = problem.Unfolding.Unfold(product.View, problem.Pool);
     }
 
-    /// <summary>The relative loss, <c>tr((W - W') H (W - W')^T) / tr(W H W^T)</c>, at the start and after every sweep.</summary>
+    /// <summary>The relative loss, <c>tr(D (W - W') H (W - W')^T) / tr(D W H W^T)</c>, at the start and after every sweep.</summary>
     public List<double> Losses { get; } = [];
 
     /// <summary>How the normal equations are solved.</summary>
@@ -96,13 +97,20 @@ internal sealed class AlternatingFit : IDisposable
         }
     }
 
+    /// <summary>The best core in one place, with the scale of the whole chain.</summary>
+    public Matrix<double> BestCore(int site, CancellationToken cancellationToken)
+    {
+        if (_norm > 0) Solve(site, cancellationToken);
+        return _chain.Cores[site].Copy();
+    }
+
     /// <summary>The operator as it is.</summary>
     public MatrixProductOperator ToOperator() => _chain.ToOperator(0);
 
     public void Dispose()
     {
         _target.Dispose();
-        foreach (Matrix<double> factor in _kronecker ?? []) factor.Dispose();
+        _kronecker?.Dispose();
         foreach (EndNormalMatrix? end in _ends) end?.Dispose();
     }
 
@@ -122,26 +130,32 @@ internal sealed class AlternatingFit : IDisposable
     }
 
     /// <summary>Multiply-adds of a sweep over two sites whose cores are solved directly; infinite where they have too many unknowns for that.</summary>
-    public static double DirectCost(SiteFactors factors, int bond)
+    public static double DirectCost(FitProblem problem, int bond)
     {
+        SiteFactors factors = problem.Factors;
         double cost = 0, inputs = factors.InputDimension;
-        foreach (int digits in factors.Inputs)
+        for (int site = 0; site < factors.Sites; site++)
         {
+            int digits = factors.Inputs[site];
             double unknowns = (double)digits * bond;
             if (unknowns > MostDirectUnknowns) return double.PositiveInfinity;
-            cost += EndNormalMatrix.Cost(digits, inputs / digits, bond) + Math.Pow(unknowns, 3) / 3;
+            cost += Matrices(problem, site) * (EndNormalMatrix.Cost(digits, inputs / digits, bond) + Math.Pow(unknowns, 3) / 3);
         }
 
         return cost;
     }
 
+    /// <summary>Normal matrices of a core: one for each output digit where outputs do not matter alike.</summary>
+    private static int Matrices(FitProblem problem, int site) => problem.OutputWeights is null ? 1 : problem.Factors.Outputs[site];
+
     private bool IsDirect(SiteEnvironment environment)
     {
+        if (_problem.OutputWeights is not null && !NormalMatrix.IsEnd(environment.Site, _problem.Factors)) return false;
         if (Solver != CoreSolver.Cheapest) return Solver == CoreSolver.Cholesky;
         SiteFactors factors = _problem.Factors;
         if (environment.Unknowns > MostDirectUnknowns || NormalMatrix.Elements(environment, factors) > MostDirectElements) return false;
         double outputs = factors.OutputDimension, inputs = factors.InputDimension, bond = Math.Max(environment.LeftBond, environment.RightBond);
-        return NormalMatrix.Cost(environment, factors) <= GradientSteps * outputs * inputs * (inputs + 2 * bond);
+        return Matrices(_problem, environment.Site) * NormalMatrix.Cost(environment, factors) <= GradientSteps * outputs * inputs * (inputs + 2 * bond);
     }
 
     /// <summary>The core as it is, with the scale of the whole chain.</summary>
@@ -154,29 +168,59 @@ internal sealed class AlternatingFit : IDisposable
 
     private (Matrix<double> Solution, double Loss) SolveDirectly(SiteEnvironment environment, Matrix<double> rightSides)
     {
-        using Matrix<double> normal = Normal(environment);
-        using Cholesky cholesky = Cholesky.FactorizeWithRidge(normal.View, pool: Pool);
         Matrix<double> solution = rightSides.Copy();
-        cholesky.Solve(solution.View);
-        // (N + ridge) X = B, so <X, N X> = <X, B> - ridge |X|^2.
-        return (solution, _norm - Inner(rightSides, solution) - cholesky.Ridge * solution.SquaredNorm());
+        double ridge = 0;
+        if (_problem.OutputWeights is null)
+        {
+            using Matrix<double> normal = Normal(environment, digit: 0);
+            ridge = SolveDirectly(normal, solution);
+        }
+        else
+        {
+            for (int digit = 0; digit < environment.Outputs; digit++)
+            {
+                using Matrix<double> normal = Normal(environment, digit), column = new(solution.Rows, 1);
+                for (nint row = 0; row < solution.Rows; row++) column[row, 0] = rightSides[row, digit];
+                ridge += SolveDirectly(normal, column);
+                for (nint row = 0; row < solution.Rows; row++) solution[row, digit] = column[row, 0];
+            }
+        }
+
+        return (solution, _norm - Inner(rightSides, solution) - ridge);
     }
 
-    private Matrix<double> Normal(SiteEnvironment environment)
+    /// <summary>Solves in place.</summary>
+    /// <returns>What a ridge adds: (N + ridge) X = B, so that &lt;X, N X&gt; = &lt;X, B&gt; - ridge |X|^2.</returns>
+    private double SolveDirectly(Matrix<double> normal, Matrix<double> solution)
+    {
+        using Cholesky cholesky = Cholesky.FactorizeWithRidge(normal.View, pool: Pool);
+        cholesky.Solve(solution.View);
+        return cholesky.Ridge * solution.SquaredNorm();
+    }
+
+    /// <summary>The normal matrix, of one output digit of the core where outputs do not matter alike.</summary>
+    private Matrix<double> Normal(SiteEnvironment environment, int digit)
     {
         SiteFactors factors = _problem.Factors;
         if (!NormalMatrix.IsEnd(environment.Site, factors)) return NormalMatrix.Build(environment, factors, _metric, Pool);
         bool isFirst = environment.Site == 0;
         EndNormalMatrix end = _ends[isFirst ? 0 : 1] ??= new EndNormalMatrix(_metric, factors, isFirst, Pool);
         using Matrix<double> rows = NormalMatrix.EndRows(environment, factors);
+        if (_problem.OutputWeights is { } weights)
+        {
+            double[] roots = new double[rows.Columns];
+            for (int other = 0; other < roots.Length; other++) roots[other] = Math.Sqrt(weights[isFirst ? digit * roots.Length + other : other * environment.Outputs + digit]);
+            for (nint row = 0; row < rows.Rows; row++) System.Numerics.Tensors.TensorPrimitives.Multiply(rows.Row(row), roots, rows.Row(row));
+        }
+
         return end.Build(rows);
     }
 
     /// <summary>Conjugate gradients, each output digit with its own step lengths, from the core as it is: every step lowers the loss.</summary>
     private (Matrix<double> Solution, double Loss) SolveByGradients(SiteEnvironment environment, Matrix<double> current, Matrix<double> rightSides)
     {
-        _kronecker ??= KroneckerMetric.Fit(_metric, _problem.Factors.Inputs, diagonal: false);
-        using var preconditioner = new KroneckerPreconditioner(_problem.Factors, _chain, environment.Site, _kronecker, Pool);
+        _kronecker ??= new ChainMetric(_problem, _metric);
+        using var preconditioner = new KroneckerPreconditioner(_kronecker, _chain, environment.Site, Pool);
         Matrix<double> solution = current.Copy();
         using Matrix<double> residual = rightSides.Copy();
         using (Matrix<double> product = ApplyNormal(environment, solution)) Add(residual, product, -1);
@@ -217,6 +261,7 @@ internal sealed class AlternatingFit : IDisposable
         using (var weighted = new Matrix<double>(dense.Rows, dense.Columns))
         {
             MatrixProduct.Multiply(dense, _metric, weighted.View, pool: Pool);
+            _problem.WeightRows(weighted);
             _problem.Unfolding.Unfold(weighted.View, tensor, Pool);
         }
 

@@ -1,3 +1,4 @@
+using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
@@ -7,17 +8,30 @@ namespace TensorCompress.Compression.Mpo.Fitting;
 internal sealed class FitProblem
 {
     private readonly MatrixView<float> _weights;
+    private readonly double[]? _outputScales;
 
-    public FitProblem(MatrixView<float> weights, SiteFactors factors, ComputePool pool)
+    /// <summary>Takes a matrix, its split and what is known of its outputs.</summary>
+    /// <param name="weights">W.</param>
+    /// <param name="factors">The split.</param>
+    /// <param name="pool">Threads.</param>
+    /// <param name="outputScales">sqrt(d) of each row of W, above 0; null where all outputs matter alike.</param>
+    public FitProblem(MatrixView<float> weights, SiteFactors factors, ComputePool pool, double[]? outputScales = null)
     {
         _weights = weights;
         Factors = factors;
         Pool = pool;
         Unfolding = new SiteUnfolding(factors);
+        _outputScales = outputScales;
+        if (outputScales is null || outputScales.All(scale => scale == outputScales[0])) return;
+        // The rows of the padding matter as outputs do on average.
+        OutputWeights = [.. outputScales.Select(scale => scale * scale), .. Enumerable.Repeat(1.0, factors.OutputDimension - outputScales.Length)];
     }
 
     /// <summary>The same matrix with another split.</summary>
-    public FitProblem With(SiteFactors factors) => new(_weights, factors, Pool);
+    public FitProblem With(SiteFactors factors) => new(_weights, factors, Pool, _outputScales);
+
+    /// <summary>d of each row, padded; null where all outputs matter alike.</summary>
+    public double[]? OutputWeights { get; }
 
     /// <summary>Rows of W, without padding.</summary>
     public int Rows => (int)_weights.Rows;
@@ -50,6 +64,12 @@ internal sealed class FitProblem
     {
         using Matrix<double> padded = PaddedWeights();
         return Unfolding.Unfold(padded.View, Pool);
+    }
+
+    /// <summary>Multiplies each row by d: what the metric of the outputs does.</summary>
+    public void WeightRows(Matrix<double> rows)
+    {
+        for (int row = 0; row < (OutputWeights?.Length ?? 0); row++) DoubleVectors.Scale(OutputWeights![row], rows.Row(row));
     }
 
     /// <summary>H with a ridge, of mean diagonal 1, padded: channels that W does not have are never active but for the ridge.</summary>

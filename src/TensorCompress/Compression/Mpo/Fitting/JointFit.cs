@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
@@ -6,7 +7,7 @@ namespace TensorCompress.Compression.Mpo.Fitting;
 
 /// <summary>
 /// Both cores of two sites at once, where a core has so many unknowns that alternating exact solutions would take longer: nonlinear conjugate gradients (Polak and Ribiere) for
-/// <c>tr((W - A B) H (W - A B)^T)</c> in nearly white coordinates, each core's gradient divided by the Gram matrix of the other. Along a direction the loss is a polynomial of degree
+/// <c>tr(D (W - A B) H (W - A B)^T)</c> in nearly white coordinates, each core's gradient divided by the Gram matrix of the other. Along a direction the loss is a polynomial of degree
 /// four, which is minimised exactly. Products are in single precision; after every ten steps the loss is computed in double, and a sweep that did not lower it is taken back.
 /// </summary>
 internal sealed class JointFit : IDisposable
@@ -17,6 +18,7 @@ internal sealed class JointFit : IDisposable
     private readonly Matrix<double> _weights;
     private readonly Matrix<double> _metric;
     private readonly Matrix<float> _metricSingle;
+    private readonly double[]? _outputWeights;
     private readonly double _norm;
     private readonly int _exponent;
 
@@ -42,6 +44,7 @@ internal sealed class JointFit : IDisposable
         _weights = whitening.Weights();
         _exponent = _weights.Normalize(); // squares of tiny or huge weights would leave single precision
         _metric = whitening.Metric(metric);
+        _outputWeights = whitening.RemainingWeights;
         nint outputs = _weights.Rows, inputs = _weights.Columns;
         _metricSingle = new Matrix<float>(inputs, inputs);
         MatrixCopy.CopyRounded(_metric.View, _metricSingle.View);
@@ -153,12 +156,17 @@ internal sealed class JointFit : IDisposable
         return loss;
     }
 
-    /// <summary>tr(R H R^T).</summary>
+    /// <summary>tr(D R H R^T); the product is D R H.</summary>
     private double Loss(Matrix<double> residual, Matrix<double> product)
     {
         MatrixProduct.Multiply(residual, _metric, product.View, pool: Pool);
         double loss = 0;
-        for (nint row = 0; row < residual.Rows; row++) loss += DoubleVectors.Dot(residual.Row(row), product.Row(row));
+        for (int row = 0; row < residual.Rows; row++)
+        {
+            if (_outputWeights is not null) DoubleVectors.Scale(_outputWeights[row], product.Row(row));
+            loss += DoubleVectors.Dot(residual.Row(row), product.Row(row));
+        }
+
         return loss;
     }
 
@@ -186,7 +194,7 @@ internal sealed class JointFit : IDisposable
         return slope > 0 && Move();
     }
 
-    /// <summary>Half the negative gradient: R H contracted with the other core.</summary>
+    /// <summary>Half the negative gradient: D R H contracted with the other core.</summary>
     private CorePair Gradient()
     {
         _problem.Unfolding.Unfold(_residualMetric.View, _tensor, Pool);
@@ -225,6 +233,8 @@ internal sealed class JointFit : IDisposable
         MatrixProduct.Multiply(_direction.First.Transposed, _direction.Second, _tensor.View, pool: Pool);
         _problem.Unfolding.Fold(_tensor, quadratic, Pool);
         MatrixProduct.Multiply(_parts, _metricSingle, _partsMetric.View, pool: Pool);
+        for (int row = 0; _outputWeights is not null && row < _partsMetric.Rows; row++)
+            TensorPrimitives.Multiply<float>(_partsMetric.Row(row), (float)_outputWeights[row % (int)outputs], _partsMetric.Row(row));
         MatrixView<float> linearMetric = _partsMetric.RowRange(0, outputs), quadraticMetric = _partsMetric.RowRange(outputs, outputs);
         var along = new LossAlongLine(
             -2 * Inner(linear, _residualMetric.View), Inner(linear, linearMetric) - 2 * Inner(quadratic, _residualMetric.View), 2 * Inner(linear, quadraticMetric), Inner(quadratic, quadraticMetric));

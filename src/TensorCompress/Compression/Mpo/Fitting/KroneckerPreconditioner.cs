@@ -6,7 +6,7 @@ namespace TensorCompress.Compression.Mpo.Fitting;
 
 /// <summary>
 /// The inverse of the normal matrix that H would give if it were the Kronecker product of its factors: <c>H_k (x) M_left (x) M_right</c> with M the transfer matrices of
-/// the cores on each side.
+/// the cores on each side. Weights of the outputs enter M as the Kronecker product nearest to them.
 /// </summary>
 internal sealed class KroneckerPreconditioner : IDisposable
 {
@@ -17,11 +17,11 @@ internal sealed class KroneckerPreconditioner : IDisposable
     private readonly Matrix<double> _right;
     private readonly ComputePool _pool;
 
-    public KroneckerPreconditioner(SiteFactors factors, ChainSweep chain, int site, Matrix<double>[] metrics, ComputePool pool)
+    public KroneckerPreconditioner(ChainMetric metric, ChainSweep chain, int site, ComputePool pool)
     {
         _pool = pool;
-        using Matrix<double> left = Transfer(factors, chain, metrics, 0, site), right = ReverseTransfer(factors, chain, metrics, site + 1);
-        _inputs = Inverse(metrics[site]);
+        using Matrix<double> left = metric.FromLeft(chain, site), right = metric.FromRight(chain, site);
+        _inputs = Inverse(metric.Inputs[site]);
         _left = Inverse(left);
         _right = Inverse(right);
     }
@@ -46,39 +46,6 @@ internal sealed class KroneckerPreconditioner : IDisposable
         _inputs.Dispose();
         _left.Dispose();
         _right.Dispose();
-    }
-
-    /// <summary>M[r, r'] = sum over l, l', o, i, i' of A[l, o, i, r] M[l, l'] H_k[i, i'] A[l', o, i', r'], site by site from the left.</summary>
-    private static Matrix<double> Transfer(SiteFactors factors, ChainSweep chain, Matrix<double>[] metrics, int first, int end)
-    {
-        var transfer = new Matrix<double>(1, 1, [1.0]);
-        for (int site = first; site < end; site++)
-        {
-            using Matrix<double> before = transfer, weighted = Whitening.MultiplyInputs(chain.Cores[site], factors.Inputs[site], metrics[site]);
-            nint left = chain.Bonds[site], right = chain.Bonds[site + 1], digits = (nint)factors.Outputs[site] * factors.Inputs[site];
-            using var half = new Matrix<double>(left, digits * right);
-            MatrixProduct.Multiply(before, weighted.As(left, digits * right), half.View);
-            transfer = new Matrix<double>(right, right);
-            MatrixProduct.Multiply(half.As(left * digits, right).Transposed, chain.Cores[site].As(left * digits, right), transfer.View);
-        }
-
-        return transfer;
-    }
-
-    private static Matrix<double> ReverseTransfer(SiteFactors factors, ChainSweep chain, Matrix<double>[] metrics, int first)
-    {
-        var transfer = new Matrix<double>(1, 1, [1.0]);
-        for (int site = factors.Sites - 1; site >= first; site--)
-        {
-            using Matrix<double> after = transfer, weighted = Whitening.MultiplyInputs(chain.Cores[site], factors.Inputs[site], metrics[site]);
-            nint left = chain.Bonds[site], right = chain.Bonds[site + 1], digits = (nint)factors.Outputs[site] * factors.Inputs[site];
-            using var half = new Matrix<double>(left * digits, right);
-            MatrixProduct.Multiply(weighted.As(left * digits, right), after, half.View);
-            transfer = new Matrix<double>(left, left);
-            MatrixProduct.Multiply(half.As(left, digits * right), chain.Cores[site].As(left, digits * right).Transposed, transfer.View);
-        }
-
-        return transfer;
     }
 
     /// <summary>The inverse of a symmetric positive semi-definite matrix, small eigenvalues raised.</summary>

@@ -34,7 +34,8 @@ internal static class SplitRace
             {
                 FitProblem split = problem.With(factors);
                 if (!metrics.TryGetValue(factors.InputDimension, out Matrix<double>? metric)) metrics.Add(factors.InputDimension, metric = split.Metric(statistics, options.Ridge));
-                runners.Add(new OutputFit(split, metric, MpoTruncation.ToBonds(MpoTruncation.LargestWithin(factors, parameters)[1..^1]), MpoTruncation.LargestWithin(factors, parameters), cancellationToken));
+                int[] bonds = MpoTruncation.LargestWithin(factors, parameters);
+                runners.Add(new OutputFit(split, metric, MpoTruncation.ToBonds(bonds[1..^1]), bonds, other => factors.ParameterCount(other) <= parameters, cancellationToken));
             }
 
             OutputFit best = Race(runners, options.Sweeps, progress, cancellationToken);

@@ -1,11 +1,12 @@
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
+using TensorCompress.Threading;
 
 namespace TensorCompress.Compression.Mpo.Fitting;
 
 /// <summary>
 /// Inputs in coordinates in which they are nearly white: <c>S = S_1 (x) ... (x) S_L</c>, S_k the square root of a factor of the Kronecker fit of H. W becomes W S, H becomes S^-1 H S^-1, and
-/// S_k^-1 goes into core k on the way back, so that bonds stay as they are.
+/// S_k^-1 goes into core k on the way back, so that bonds stay as they are. Where outputs do not matter alike, rows are scaled by the roots of the likeliest Kronecker product for d in the same way.
 /// </summary>
 internal sealed class Whitening : IDisposable
 {
@@ -14,6 +15,7 @@ internal sealed class Whitening : IDisposable
 
     private readonly FitProblem _problem;
     private readonly (Matrix<double> Root, Matrix<double> Inverse)[] _roots;
+    private readonly double[][]? _outputs;
 
     /// <summary>Fits S.</summary>
     /// <param name="problem">W and its split.</param>
@@ -23,18 +25,27 @@ internal sealed class Whitening : IDisposable
     {
         _problem = problem;
         Matrix<double>[] kronecker = KroneckerMetric.Fit(metric, problem.Factors.Inputs, diagonal);
-        _roots = [.. kronecker.Select(factor => SquareRoot(factor, problem))];
+        _roots = [.. kronecker.Select(factor => SquareRoot(factor, problem.Pool))];
         foreach (Matrix<double> factor in kronecker) factor.Dispose();
         IsExact = !diagonal && problem.Factors.Inputs.Count(size => size > 1) < 2;
+        if (problem.OutputWeights is not { } weights) return;
+        _outputs = [.. OutputMetric.Fit(weights, problem.Factors.Outputs).Select(factor => factor.Select(Math.Sqrt).ToArray())];
+        IsExact &= problem.Factors.Outputs.Count(size => size > 1) < 2;
+        RemainingWeights = [.. weights.Zip(OutputMetric.Product(_outputs), (weight, root) => weight / (root * root))];
     }
 
-    /// <summary>Whether S S = H: one site has all inputs.</summary>
+    /// <summary>Whether S S = H, and nothing remains of d: one site has all inputs, and where d is known one has all outputs.</summary>
     public bool IsExact { get; }
 
-    /// <summary>W S.</summary>
+    /// <summary>What remains of d for each row once rows are scaled; null where all outputs matter alike.</summary>
+    public double[]? RemainingWeights { get; }
+
+    /// <summary>W S, its rows scaled.</summary>
     public Matrix<double> Weights()
     {
         Matrix<double> weights = _problem.PaddedWeights();
+        double[] scales = _outputs is null ? [] : OutputMetric.Product(_outputs);
+        for (int row = 0; row < scales.Length; row++) DoubleVectors.Scale(scales[row], weights.Row(row));
         for (int site = 0; site < _roots.Length; site++)
         {
             using Matrix<double> before = weights;
@@ -79,6 +90,7 @@ internal sealed class Whitening : IDisposable
     public MatrixProductOperator Restore(MatrixProductOperator whitened)
     {
         Matrix<double>[] cores = [.. whitened.Cores.Select((core, site) => MultiplyInputs(core, _problem.Factors.Inputs[site], _roots[site].Inverse))];
+        for (int site = 0; site < (_outputs?.Length ?? 0); site++) ScaleOutputs(cores[site], [.. _outputs![site].Select(root => 1 / root)]);
         return new MatrixProductOperator(_problem.Rows, _problem.Columns, _problem.Factors, [.. whitened.BondDimensions], cores, whitened.ScaleExponent);
     }
 
@@ -109,22 +121,28 @@ internal sealed class Whitening : IDisposable
         return result;
     }
 
-    /// <summary>S and S^-1 with S S = H_k, symmetric.</summary>
-    private static (Matrix<double> Root, Matrix<double> Inverse) SquareRoot(Matrix<double> factor, FitProblem problem)
+    /// <summary>A core [(l, o), (i, r)] with its output digit scaled.</summary>
+    public static void ScaleOutputs(Matrix<double> core, double[] scales)
     {
-        using SymmetricEigendecomposition eigen = SymmetricEigen.Decompose(factor.View, problem.Pool);
+        for (int row = 0; row < core.Rows; row++) DoubleVectors.Scale(scales[row % scales.Length], core.Row(row));
+    }
+
+    /// <summary>S and S^-1 with S S = H_k, symmetric.</summary>
+    public static (Matrix<double> Root, Matrix<double> Inverse) SquareRoot(Matrix<double> factor, ComputePool pool)
+    {
+        using SymmetricEigendecomposition eigen = SymmetricEigen.Decompose(factor.View, pool);
         double floor = Math.Max(eigen.Values[0] * Floor, double.Epsilon);
         double[] roots = [.. eigen.Values.ToArray().Select(value => Math.Sqrt(Math.Max(value, floor)))];
-        return (Combine(eigen, value => roots[value], problem), Combine(eigen, value => 1 / roots[value], problem));
+        return (Combine(eigen, value => roots[value], pool), Combine(eigen, value => 1 / roots[value], pool));
     }
 
     /// <summary>sum of f_k v_k v_k^T.</summary>
-    private static Matrix<double> Combine(SymmetricEigendecomposition eigen, Func<int, double> factor, FitProblem problem)
+    private static Matrix<double> Combine(SymmetricEigendecomposition eigen, Func<int, double> factor, ComputePool pool)
     {
         using Matrix<double> scaled = eigen.VectorsTransposed.Copy();
         for (int k = 0; k < scaled.Rows; k++) DoubleVectors.Scale(factor(k), scaled.Row(k));
         var sum = new Matrix<double>(scaled.Columns, scaled.Columns);
-        MatrixProduct.Multiply(scaled.Transposed, eigen.VectorsTransposed, sum.View, pool: problem.Pool);
+        MatrixProduct.Multiply(scaled.Transposed, eigen.VectorsTransposed, sum.View, pool: pool);
         return sum;
     }
 

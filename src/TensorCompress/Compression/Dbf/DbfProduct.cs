@@ -1,0 +1,135 @@
+using System.Numerics.Tensors;
+using TensorCompress.Kernels;
+using TensorCompress.Layers;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Compression.Dbf;
+
+/// <summary>
+/// <c>y = diag(a) A diag(d) B diag(b) x</c> with matrices of signs A and B. Scales are multiplied where values are read or written anyway: b and d when tables are built, a when results are stored.
+/// Each half is two loops of the pool: tables (chunks of columns), and sums (blocks of rows).
+/// </summary>
+internal sealed class DbfProduct : IDisposable
+{
+    /// <summary>Tokens whose tables are held at a time: 4 MiB of them at 4096 columns, which the third-level cache has.</summary>
+    private const int SliceTokens = 128;
+
+    /// <summary>Signs times tokens that are worth a thread's attention: about three microseconds.</summary>
+    private const long MinimumWorkPerRange = 1 << 18;
+
+    /// <summary>Blocks of a range for several tokens, which pass through the cache once for all of them.</summary>
+    private const int PromptBlocks = 16;
+
+    private readonly Matrix<byte> _memory; // of both: large pages begin at 2 MiB, and half of such a matrix may be less
+    private readonly SignBlocks _outer, _inner;
+    private readonly float[] _outputScale, _middleScale, _inputScale;
+    private readonly SignPrecision _precision;
+
+    /// <summary>Packs.</summary>
+    /// <param name="outer">A by middle channel, [middle, outputs].</param>
+    /// <param name="inner">B, [middle, inputs].</param>
+    /// <param name="outputScale">a.</param>
+    /// <param name="middleScale">d.</param>
+    /// <param name="inputScale">b.</param>
+    /// <param name="options">Precision of activations.</param>
+    /// <exception cref="ArgumentException">The sizes do not fit.</exception>
+    public DbfProduct(SignMatrix outer, SignMatrix inner, ReadOnlySpan<float> outputScale, ReadOnlySpan<float> middleScale, ReadOnlySpan<float> inputScale, RuntimeOptions options)
+    {
+        if (outer.Rows != inner.Rows || outputScale.Length != outer.Columns || middleScale.Length != inner.Rows || inputScale.Length != inner.Columns)
+        {
+            throw new ArgumentException(
+                $"{outer.Rows} x {outer.Columns} and {inner.Rows} x {inner.Columns} signs do not go with {outputScale.Length}, {middleScale.Length} and {inputScale.Length} scales.", nameof(outer));
+        }
+
+        nint innerBytes = SignBlocks.ByteLength(inner.Rows, inner.Columns);
+        _memory = new Matrix<byte>(1, innerBytes + SignBlocks.ByteLength(outer.Columns, outer.Rows));
+        _inner = SignBlocks.FromRows(inner.Bytes, inner.Rows, inner.Columns, _memory);
+        _outer = SignBlocks.FromColumns(outer.Bytes, outer.Columns, outer.Rows, _memory, innerBytes);
+        (_outputScale, _middleScale, _inputScale) = (outputScale.ToArray(), middleScale.ToArray(), inputScale.ToArray());
+        _precision = options.Activations == ActivationPrecision.F32 ? SignPrecision.Exact : options.Signs;
+    }
+
+    /// <summary>Bytes held.</summary>
+    public long ResidentBytes => _memory.ByteLength + sizeof(float) * ((long)_outputScale.Length + _middleScale.Length + _inputScale.Length);
+
+    /// <summary>Multiplies.</summary>
+    /// <param name="input">[tokens, inputs].</param>
+    /// <param name="destination">[tokens, outputs], overwritten.</param>
+    /// <param name="context">Threads and scratch memory.</param>
+    public void Forward(MatrixView<float> input, MatrixView<float> destination, ComputeContext context)
+    {
+        using ScratchLease middle = context.Rent(nint.Min(SliceTokens, input.Rows), _inner.Rows);
+        for (nint token = 0; token < input.Rows; token += SliceTokens)
+        {
+            nint count = nint.Min(SliceTokens, input.Rows - token);
+            MatrixView<float> x = input.RowRange(token, count), h = middle.View.RowRange(0, count), y = destination.RowRange(token, count);
+            if (_precision == SignPrecision.Exact)
+            {
+                MultiplyExactly(x, h, y, context);
+            }
+            else
+            {
+                Multiply(_inner, x, _inputScale, [], h, context);
+                Multiply(_outer, h, _middleScale, _outputScale, y, context);
+            }
+        }
+    }
+
+    /// <summary>Writes one row of the product: <c>a[row] (A[row] diag(d) B) diag(b)</c>.</summary>
+    public void ReadRow(int row, Span<float> destination)
+    {
+        double[] sums = new double[destination.Length];
+        for (int channel = 0; channel < _middleScale.Length; channel++)
+        {
+            double factor = _outer.IsPositive(row, channel) ? _middleScale[channel] : -_middleScale[channel];
+            for (int column = 0; column < sums.Length; column++) sums[column] += _inner.IsPositive(channel, column) ? factor : -factor;
+        }
+
+        for (int column = 0; column < sums.Length; column++) destination[column] = (float)(sums[column] * _outputScale[row] * _inputScale[column]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _memory.Dispose();
+
+    private void Multiply(SignBlocks signs, MatrixView<float> input, float[] columnScales, float[] rowScales, MatrixView<float> destination, ComputeContext context)
+    {
+        SignTables tables = context.SignTables;
+        tables.Reserve((int)input.Rows, signs.Columns, _precision == SignPrecision.Fast ? 1 : 2, SignProducts.VectorBytes);
+        context.Pool.For((nint)tables.TokenCount * tables.Chunks, 1, (tables, input, columnScales), static (start, end, state) =>
+        {
+            for (nint index = start; index < end; index++)
+            {
+                (nint token, nint chunk) = Math.DivRem(index, state.tables.Chunks);
+                state.tables.Build((int)token, (int)chunk, state.input.Row(token), state.columnScales);
+            }
+        });
+        context.Pool.For(signs.Blocks, Grain(signs, tables.TokenCount), (signs, tables, rowScales, destination), static (start, end, state) =>
+            SignProducts.Multiply(state.signs, (int)start, (int)(end - start), state.tables, state.rowScales, state.destination));
+    }
+
+    private void MultiplyExactly(MatrixView<float> x, MatrixView<float> h, MatrixView<float> y, ComputeContext context)
+    {
+        using ScratchLease scaled = context.Rent(x.Rows, x.Columns);
+        for (nint token = 0; token < x.Rows; token++) TensorPrimitives.Multiply(x.Row(token), _inputScale, scaled.View.Row(token));
+        MultiplyExactly(_inner, scaled.View, _middleScale, h, context);
+        MultiplyExactly(_outer, h, _outputScale, y, context);
+    }
+
+    private static void MultiplyExactly(SignBlocks signs, MatrixView<float> input, float[] rowScales, MatrixView<float> destination, ComputeContext context) =>
+        context.Pool.For(signs.Blocks, Grain(signs, (int)input.Rows), (signs, input, rowScales, destination), static (start, end, state) =>
+        {
+            SignSums.Multiply(state.signs, (int)start, (int)(end - start), state.input, state.destination);
+            int row = (int)start * SignBlocks.BlockRows, count = Math.Min((int)end * SignBlocks.BlockRows, state.signs.Rows) - row;
+            for (nint token = 0; token < state.destination.Rows; token++)
+            {
+                Span<float> rows = state.destination.Row(token).Slice(row, count);
+                TensorPrimitives.Multiply(rows, state.rowScales.AsSpan(row, count), rows);
+            }
+        });
+
+    private static nint Grain(SignBlocks signs, int tokens)
+    {
+        nint blocks = (nint)(MinimumWorkPerRange / ((long)SignBlocks.BlockRows * signs.Columns * tokens)) / SignProducts.GroupBlocks * SignProducts.GroupBlocks + SignProducts.GroupBlocks;
+        return tokens < SignTiles.TokensOfOneDigit ? blocks : nint.Max(blocks, PromptBlocks);
+    }
+}
