@@ -237,7 +237,7 @@ public sealed class DbfTests
         double error = 0, operations = 0;
         for (int seed = 0; seed < 3; seed++)
         {
-            using Matrix<float> weights = RandomMatrices.Gaussian(size, size, seed + 20);
+            using Matrix<float> weights = RandomMatrices.Gaussian(size, size, (ulong)seed + 20);
             using var factorizer = new DbfFactorizer(weights.View, new DbfOptions(middleDimension: middle, schedule: schedule), new CompressionContext { Seed = (ulong)seed });
             using DbfWeight weight = factorizer.Run();
             error += factorizer.Error / 3;
@@ -249,7 +249,7 @@ public sealed class DbfTests
 
     private static double SquaredError(int size, int middle, DbfSchedule schedule, int seed)
     {
-        using Matrix<float> weights = RandomMatrices.Gaussian(size, size, seed + 30);
+        using Matrix<float> weights = RandomMatrices.Gaussian(size, size, (ulong)seed + 30);
         using DbfWeight weight = Factorize(weights, new DbfOptions(middleDimension: middle, schedule: schedule));
         using Matrix<float> dense = weight.ToDense();
         double error = MatrixOracle.RelativeError(weights.View, dense.View);
