@@ -41,11 +41,11 @@ public sealed record DbfSchedule
     /// <param name="rate">Middle dimension over the shorter side: about half the sign bits per weight of a square matrix.</param>
     public static DbfSchedule ForRate(double rate) => new()
     {
-        Rounds = 190,
+        Rounds = 200,
         InnerSteps = 2,
         Ridge = rate < 0.9 ? 0.03 : 0.06,
-        Relaxation = 0.85,
-        PowerRounds = 1,
+        Relaxation = 0.8,
+        PowerRounds = 2,
         RandomStarts = false,
         KeepsBest = true,
         RefitSweeps = 3,
