@@ -1,10 +1,8 @@
 using TensorCompress.Compression;
 using TensorCompress.Compression.Dbf;
-using TensorCompress.Layers;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
-using TensorCompress.Threading;
 
 namespace TensorCompress.Tests.Compression.Dbf;
 
