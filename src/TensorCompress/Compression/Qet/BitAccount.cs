@@ -14,7 +14,4 @@ public readonly record struct BitAccount(long Codes, long Swaps, long Codebooks,
     /// <summary>Two accounts together.</summary>
     public static BitAccount operator +(BitAccount left, BitAccount right) => new(
         left.Codes + right.Codes, left.Swaps + right.Swaps, left.Codebooks + right.Codebooks, left.Scales + right.Scales, left.Padding + right.Padding);
-
-    /// <summary>Two accounts together.</summary>
-    public static BitAccount Add(BitAccount left, BitAccount right) => left + right;
 }

@@ -1,5 +1,3 @@
-using TensorCompress.Tensors;
-
 namespace TensorCompress.Compression.Qet;
 
 /// <summary>A matrix in the form of <see cref="QetCodec"/>: immutable, thread-safe, decoded from any row on.</summary>
