@@ -8,6 +8,10 @@ using TensorCompress.Threading;
 
 namespace TensorCompress.Comparison;
 
+/// <summary>
+/// Schedules of double binary factorisation beside each other: relative squared error, seconds and operations on Gaussian (G) and structured (S) matrices. <c>--formats</c> are sign bits per
+/// weight, <c>--sizes</c> the side, <c>--rounds</c> the number of seeds, <c>--methods</c> schedules: paper, default, or changes of the default such as <c>t=400:i=3:r=0.03:a=0.9:p=2:w=1:f=3</c>.
+/// </summary>
 internal static class DbfComparison
 {
     public static void Run(Options options)
@@ -16,30 +20,30 @@ internal static class DbfComparison
         int size = options.Sizes?[0] ?? 256;
         int seeds = options.Rounds ?? 1;
         foreach (string kind in (options.Layers ?? "G,S").Split(','))
-        foreach (double bits in (options.Formats ?? ["0.5", "1", "1.5", "2", "3"]).Select(b => double.Parse(b, CultureInfo.InvariantCulture)))
-        {
-            int k = (int)(bits * size / 2);
-            Console.Write($"{kind} {bits,4}: ");
-            foreach (string text in options.Methods!)
+            foreach (double bits in (options.Formats ?? ["0.5", "1", "1.5", "2", "3"]).Select(b => double.Parse(b, CultureInfo.InvariantCulture)))
             {
-                DbfSchedule schedule = Parse(text, k / (double)size);
-                double error = 0, seconds = 0, ops = 0;
-                for (int seed = 0; seed < seeds; seed++)
+                int k = (int)(bits * size / 2);
+                Console.Write($"{kind} {bits,4}: ");
+                foreach (string text in options.Methods ?? ["paper", "default"])
                 {
-                    using Matrix<float> w = kind == "G" ? Gaussian(size, (ulong)seed) : Structured(size, (ulong)seed);
-                    var clock = Stopwatch.StartNew();
-                    using var f = new DbfFactorizer(w.View, new DbfOptions(middleDimension: k, schedule: schedule), new CompressionContext { Pool = pool, Seed = (ulong)seed });
-                    using DbfWeight made = f.Run();
-                    seconds += clock.Elapsed.TotalSeconds;
-                    error += f.Error;
-                    ops += f.Operations;
+                    DbfSchedule schedule = Parse(text, k / (double)size);
+                    double error = 0, seconds = 0, ops = 0;
+                    for (int seed = 0; seed < seeds; seed++)
+                    {
+                        using Matrix<float> w = kind == "G" ? Gaussian(size, (ulong)seed) : Structured(size, (ulong)seed);
+                        var clock = Stopwatch.StartNew();
+                        using var f = new DbfFactorizer(w.View, new DbfOptions(middleDimension: k, schedule: schedule), new CompressionContext { Pool = pool, Seed = (ulong)seed });
+                        using DbfWeight made = f.Run();
+                        seconds += clock.Elapsed.TotalSeconds;
+                        error += f.Error;
+                        ops += f.Operations;
+                    }
+
+                    Console.Write(string.Create(CultureInfo.InvariantCulture, $" | {error / seeds:F4} {seconds / seeds:F2}s {ops / seeds / 1e9:F1}G"));
                 }
 
-                Console.Write(string.Create(CultureInfo.InvariantCulture, $" | {error / seeds:F4} {seconds / seeds:F2}s {ops / seeds / 1e9:F1}G"));
+                Console.WriteLine();
             }
-
-            Console.WriteLine();
-        }
     }
 
     private static DbfSchedule Parse(string text, double rate)
