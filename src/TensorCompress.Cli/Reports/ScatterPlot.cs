@@ -23,26 +23,33 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
     /// <summary>Colours (<c>s0</c> to <c>s5</c>) and as many shapes. When all are used colours go with the next shape, so that 36 series differ.</summary>
     private const int StyleCount = 6;
 
-    private const double Width = 560, Height = 390, Left = 74, Right = 18, Top = 62, Bottom = 58;
+    private const double Width = 560, PlotHeight = 270, Left = 74, Right = 18, Bottom = 58, LegendTop = 42, LegendRow = 18;
 
     private readonly StringBuilder _svg = new();
+
+    // The frame lies below the legend, which takes as many rows as it needs.
+    private double _top;
+
+    private double Height => _top + PlotHeight + Bottom;
 
     /// <summary>Draws the plot.</summary>
     /// <param name="series">Series with positive finite values.</param>
     /// <param name="line">A line to compare with; may be null.</param>
     public string Draw(IReadOnlyList<PlotSeries> series, PlotLine? line = null)
     {
+        (double X, double Y)[] legend = LegendPlaces(series);
+        _top = legend.Max(place => place.Y) + 20;
         PlotPoint[] points = [.. series.SelectMany(one => one.Points)];
         var horizontal = new LogAxis([.. points.Select(point => point.X)], Left, Width - Right, inBits: true);
         double[] heights = [.. points.Select(point => point.Y + point.Error), .. points.Select(point => Math.Max(point.Y - point.Error, point.Y / 2))];
-        var vertical = new LogAxis(line is null ? heights : [.. heights, line.Y], Height - Bottom, Top);
+        var vertical = new LogAxis(line is null ? heights : [.. heights, line.Y], Height - Bottom, _top);
 
         Add($"<svg class=\"plot\" viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{Escape(title)}\">");
         Add($"<text class=\"plot-title\" x=\"{Left}\" y=\"20\">{Escape(title)}</text>");
         DrawAxes(horizontal, vertical);
         if (line is not null) DrawLine(line, vertical);
         for (int i = 0; i < series.Count; i++) DrawSeries(series[i], i, horizontal, vertical);
-        DrawLegend(series);
+        DrawLegend(series, legend);
         Add($"</svg>");
         return _svg.ToString();
     }
@@ -52,7 +59,7 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
         foreach (double tick in horizontal.Ticks)
         {
             double x = horizontal.Position(tick);
-            Add($"<line class=\"grid\" x1=\"{x:0.0}\" y1=\"{Top}\" x2=\"{x:0.0}\" y2=\"{Height - Bottom}\"/>");
+            Add($"<line class=\"grid\" x1=\"{x:0.0}\" y1=\"{_top}\" x2=\"{x:0.0}\" y2=\"{Height - Bottom}\"/>");
             Add($"<text class=\"tick\" x=\"{x:0.0}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{tick:0.####}</text>");
         }
 
@@ -63,9 +70,9 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
             Add($"<text class=\"tick\" x=\"{Left - 8}\" y=\"{y + 4:0.0}\" text-anchor=\"end\">{tick:0.######}</text>");
         }
 
-        Add($"<rect class=\"frame\" x=\"{Left}\" y=\"{Top}\" width=\"{Width - Left - Right}\" height=\"{Height - Top - Bottom}\"/>");
+        Add($"<rect class=\"frame\" x=\"{Left}\" y=\"{_top}\" width=\"{Width - Left - Right}\" height=\"{PlotHeight}\"/>");
         Add($"<text class=\"axis\" x=\"{(Left + Width - Right) / 2}\" y=\"{Height - 14}\" text-anchor=\"middle\">{Escape(horizontalTitle)}</text>");
-        double middle = (Top + Height - Bottom) / 2;
+        double middle = (_top + Height - Bottom) / 2;
         Add($"<text class=\"axis\" x=\"18\" y=\"{middle}\" text-anchor=\"middle\" transform=\"rotate(-90 18 {middle})\">{Escape(verticalTitle)}</text>");
     }
 
@@ -93,15 +100,35 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
         Add($"</g>");
     }
 
-    private void DrawLegend(IReadOnlyList<PlotSeries> series)
+    private void DrawLegend(IReadOnlyList<PlotSeries> series, (double X, double Y)[] places)
     {
-        double x = Left + 6;
         for (int i = 0; i < series.Count; i++)
         {
-            Add($"<g class=\"s{i % StyleCount}\"><path class=\"mark\" d=\"{Shape(i, x, 42)}\"/></g>");
-            Add($"<text class=\"legend\" x=\"{x + 11:0.0}\" y=\"46\">{Escape(series[i].Name)}</text>");
-            x += 36 + 7.5 * series[i].Name.Length;
+            (double x, double y) = places[i];
+            Add($"<g class=\"s{i % StyleCount}\"><path class=\"mark\" d=\"{Shape(i, x, y)}\"/></g>");
+            Add($"<text class=\"legend\" x=\"{x + 11:0.0}\" y=\"{y + 4:0.0}\">{Escape(series[i].Name)}</text>");
         }
+    }
+
+    /// <summary>Where the marks of the legend stand; names that do not fit into a row begin the next.</summary>
+    private static (double X, double Y)[] LegendPlaces(IReadOnlyList<PlotSeries> series)
+    {
+        var places = new (double X, double Y)[series.Count];
+        double x = Left + 6, y = LegendTop;
+        for (int i = 0; i < places.Length; i++)
+        {
+            double width = 36 + 7.5 * series[i].Name.Length;
+            if (i > 0 && x + width > Width)
+            {
+                x = Left + 6;
+                y += LegendRow;
+            }
+
+            places[i] = (x, y);
+            x += width;
+        }
+
+        return places;
     }
 
     // Shapes differ as well as colours, for readers who do not tell colours apart.
