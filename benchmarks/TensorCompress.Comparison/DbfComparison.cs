@@ -4,7 +4,6 @@ using TensorCompress.Compression;
 using TensorCompress.Compression.Dbf;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
-using TensorCompress.Threading;
 
 namespace TensorCompress.Comparison;
 
@@ -16,72 +15,85 @@ internal static class DbfComparison
 {
     public static void Run(Options options)
     {
-        var pool = ComputePool.Shared;
         int size = options.Sizes?[0] ?? 256;
-        int seeds = options.Rounds ?? 1;
+        IReadOnlyList<string> schedules = options.Methods ?? ["paper", "default"];
+        Console.WriteLine("| matrix | bits | " + string.Join(" | ", schedules.Select(text => $"{text}: error, mean (least to most) | seconds | GFLOP")) + " |");
+        Console.WriteLine("|---|---|" + string.Concat(Enumerable.Repeat("---|---|---|", schedules.Count)));
         foreach (string kind in (options.Layers ?? "G,S").Split(','))
-            foreach (double bits in (options.Formats ?? ["0.5", "1", "1.5", "2", "3"]).Select(b => double.Parse(b, CultureInfo.InvariantCulture)))
+        {
+            foreach (string bits in options.Formats ?? ["0.5", "1", "1.5", "2", "3"])
             {
-                int k = (int)(bits * size / 2);
-                Console.Write($"{kind} {bits,4}: ");
-                foreach (string text in options.Methods ?? ["paper", "default"])
-                {
-                    DbfSchedule schedule = Parse(text, k / (double)size);
-                    double error = 0, seconds = 0, ops = 0;
-                    for (int seed = 0; seed < seeds; seed++)
-                    {
-                        using Matrix<float> w = kind == "G" ? Gaussian(size, (ulong)seed) : Structured(size, (ulong)seed);
-                        var clock = Stopwatch.StartNew();
-                        using var f = new DbfFactorizer(w.View, new DbfOptions(middleDimension: k, schedule: schedule), new CompressionContext { Pool = pool, Seed = (ulong)seed });
-                        using DbfWeight made = f.Run();
-                        seconds += clock.Elapsed.TotalSeconds;
-                        error += f.Error;
-                        ops += f.Operations;
-                    }
-
-                    Console.Write(string.Create(CultureInfo.InvariantCulture, $" | {error / seeds:F4} {seconds / seeds:F2}s {ops / seeds / 1e9:F1}G"));
-                }
-
+                var channels = (int)(double.Parse(bits, CultureInfo.InvariantCulture) * size / 2);
+                Console.Write($"| {kind} {size} | {bits} |");
+                foreach (string text in schedules) Measure(kind, size, channels, Parse(text, channels / (double)size), options.Rounds ?? 1);
                 Console.WriteLine();
             }
+        }
+    }
+
+    private static void Measure(string kind, int size, int channels, DbfSchedule schedule, int seeds)
+    {
+        double[] errors = new double[seeds];
+        double seconds = 0, operations = 0;
+        for (int seed = 0; seed < seeds; seed++)
+        {
+            using Matrix<float> weights = kind == "G" ? Gaussian(size, seed) : Structured(size, seed);
+            var clock = Stopwatch.StartNew();
+            using var factorizer = new DbfFactorizer(weights.View, new DbfOptions(middleDimension: channels, schedule: schedule), new CompressionContext { Seed = (ulong)seed });
+            using DbfWeight made = factorizer.Run();
+            seconds += clock.Elapsed.TotalSeconds / seeds;
+            errors[seed] = factorizer.Error;
+            operations += factorizer.Operations / seeds;
+        }
+
+        Console.Write(string.Create(CultureInfo.InvariantCulture, $" {errors.Average():F4} ({errors.Min():F4} to {errors.Max():F4}) | {seconds:F2} | {operations / 1e9:F1} |"));
     }
 
     private static DbfSchedule Parse(string text, double rate)
     {
         if (text == "paper") return DbfSchedule.Paper;
-        DbfSchedule s = DbfSchedule.ForRate(rate);
-        foreach (string part in text.Split(':'))
+        DbfSchedule schedule = DbfSchedule.ForRate(rate);
+        if (text == "default") return schedule;
+        foreach (string[] pair in text.Split(':').Select(part => part.Split('=', 2)))
         {
-            string[] pair = part.Split('=');
-            if (pair.Length < 2) continue;
-            double v = double.Parse(pair[1], CultureInfo.InvariantCulture);
-            s = pair[0] switch { "t" => s with { Rounds = (int)v }, "i" => s with { InnerSteps = (int)v }, "r" => s with { Ridge = v }, "a" => s with { Relaxation = v }, "p" => s with { PenaltyPower = v }, "w" => s with { PowerRounds = (int)v }, "f" => s with { RefitSweeps = (int)v }, _ => throw new ArgumentException(part) };
+            double value = double.Parse(pair[^1], CultureInfo.InvariantCulture);
+            schedule = pair[0] switch
+            {
+                "t" => schedule with { Rounds = (int)value },
+                "i" => schedule with { InnerSteps = (int)value },
+                "r" => schedule with { Ridge = value },
+                "a" => schedule with { Relaxation = value },
+                "p" => schedule with { PenaltyPower = value },
+                "w" => schedule with { PowerRounds = (int)value },
+                "f" => schedule with { RefitSweeps = (int)value },
+                _ => throw new ArgumentException($"{pair[0]} is no part of a schedule: t, i, r, a, p, w and f are."),
+            };
         }
 
-        return s;
+        return schedule;
     }
 
-    internal static Matrix<float> Gaussian(int size, ulong seed)
-    {
-        var random = new SeededRandom(seed + 1000);
-        var w = new Matrix<float>(size, size);
-        for (int i = 0; i < size; i++)
-            for (int j = 0; j < size; j++) w[i, j] = (float)random.NextGaussian();
-        return w;
-    }
+    private static Matrix<float> Gaussian(int size, int seed) => GaussianMatrix.Draw(size, size, (ulong)seed + 1000);
 
-    internal static Matrix<float> Structured(int size, ulong seed)
+    /// <summary>A spectrum that falls as j^-1/2, with log-normal rows and columns.</summary>
+    private static Matrix<float> Structured(int size, int seed)
     {
-        using Matrix<float> g1 = Gaussian(size, seed + 77), g2 = Gaussian(size, seed + 78);
-        var random = new SeededRandom(seed + 5000);
-        for (int i = 0; i < size; i++)
-            for (int j = 0; j < size; j++) g1[i, j] *= (float)Math.Pow(j + 1, -0.5);
-        var w = new Matrix<float>(size, size);
-        MatrixProduct.Multiply(g1, g2, w.View);
+        using Matrix<float> left = Gaussian(size, seed + 77), right = Gaussian(size, seed + 78);
+        var random = new SeededRandom((ulong)seed + 5000);
         double[] rows = new double[size], columns = new double[size];
         for (int i = 0; i < size; i++) (rows[i], columns[i]) = (Math.Exp(0.4 * random.NextGaussian()), Math.Exp(0.6 * random.NextGaussian()));
         for (int i = 0; i < size; i++)
-            for (int j = 0; j < size; j++) w[i, j] *= (float)(rows[i] * columns[j]);
-        return w;
+        {
+            for (int j = 0; j < size; j++) left[i, j] *= (float)(rows[i] * Math.Pow(j + 1, -0.5));
+        }
+
+        var weights = new Matrix<float>(size, size);
+        MatrixProduct.Multiply(left, right, weights.View);
+        for (int i = 0; i < size; i++)
+        {
+            for (int j = 0; j < size; j++) weights[i, j] *= (float)columns[j];
+        }
+
+        return weights;
     }
 }

@@ -36,7 +36,7 @@ internal static class MpoComparison
     /// <summary>The error of every bond dimension, and TT-SVD.</summary>
     public static void RunCurve(Options options) => WithPool(options, pool =>
     {
-        using Matrix<float> weights = Gaussian(Size, Size, 1);
+        using Matrix<float> weights = GaussianMatrix.Draw(Size, Size, 1);
         Time("error of every bond dimension", () => UnfoldingSpectra.Of(weights.View, Factors, pool));
         Time("TT-SVD at bond dimension 64", () => MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(64) with { Factors = Factors }, pool).Dispose());
     });
@@ -44,7 +44,7 @@ internal static class MpoComparison
     /// <summary>Alternating least squares.</summary>
     public static void RunFit(Options options) => WithPool(options, pool =>
     {
-        using Matrix<float> weights = Gaussian(Size, Size, 1), activations = Gaussian(512, Size, 2);
+        using Matrix<float> weights = GaussianMatrix.Draw(Size, Size, 1), activations = GaussianMatrix.Draw(512, Size, 2);
         LayerStatistics? statistics = null;
         Time($"second moment of {activations.Rows} tokens", () => statistics = LayerStatistics.FromActivations(activations.View, pool));
         using (statistics)
@@ -75,7 +75,7 @@ internal static class MpoComparison
 
     private static void OneToken(Options options, ComputePool pool)
     {
-        using Matrix<float> weights = Gaussian(Size, Size, 1), input = Gaussian(1, Size, 2), output = new(1, Size);
+        using Matrix<float> weights = GaussianMatrix.Draw(Size, Size, 1), input = GaussianMatrix.Draw(1, Size, 2), output = new(1, Size);
         float[] values = [.. Enumerable.Range(0, Size).SelectMany(row => weights.Row(row).ToArray())];
         using var context = new ComputeContext(pool);
         var rows = new List<(string Name, LinearLayer[] Layers)>
@@ -120,7 +120,7 @@ internal static class MpoComparison
             WarmUp(layers[..3], cells == 0 ? WarmUpRounds : 0, context);
             foreach (int tokens in options.Tokens is int only ? [only] : new[] { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512 })
             {
-                using Matrix<float> input = Gaussian(tokens, Size, 2), output = new(tokens, Size);
+                using Matrix<float> input = GaussianMatrix.Draw(tokens, Size, 2), output = new(tokens, Size);
                 double[] times = Cell(layers, options.Rounds ?? 15, layer => layer.Forward(new ActivationBatch(input.View), output.View, context));
                 int best = Enumerable.Range(0, 3).MinBy(i => times[i] + times[i + 5]);
                 double fixedTime = (times[best] + times[best + 5]) / 2, twice = Math.Max(times[best], times[best + 5]) / Math.Min(times[best], times[best + 5]);
@@ -138,7 +138,7 @@ internal static class MpoComparison
 
     private static void WarmUp(MpoLayer[] layers, int rounds, ComputeContext context)
     {
-        using Matrix<float> input = Gaussian(2, Size, 2), output = new(2, Size);
+        using Matrix<float> input = GaussianMatrix.Draw(2, Size, 2), output = new(2, Size);
         Action[] bodies = [.. layers.Select<MpoLayer, Action>(layer => () => layer.Forward(new ActivationBatch(input.View), output.View, context))];
         if (rounds > 0) Interleaved.MeasureWithoutPause(rounds, bodies);
     }
@@ -188,17 +188,5 @@ internal static class MpoComparison
         LinearLayer first = make();
         int count = (int)Math.Clamp(ColdBytes / first.ResidentBytes, 2, 40);
         return [first, .. Enumerable.Range(1, count - 1).Select(_ => make())];
-    }
-
-    private static Matrix<float> Gaussian(int rows, int columns, ulong seed)
-    {
-        var random = new SeededRandom(seed);
-        var matrix = new Matrix<float>(rows, columns);
-        for (nint row = 0; row < rows; row++)
-        {
-            foreach (ref float value in matrix.Row(row)) value = (float)random.NextGaussian();
-        }
-
-        return matrix;
     }
 }

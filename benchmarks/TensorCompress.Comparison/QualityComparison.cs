@@ -60,7 +60,8 @@ internal static class QualityComparison
         }
     }
 
-    private static (IReadOnlyList<int[]> Calibration, IReadOnlyList<int[]> Evaluation) Windows(LanguageModel model, string text, Options options)
+    /// <summary>Windows to calibrate on and windows to measure on.</summary>
+    internal static (IReadOnlyList<int[]> Calibration, IReadOnlyList<int[]> Evaluation) Windows(LanguageModel model, string text, Options options)
     {
         int context = Math.Min(Context, model.Definition.ContextLength);
         int calibrationTokens = options.Tokens ?? DefaultCalibrationTokens, evaluationTokens = options.EvaluationTokens ?? DefaultEvaluationTokens;
@@ -123,14 +124,18 @@ internal static class QualityComparison
     private static Row Measure(
         string path, string output, Candidate candidate, CalibrationOptions? calibration, IReadOnlyList<int[]> evaluation, LanguageModel dense)
     {
-        var job = new CompressionJobOptions
-        {
-            Recipe = CompressionRecipes.ForBlocks(dense.Definition, CompressionMethods.Get(candidate.Method).ParseOptions(candidate.Values)),
-            Calibration = calibration,
-        };
-        CompressionReport report = ModelCompressor.Compress(path, output, job);
+        CompressionRecipe recipe = CompressionRecipes.ForBlocks(dense.Definition, CompressionMethods.Get(candidate.Method).ParseOptions(candidate.Values));
+        (CompressionReport report, EvaluationResult result) = Measure(path, output, recipe, calibration, evaluation, dense);
+        return new Row(candidate, output, report, result);
+    }
+
+    /// <summary>Compresses a model into a folder and measures it.</summary>
+    internal static (CompressionReport Report, EvaluationResult Result) Measure(
+        string path, string output, CompressionRecipe recipe, CalibrationOptions? calibration, IReadOnlyList<int[]> evaluation, LanguageModel dense)
+    {
+        CompressionReport report = ModelCompressor.Compress(path, output, new CompressionJobOptions { Recipe = recipe, Calibration = calibration });
         using LanguageModel model = LanguageModel.Load(output);
-        return new Row(candidate, output, report, Evaluator.Evaluate(model, evaluation, dense));
+        return (report, Evaluator.Evaluate(model, evaluation, dense));
     }
 
     private static CalibrationOptions? CalibrationOf(Target target, string statistics, IReadOnlyList<int[]> windows) => target switch

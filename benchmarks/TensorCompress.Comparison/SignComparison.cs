@@ -6,7 +6,6 @@ using TensorCompress.Compression.Scalar;
 using TensorCompress.Kernels;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Layers;
-using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
@@ -79,9 +78,9 @@ internal static class SignComparison
             CpuDescription cpu = CpuDescription.Current();
             Console.WriteLine($"{cpu.Name}, {cpu.LogicalCores} logical cores, {SimdLevel.Active}; .NET {Environment.Version}");
             Console.WriteLine();
-            Token = Random(3, 1, 1);
-            Prompt = Random(4, PromptTokens, 1);
-            using Matrix<float> dense = Random(1, Dimension, 0.02f);
+            Token = GaussianMatrix.Draw(1, Dimension, 3);
+            Prompt = GaussianMatrix.Draw(PromptTokens, Dimension, 4);
+            using Matrix<float> dense = GaussianMatrix.Draw(Dimension, Dimension, 1, 0.02f);
             List<(string Name, Func<string, Row> Make)> rows =
             [
                 ("F16", name => new LayerRow(name, dense.View, new DenseOptions(ElementType.F16), coldBytes)),
@@ -109,18 +108,6 @@ internal static class SignComparison
         public Matrix<float> Token { get; }
 
         public Matrix<float> Prompt { get; }
-
-        public static Matrix<float> Random(int seed, int rows, float scale, int columns = Dimension)
-        {
-            var matrix = new Matrix<float>(rows, columns);
-            var random = new SeededRandom((ulong)seed);
-            for (nint row = 0; row < rows; row++)
-            {
-                foreach (ref float value in matrix.Row(row)) value = scale * (float)random.NextGaussian();
-            }
-
-            return matrix;
-        }
 
         public void Dispose()
         {
@@ -224,7 +211,7 @@ internal static class SignComparison
 
         public override int Copies => _signs.Count;
 
-        public override long Bytes => _signs.Sum(signs => signs.Memory.ByteLength);
+        public override long Bytes => _signs.Sum(signs => signs.Bytes.ByteLength);
 
         public override void Dispose()
         {
@@ -290,7 +277,7 @@ internal static class SignComparison
             : base(name)
         {
             SignMatrix outer = new(middle, Dimension, RandomBits(middle, Dimension)), inner = new(middle, Dimension, RandomBits(middle, Dimension));
-            using Matrix<float> scales = Case.Random(7, 2, 1), middleScales = Case.Random(8, 1, 1, middle);
+            using Matrix<float> scales = GaussianMatrix.Draw(2, Dimension, 7), middleScales = GaussianMatrix.Draw(1, middle, 8);
             foreach (ref float scale in middleScales.Row(0)) scale = 0.5f + Math.Abs(scale);
             do _products.Add(Make(new RuntimeOptions { Signs = precision }));
             while (Bytes < coldBytes);

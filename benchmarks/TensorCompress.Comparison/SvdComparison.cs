@@ -151,13 +151,7 @@ internal static unsafe class SvdComparison
     /// <summary>A Gaussian matrix, whose spectrum is flat; decaying: its column j, and the transform of it, weighted like j^-0.5.</summary>
     private static Matrix<float> Make(string spectrum, int rows, int columns)
     {
-        var random = new SeededRandom(7);
-        var matrix = new Matrix<float>(rows, columns);
-        for (int i = 0; i < rows; i++)
-        {
-            foreach (ref float value in matrix.Row(i)) value = (float)random.NextGaussian();
-        }
-
+        Matrix<float> matrix = GaussianMatrix.Draw(rows, columns, 7);
         if (spectrum == "flat") return matrix;
         using Matrix<float> source = matrix, mixer = Make("flat", columns, columns);
         for (int i = 0; i < rows; i++)

@@ -58,7 +58,8 @@ internal sealed class PairedMomentProbe : IDisposable
     }
 
     /// <summary>What the layers of the place should do; the caller disposes it.</summary>
-    public DenseOutputTarget Finish() => new(_moments.Finish(), _pool);
+    /// <param name="share">Part of the way to the dense outputs that is gone.</param>
+    public DenseOutputTarget Finish(double share) => new(_moments.Finish(), share, _pool);
 
     public void Dispose()
     {

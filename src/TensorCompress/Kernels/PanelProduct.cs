@@ -37,7 +37,7 @@ internal unsafe struct PanelOperands
 
 /// <summary>
 /// Products with panels of sixteen columns. Each element is one running multiply-add over k in order, so tiles, chunks of k that accumulate, threads and vector widths do not
-/// change its bits. Bound: 2 rows k 16 / (32 flops a cycle at 256 bits); a tile reads each panel row once for six or eight rows of A, which are as many read streams.
+/// change its bits. Bound: 2 rows k 16 / (32 flops a cycle at 256 bits); a tile reads each panel row once for six rows of A (fourteen at 512 bits), which are as many read streams.
 /// </summary>
 internal static unsafe class PanelProduct
 {

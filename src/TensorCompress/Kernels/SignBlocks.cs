@@ -12,14 +12,10 @@ internal sealed class SignBlocks : IDisposable
 {
     public const int BlockRows = 16, LaneColumns = 8, LaneBytes = 16, StepColumns = 32, StepBytes = 64;
 
-    private readonly bool _ownsBytes;
-
-    private SignBlocks(int rows, int columns, Matrix<byte>? room, nint offset)
+    private SignBlocks(int rows, int columns)
     {
         (Rows, Columns) = (rows, columns);
-        nint blockBytes = (nint)Steps * StepBytes;
-        _ownsBytes = room is null;
-        Bytes = new MatrixView<byte>(Memory = room ?? new Matrix<byte>(1, Blocks * blockBytes), offset, Blocks, blockBytes, blockBytes);
+        Bytes = new Matrix<byte>(Blocks, (nint)Steps * StepBytes);
     }
 
     /// <summary>Rows.</summary>
@@ -33,23 +29,15 @@ internal sealed class SignBlocks : IDisposable
     public int Steps => (Columns - 1) / StepColumns + 1;
 
     /// <summary>[blocks, steps of a block].</summary>
-    public MatrixView<byte> Bytes { get; }
-
-    /// <summary>The memory that <see cref="Bytes"/> lies in.</summary>
-    public Matrix<byte> Memory { get; }
-
-    /// <summary>Bytes that a matrix takes.</summary>
-    public static nint ByteLength(int rows, int columns) => (nint)((rows - 1) / BlockRows + 1) * ((columns - 1) / StepColumns + 1) * StepBytes;
+    public Matrix<byte> Bytes { get; }
 
     /// <summary>Packs rows of bits.</summary>
     /// <param name="bits">[rows, columns], rows padded to whole bytes, the first column in the most significant bit, 1 for +1.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
-    /// <param name="room">Zeros to pack into, which the caller frees; null for memory of its own.</param>
-    /// <param name="offset">Where in there.</param>
-    public static SignBlocks FromRows(ReadOnlySpan<byte> bits, int rows, int columns, Matrix<byte>? room = null, nint offset = 0)
+    public static SignBlocks FromRows(ReadOnlySpan<byte> bits, int rows, int columns)
     {
-        var blocks = new SignBlocks(rows, columns, room, offset);
+        var blocks = new SignBlocks(rows, columns);
         int rowBytes = (columns - 1) / 8 + 1;
         for (int row = 0; row < rows; row++)
         {
@@ -65,11 +53,9 @@ internal sealed class SignBlocks : IDisposable
     /// <param name="bits">[columns, rows], otherwise as <see cref="FromRows"/> has it.</param>
     /// <param name="rows">Rows of the packed matrix.</param>
     /// <param name="columns">Columns of the packed matrix.</param>
-    /// <param name="room">Zeros to pack into, which the caller frees; null for memory of its own.</param>
-    /// <param name="offset">Where in there.</param>
-    public static SignBlocks FromColumns(ReadOnlySpan<byte> bits, int rows, int columns, Matrix<byte>? room = null, nint offset = 0)
+    public static SignBlocks FromColumns(ReadOnlySpan<byte> bits, int rows, int columns)
     {
-        var blocks = new SignBlocks(rows, columns, room, offset);
+        var blocks = new SignBlocks(rows, columns);
         int sourceBytes = (rows - 1) / 8 + 1;
         for (int column = 0; column < columns; column += LaneColumns)
         {
@@ -91,10 +77,7 @@ internal sealed class SignBlocks : IDisposable
     public bool IsPositive(int row, int column) =>
         (Bytes.Row(row / BlockRows)[column / LaneColumns * LaneBytes + Place(row)] >> (column % LaneColumns) & 1) != 0;
 
-    public void Dispose()
-    {
-        if (_ownsBytes) Memory.Dispose();
-    }
+    public void Dispose() => Bytes.Dispose();
 
     /// <summary>The byte of a row in its lane.</summary>
     public static int Place(int row) => row % 8 * 2 + row / 8 % 2;

@@ -62,7 +62,7 @@ internal static unsafe class SignProducts
                 OneToken<TSimd, TLookup>(weights, firstBlock, blockCount, tables, token, factors, destination.Pointer + token * destination.Stride);
         }
 
-        weights.Bytes.KeepAlive();
+        GC.KeepAlive(weights);
         GC.KeepAlive(tables);
         destination.KeepAlive();
     }
@@ -74,7 +74,7 @@ internal static unsafe class SignProducts
         int tableBytes = SignBlocks.LaneBytes * tables.Digits, lanes = weights.Steps * SignBlocks.StepBytes / SignBlocks.LaneBytes, offset = tables.Digits == 1 ? 128 : 32768;
         for (int row = firstBlock * Lanes; row < Math.Min(weights.Rows, (firstBlock + blockCount) * Lanes); row++)
         {
-            byte* signs = weights.Bytes.Pointer + row / Lanes * weights.Bytes.Stride + SignBlocks.Place(row);
+            byte* signs = weights.Bytes.Pointer + row / Lanes * weights.Bytes.Columns + SignBlocks.Place(row);
             for (int token = 0; token < tables.TokenCount; token++)
             {
                 float result = 0;
@@ -95,7 +95,7 @@ internal static unsafe class SignProducts
             }
         }
 
-        weights.Bytes.KeepAlive();
+        GC.KeepAlive(weights);
         GC.KeepAlive(tables);
 
         int Entry(byte* table, int number) => tables.Digits == 1 ? table[number] : table[number] + 256 * table[SignBlocks.LaneBytes + number];
@@ -106,7 +106,7 @@ internal static unsafe class SignProducts
         where TLookup : struct, ITableLookup<TLookup, TSimd>
     {
         float* results = stackalloc float[GroupBlocks * Lanes];
-        nint blockBytes = weights.Bytes.Stride, chunkSigns = SignTables.ChunkColumns / SignBlocks.StepColumns * SignBlocks.StepBytes;
+        nint blockBytes = weights.Bytes.Columns, chunkSigns = SignTables.ChunkColumns / SignBlocks.StepColumns * SignBlocks.StepBytes;
         float* scales = tables.Scales + (nint)token * tables.Chunks;
         int group = tables.Digits == 1 ? SignTiles.BlocksOfOneDigit : SignTiles.BlocksOfTwoDigits;
         for (int block = firstBlock; block < firstBlock + blockCount; block += group)
@@ -131,7 +131,7 @@ internal static unsafe class SignProducts
         where TLookup : struct, ITableLookup<TLookup, TSimd>
     {
         float* results = stackalloc float[SignTiles.TokensOfOneDigit * Lanes];
-        nint blockBytes = weights.Bytes.Stride, chunkSigns = SignTables.ChunkColumns / SignBlocks.StepColumns * SignBlocks.StepBytes;
+        nint blockBytes = weights.Bytes.Columns, chunkSigns = SignTables.ChunkColumns / SignBlocks.StepColumns * SignBlocks.StepBytes;
         for (int chunk = 0; chunk < tables.Chunks; chunk++)
         {
             bool isFirst = chunk == 0, isLast = chunk == tables.Chunks - 1;

@@ -38,7 +38,7 @@ internal static unsafe class SignSums
         where TSimd : struct, ISimd<TSimd>
     {
         float* sums = stackalloc float[2 * Lanes];
-        nint blockBytes = weights.Bytes.Stride;
+        nint blockBytes = weights.Bytes.Columns;
         for (int block = firstBlock; block < firstBlock + blockCount; block += 2)
         {
             // Two blocks side by side hide the latency of additions; the last may be alone, then it is its own neighbour.
@@ -51,7 +51,7 @@ internal static unsafe class SignSums
             }
         }
 
-        weights.Bytes.KeepAlive();
+        GC.KeepAlive(weights);
         activations.KeepAlive();
         destination.KeepAlive();
     }

@@ -32,7 +32,7 @@ public sealed class ModelCheckpoint : IDisposable
         Tensors = tensors;
         WeightFiles = weightFiles;
         CompanionFiles = companionFiles;
-        _fileWarnings = [.. warnings, .. Configuration.Ignored];
+        _fileWarnings = warnings;
         _loadTokenizer = loadTokenizer;
         Manifest = CompressionManifest.Read(configuration, path);
     }
@@ -59,7 +59,7 @@ public sealed class ModelCheckpoint : IDisposable
 
     /// <summary>What a user should know about the files and the model in them.</summary>
     /// <exception cref="TensorFormatException">As <see cref="Definition"/>.</exception>
-    public IReadOnlyList<string> Warnings => [.. _fileWarnings, .. Definition.Warnings];
+    public IReadOnlyList<string> Warnings => [.. _fileWarnings, .. Configuration.Ignored, .. Definition.Warnings];
 
     /// <summary>How the layers are compressed; null for a dense checkpoint.</summary>
     public CompressionManifest? Manifest { get; }
@@ -75,7 +75,7 @@ public sealed class ModelCheckpoint : IDisposable
     /// <param name="tensors">Disposed with the result.</param>
     /// <returns>Valid as long as this checkpoint is open.</returns>
     internal ModelCheckpoint With(ITensorSource tensors) =>
-        new(Path, Format, Configuration.Root, configurationOwner: null, tensors, WeightFiles, CompanionFiles, [], _loadTokenizer) { _definition = Definition, TemplateReader = TemplateReader };
+        new(Path, Format, Configuration.Root, configurationOwner: null, tensors, WeightFiles, CompanionFiles, _fileWarnings, _loadTokenizer) { _definition = Definition, TemplateReader = TemplateReader };
 
     /// <summary>Opens a checkpoint.</summary>
     /// <param name="path">Checkpoint folder, <c>.gguf</c> file or llama2.c <c>.bin</c> file.</param>

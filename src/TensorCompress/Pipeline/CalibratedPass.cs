@@ -39,7 +39,7 @@ internal sealed class CalibratedPass(
                 foreach (CalibrationPoint point in options.CompressedPrefix ? points : [])
                 {
                     if (denseRun is null) CompressAt([point], run, block, replace: true, cancellationToken);
-                    else CompressBeside(point, run, denseRun, block, cancellationToken);
+                    else CompressBeside(point, run, denseRun, block, options.TargetShare, cancellationToken);
                 }
 
                 if (block == last) return;
@@ -65,7 +65,7 @@ internal sealed class CalibratedPass(
     }
 
     /// <summary>Compresses the layers of a place that is reached by a dense model too.</summary>
-    private void CompressBeside(CalibrationPoint point, BlockwiseRun run, BlockwiseRun denseRun, int block, CancellationToken cancellationToken)
+    private void CompressBeside(CalibrationPoint point, BlockwiseRun run, BlockwiseRun denseRun, int block, double share, CancellationToken cancellationToken)
     {
         using var probe = new PairedMomentProbe(point, model.Definition, block, run, Pool);
         for (int window = 0; window < run.WindowCount; window++)
@@ -74,7 +74,7 @@ internal sealed class CalibratedPass(
             probe.Observe(run, denseRun, window);
         }
 
-        using DenseOutputTarget target = probe.Finish();
+        using DenseOutputTarget target = probe.Finish(share);
         Compress(point, target.Statistics, target, block, replace: true);
     }
 

@@ -19,6 +19,9 @@ public sealed record CalibrationOptions
     /// <summary>What a layer behind compressed layers aims at. Without <see cref="CompressedPrefix"/> both are the same.</summary>
     public CalibrationTarget Target { get; init; } = CalibrationTarget.DenseOutputs;
 
+    /// <summary>Part of the way to <see cref="CalibrationTarget.DenseOutputs"/> that is gone, 0 to 1; for comparisons.</summary>
+    internal double TargetShare { get; init; } = DenseOutputTarget.DefaultShare;
+
     /// <summary>Refuses what contradicts itself.</summary>
     /// <exception cref="ArgumentException">There are neither windows nor a file, or both.</exception>
     internal void ThrowIfUnfit()

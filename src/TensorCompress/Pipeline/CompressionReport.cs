@@ -8,7 +8,7 @@ namespace TensorCompress.Pipeline;
 /// <param name="StoredBytes">Bytes of all its parts.</param>
 /// <param name="BitsPerWeight">Stored bits over input x output.</param>
 /// <param name="RelativeError">||W - W'|| / ||W||, Frobenius, measured on the stored form.</param>
-/// <param name="OutputError">The same in the metric of the inputs, sqrt(tr((W - W') H (W - W')^T) / tr(W H W^T)); null without calibration.</param>
+/// <param name="OutputError">The same in the metric of the inputs, sqrt(tr((W - W') H (W - W')^T) / tr(W H W^T)), where W are the weights that the layer aims at; null without calibration.</param>
 /// <param name="Elapsed">Time taken.</param>
 public sealed record LayerReport(
     string Name, string Method, int OutputDimension, int InputDimension, long StoredBytes, double BitsPerWeight, double RelativeError, double? OutputError, TimeSpan Elapsed);

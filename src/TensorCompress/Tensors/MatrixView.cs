@@ -67,9 +67,6 @@ public readonly struct MatrixView<T>
     /// <summary>Address of the first element. The caller keeps the owner alive and stays inside the view.</summary>
     internal unsafe T* Pointer => _owner.Pointer + _start;
 
-    /// <summary>Bytes of the elements.</summary>
-    internal unsafe long ByteLength => (long)Rows * Columns * sizeof(T);
-
     /// <summary>Keeps the owner until here; handing the view itself to the garbage collector would put it into a box.</summary>
     internal void KeepAlive() => GC.KeepAlive(_owner);
 

@@ -14,7 +14,7 @@ public class DenseOutputTargetTests
     public void Weights_stay_where_the_inputs_are_the_dense_ones()
     {
         using Matrix<float> weights = RandomMatrices.Gaussian(Outputs, Inputs, 41), x = RandomMatrices.Gaussian(Tokens, Inputs, 42);
-        using var aim = new DenseOutputTarget(Moments(x, x, new Matrix<float>(Tokens, 0)), ComputePool.Shared);
+        using var aim = new DenseOutputTarget(Moments(x, x, new Matrix<float>(Tokens, 0)), DenseOutputTarget.DefaultShare, ComputePool.Shared);
         using Matrix<float> target = aim.Fit(weights.View);
         for (int row = 0; row < Outputs; row++)
         {
@@ -34,7 +34,7 @@ public class DenseOutputTargetTests
             for (int i = 0; i < Outputs; i++) gap[token, i] = 0.2f * Dot(lack.Row(i), x.Row(token));
         }
 
-        using var aim = new DenseOutputTarget(Moments(x, dense, gap), ComputePool.Shared);
+        using var aim = new DenseOutputTarget(Moments(x, dense, gap), DenseOutputTarget.DefaultShare, ComputePool.Shared);
         using Matrix<float> target = aim.Fit(weights.View);
         Assert.InRange(Math.Sqrt(Error(target) / Error(weights)), 0.5, 0.51); // half of the way; the ridge keeps a little
 
@@ -62,7 +62,7 @@ public class DenseOutputTargetTests
         double Change(long tokens)
         {
             InputMoments seen = Moments(x, x, noise), claimed = new(new LayerStatistics(seen.Statistics.Shrunk(0, 0), tokens), seen.Cross);
-            using var aim = new DenseOutputTarget(claimed, ComputePool.Shared);
+            using var aim = new DenseOutputTarget(claimed, DenseOutputTarget.DefaultShare, ComputePool.Shared);
             using Matrix<float> target = aim.Fit(weights.View);
             double change = 0;
             for (int row = 0; row < Outputs; row++)
@@ -79,7 +79,7 @@ public class DenseOutputTargetTests
     {
         using Matrix<float> x = RandomMatrices.Gaussian(Tokens, Inputs, 48);
         using var moments = new InputMoments(LayerStatistics.FromActivations(x.View), null);
-        Assert.Throws<ArgumentException>(() => new DenseOutputTarget(moments, ComputePool.Shared));
+        Assert.Throws<ArgumentException>(() => new DenseOutputTarget(moments, 1, ComputePool.Shared));
     }
 
     private static InputMoments Moments(Matrix<float> x, Matrix<float> dense, Matrix<float> gap)

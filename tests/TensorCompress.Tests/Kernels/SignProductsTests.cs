@@ -168,7 +168,7 @@ public class SignProductsTests
         float[][] x = [.. Enumerable.Range(0, tokens).Select(_ => source.Array(columns, 3f))];
         float[] factors = source.Array(columns), rowScales = source.Array(rows);
         using SignBlocks packed = RandomSigns.Packed(signs);
-        using var bytesGuard = new MatrixGuard<byte>(packed.Memory, guardAfter);
+        using var bytesGuard = new MatrixGuard<byte>(packed.Bytes, guardAfter);
         using GuardedMatrix y = new(tokens, rows, guardAfter);
         float[]? reference = null;
         foreach ((string name, int vectorBytes, Product run) in Implementations)

@@ -24,7 +24,7 @@ public class SignSumsTests
                 SignMatrix signs = RandomSigns.Matrix(rows, columns, size);
                 using SignBlocks packed = RandomSigns.Packed(signs);
                 bool guardAfter = size % 2 == 0;
-                using var bytesGuard = new MatrixGuard<byte>(packed.Memory, guardAfter);
+                using var bytesGuard = new MatrixGuard<byte>(packed.Bytes, guardAfter);
                 using GuardedMatrix x = new(Tokens, columns, guardAfter), y = new(Tokens, rows, guardAfter);
                 for (int token = 0; token < Tokens; token++) source.Array(columns, 3f).CopyTo(x.View.Row(token));
                 float[]? reference = null;

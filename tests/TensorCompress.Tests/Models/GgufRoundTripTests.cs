@@ -44,6 +44,7 @@ public class GgufRoundTripTests
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(file);
         GoldenModels.AssertLogits(checkpoint, name, tolerance);
         if (type is GgufWeightType.Q80 or GgufWeightType.Q40) Assert.Contains(checkpoint.Warnings, warning => warning.Contains("quantised", StringComparison.Ordinal));
+        Assert.Equal(checkpoint.Warnings, ModelConverter.Convert(file, folder.Combine("back")).Warnings);
     }
 
     [SharedFact]

@@ -71,14 +71,14 @@ public sealed class DbfMethod : ICompressionMethod
         using Matrix<byte> bytes = stored.ReadBytes(this, part, ElementType.U8, middle, (columns - 1) / 8 + 1);
         byte[] packed = new byte[checked((int)bytes.ByteLength)];
         for (int row = 0; row < middle; row++) bytes.Row(row).CopyTo(packed.AsSpan(row * (int)bytes.Columns));
-        int padding = (1 << ((int)bytes.Columns * 8 - columns)) - 1;
-        for (int row = 0; row < middle; row++)
+        try
         {
-            if ((bytes.Row(row)[^1] & padding) == 0) continue;
-            throw new TensorFormatException(TensorFormatError.Value, $"the padding of row {row} is not 0", tensor: StoredParts.TensorName(stored.Layer, this, part), offset: (row + 1) * bytes.Columns - 1);
+            return new SignMatrix(middle, columns, packed);
         }
-
-        return new SignMatrix(middle, columns, packed);
+        catch (ArgumentException fault)
+        {
+            throw new TensorFormatException(TensorFormatError.Value, fault.Message, tensor: StoredParts.TensorName(stored.Layer, this, part), innerException: fault);
+        }
     }
 
     private StoredFactor ReadScale(StoredWeight stored, string part, int length) => StoredFactor.Read(stored, this, part, ElementType.F16, [length], rows: 1);

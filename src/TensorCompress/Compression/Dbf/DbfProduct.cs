@@ -20,7 +20,6 @@ internal sealed class DbfProduct : IDisposable
     /// <summary>Blocks of a range for several tokens, which pass through the cache once for all of them.</summary>
     private const int PromptBlocks = 16;
 
-    private readonly Matrix<byte> _memory; // of both: large pages begin at 2 MiB, and half of such a matrix may be less
     private readonly SignBlocks _outer, _inner;
     private readonly float[] _outputScale, _middleScale, _inputScale;
     private readonly SignPrecision _precision;
@@ -41,16 +40,14 @@ internal sealed class DbfProduct : IDisposable
                 $"{outer.Rows} x {outer.Columns} and {inner.Rows} x {inner.Columns} signs do not go with {outputScale.Length}, {middleScale.Length} and {inputScale.Length} scales.", nameof(outer));
         }
 
-        nint innerBytes = SignBlocks.ByteLength(inner.Rows, inner.Columns);
-        _memory = new Matrix<byte>(1, innerBytes + SignBlocks.ByteLength(outer.Columns, outer.Rows));
-        _inner = SignBlocks.FromRows(inner.Bytes, inner.Rows, inner.Columns, _memory);
-        _outer = SignBlocks.FromColumns(outer.Bytes, outer.Columns, outer.Rows, _memory, innerBytes);
+        _inner = SignBlocks.FromRows(inner.Bytes, inner.Rows, inner.Columns);
+        _outer = SignBlocks.FromColumns(outer.Bytes, outer.Columns, outer.Rows);
         (_outputScale, _middleScale, _inputScale) = (outputScale.ToArray(), middleScale.ToArray(), inputScale.ToArray());
         _precision = options.Activations == ActivationPrecision.F32 ? SignPrecision.Exact : options.Signs;
     }
 
     /// <summary>Bytes of native memory held; the scales are arrays.</summary>
-    public long ResidentBytes => _memory.ByteLength;
+    public long ResidentBytes => _inner.Bytes.ByteLength + _outer.Bytes.ByteLength;
 
     /// <summary>Multiplies.</summary>
     /// <param name="input">[tokens, inputs].</param>
@@ -89,7 +86,11 @@ internal sealed class DbfProduct : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _memory.Dispose();
+    public void Dispose()
+    {
+        _inner.Dispose();
+        _outer.Dispose();
+    }
 
     private void Multiply(SignBlocks signs, MatrixView<float> input, float[] columnScales, float[] rowScales, MatrixView<float> destination, ComputeContext context)
     {

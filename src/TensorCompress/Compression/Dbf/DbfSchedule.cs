@@ -37,7 +37,7 @@ public sealed record DbfSchedule
     /// <summary>The published solver (Boza and Macko, arXiv 2505.11076), but for its random numbers.</summary>
     public static DbfSchedule Paper { get; } = new();
 
-    /// <summary>Our own: about half the operations of the published one, for lower errors.</summary>
+    /// <summary>Our own: about 0.6 of the operations of the published one; lower errors on Gaussian matrices, up to 3 % higher ones on structured matrices.</summary>
     /// <param name="rate">Middle dimension over the shorter side: about half the sign bits per weight of a square matrix.</param>
     public static DbfSchedule ForRate(double rate) => new()
     {

@@ -35,19 +35,24 @@ public sealed class DbfTests
         Assert.Contains((one.StoredBytes * 8 / 6000.0).ToString("G4"), Assert.Throws<ArgumentException>(() => Factorize(weights, new DbfOptions(0.3))).Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void The_published_solver_has_its_errors_on_gaussian_matrices()
+    /// <summary>Figures of an independent implementation for one draw of 256 x 256; draws differ by half a per cent.</summary>
+    [Theory]
+    [InlineData(64, 0.572)]
+    [InlineData(128, 0.320)]
+    [InlineData(192, 0.188)]
+    public void The_published_solver_has_its_errors_on_gaussian_matrices(int middle, double known)
     {
-        // 256 x 256 at 1 bit of signs has 0.320; at 96 x 96 and fewer rounds it is as measured here, with the spread of three seeds.
-        double[] errors = [.. Enumerable.Range(0, 3).Select(seed => SquaredError(96, 48, DbfSchedule.Paper, seed))];
-        Assert.All(errors, error => Assert.InRange(error, 0.29, 0.34));
+        using Matrix<float> weights = RandomMatrices.Gaussian(256, 256, 30);
+        using DbfWeight weight = Factorize(weights, new DbfOptions(middleDimension: middle, schedule: DbfSchedule.Paper));
+        using Matrix<float> dense = weight.ToDense();
+        Assert.InRange(Math.Pow(MatrixOracle.RelativeError(weights.View, dense.View), 2) / known, 0.985, 1.015);
     }
 
     [Theory]
     [InlineData(24)]
     [InlineData(48)]
     [InlineData(96)]
-    public void Our_solver_is_better_with_half_the_operations(int middle)
+    public void Our_solver_is_better_with_three_quarters_of_the_operations(int middle)
     {
         (double paper, double published) = Mean(96, middle, DbfSchedule.Paper);
         (double own, double operations) = Mean(96, middle, DbfSchedule.ForRate(middle / 96.0));
@@ -243,15 +248,6 @@ public sealed class DbfTests
         }
 
         return (error, operations);
-    }
-
-    private static double SquaredError(int size, int middle, DbfSchedule schedule, int seed)
-    {
-        using Matrix<float> weights = RandomMatrices.Gaussian(size, size, (ulong)seed + 30);
-        using DbfWeight weight = Factorize(weights, new DbfOptions(middleDimension: middle, schedule: schedule));
-        using Matrix<float> dense = weight.ToDense();
-        double error = MatrixOracle.RelativeError(weights.View, dense.View);
-        return error * error;
     }
 
     private sealed class Rounds(Action<int> told) : IProgress<DbfProgress>

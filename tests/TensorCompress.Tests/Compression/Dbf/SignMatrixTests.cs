@@ -30,7 +30,7 @@ public class SignMatrixTests
                 }
             }
 
-            Assert.True(fromRows.Memory.Row(0).SequenceEqual(fromColumns.Memory.Row(0)));
+            for (int block = 0; block < fromRows.Blocks; block++) Assert.True(fromRows.Bytes.Row(block).SequenceEqual(fromColumns.Bytes.Row(block)));
         }
     }
 
