@@ -11,9 +11,10 @@ public sealed class CompressionPreset
     private CompressionPreset(string name, string description, ICompressionMethod method, MethodOptions head) => (Name, Description, Method, Head) = (name, description, method, head);
 
     /// <summary>
-    /// Double binary factorisations in the blocks, integer codes for embedding and head: at one or two bits per weight of the blocks, an embedding of 16 bits would be most of a small model's bytes.
+    /// Double binary factorisations in the blocks, codes of 4 bits for embedding and head: at one or two bits per weight of the blocks an embedding of 8 or 16 bits is most of a small model's bytes, and what
+    /// codes of 4 bits lose is small beside the loss of the blocks.
     /// </summary>
-    public static CompressionPreset Dbf { get; } = new("dbf", "signs in the blocks, 4-bit codes for embedding and head", DbfMethod.Instance, new ScalarOptions(bits: 4, group: 32));
+    public static CompressionPreset Dbf { get; } = new("dbf", "signs in the blocks, 4-bit codes for embedding and head", DbfMethod.Instance, new ScalarOptions(bits: 4));
 
     /// <summary>The one list of presets; tool and tests read it.</summary>
     public static IReadOnlyList<CompressionPreset> All { get; } = [Dbf];

@@ -7,12 +7,14 @@ namespace TensorCompress.Compression.Dbf;
 
 /// <summary>
 /// Solves <c>(G + r I) V S + p V P = C</c> for V [k, q], one Cholesky factor for all its right-hand sides. Without a metric S and P are the identity. With one, V stands in the eigenbasis of the
-/// metric and S = diag(w): eigenvalues within a factor of two of each other share a factor, and the penalty of each channel changes by as much (P is within the root of two of the identity).
+/// metric and S = diag(w): column j is <c>(G + s) v = c / w + (s - r) (z - u)</c> with the shift s = r + p / w. Columns whose shifts are within a factor of two of each other share one of them, and with it a factor; for
+/// these columns that is another penalty, which changes the way to a solution and not the solution. (With a factor of three the errors after 50 rounds were 1 to 7 % higher.)
 /// </summary>
 internal sealed class PenalizedGram : IDisposable
 {
-    private readonly List<(int Start, int End, double Value, Matrix<float> Lower)> _factors = [];
-    private readonly double _penalty;
+    private const double SharedShifts = 2;
+
+    private readonly List<(int Start, int End, double Pull, Matrix<float> Lower)> _factors = [];
     private readonly ComputePool _pool;
 
     /// <summary>Factorises.</summary>
@@ -23,20 +25,21 @@ internal sealed class PenalizedGram : IDisposable
     /// <param name="pool">Threads.</param>
     public PenalizedGram(Matrix<double> gram, double ridge, double penalty, DbfMetric? metric, ComputePool pool)
     {
-        (_penalty, _pool) = (penalty, pool);
+        _pool = pool;
         if (metric is null)
         {
-            _factors.Add((0, int.MaxValue, 1, Factorize(gram, ridge + penalty)));
+            _factors.Add((0, int.MaxValue, penalty, Factorize(gram, ridge + penalty)));
             return;
         }
 
         double[] values = metric.Values;
         for (int start = 0; start < values.Length;)
         {
+            double least = ridge + penalty / values[start], most = least;
             int end = start;
-            while (end < values.Length && values[end] > values[start] / 2) end++;
-            double value = Math.Sqrt(values[start] * values[end - 1]);
-            _factors.Add((start, end, value, Factorize(gram, ridge + penalty / value)));
+            while (end < values.Length && ridge + penalty / values[end] <= SharedShifts * least) most = ridge + penalty / values[end++];
+            double shift = Math.Sqrt(least * most);
+            _factors.Add((start, end, shift - ridge, Factorize(gram, shift)));
             start = end;
         }
     }
@@ -54,9 +57,9 @@ internal sealed class PenalizedGram : IDisposable
     public void Solve(MatrixView<float> whitenedCross, MatrixView<float> rotatedPull, DbfMetric metric)
     {
         float[] pulls = new float[metric.Roots.Length], inverses = new float[metric.Roots.Length];
-        foreach ((int start, int end, double value, _) in _factors)
+        foreach ((int start, int end, double pull, _) in _factors)
         {
-            for (int j = start; j < end; j++) (pulls[j], inverses[j]) = ((float)(_penalty / value), 1 / metric.Roots[j]);
+            for (int j = start; j < end; j++) (pulls[j], inverses[j]) = ((float)pull, 1 / metric.Roots[j]);
         }
 
         _pool.For(rotatedPull.Rows, 16, (start, end) =>
