@@ -55,6 +55,14 @@ internal sealed class OptionValues(ICompressionMethod method, IReadOnlyDictionar
             int.TryParse(entry, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) ? value : throw Wrong(name, text, "integers separated by commas"))];
     }
 
+    /// <summary>Numbers separated by commas, or null where they are not given.</summary>
+    public double[]? DoubleList(string name)
+    {
+        if (!values.TryGetValue(name, out string? text)) return null;
+        return [.. text.Split(',').Select(entry =>
+            double.TryParse(entry, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? value : throw Wrong(name, text, "numbers separated by commas"))];
+    }
+
     /// <summary>A float type by its lower-case name, or null where it is not given.</summary>
     public ElementType? FloatType(string name, params ReadOnlySpan<ElementType> allowed)
     {
