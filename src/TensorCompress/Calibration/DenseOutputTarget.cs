@@ -10,7 +10,7 @@ namespace TensorCompress.Calibration;
 /// rather than be the dense layer on inputs that are not the dense ones. That takes back part of the errors of the layers before it, and costs no byte.
 /// </summary>
 /// <remarks>
-/// The nearest weights are W + N H^-1 with N = W (E[p x^T] - H) + E[g x^T]. A ridge (H's diagonal times channels over tokens) keeps them from fitting the calibration text alone: directions that
+/// The nearest weights are W + N H^-1 with N = W E[(p - x) x^T] + E[g x^T]. A ridge (H's diagonal times channels over tokens) keeps them from fitting the calibration text alone: directions that
 /// few tokens show keep their weights.
 /// </remarks>
 internal sealed class DenseOutputTarget : IDisposable
@@ -26,8 +26,8 @@ internal sealed class DenseOutputTarget : IDisposable
     private readonly Cholesky _factor;
     private readonly ComputePool _pool;
 
-    /// <summary>Takes the moments over.</summary>
-    /// <param name="moments">Moments with partners.</param>
+    /// <summary>Prepares.</summary>
+    /// <param name="moments">Moments with partners; not disposed.</param>
     /// <param name="share">Part of the way that is gone.</param>
     /// <param name="pool">Threads.</param>
     /// <exception cref="ArgumentException">The inputs had no partners.</exception>
@@ -37,13 +37,10 @@ internal sealed class DenseOutputTarget : IDisposable
         _moments = moments;
         _share = share;
         _pool = pool;
-        using Matrix<double> metric = Statistics.Shrunk(0, 0);
-        for (nint i = 0; i < metric.Rows; i++) metric[i, i] *= 1 + (double)metric.Rows / Statistics.TokenCount;
+        using Matrix<double> metric = moments.Statistics.Shrunk(0, 0);
+        for (nint i = 0; i < metric.Rows; i++) metric[i, i] *= 1 + (double)metric.Rows / moments.Statistics.TokenCount;
         _factor = Cholesky.FactorizeWithRidge(metric.View, pool: pool);
     }
-
-    /// <summary>Second moments of the inputs.</summary>
-    public LayerStatistics Statistics => _moments.Statistics;
 
     /// <summary>The weights to aim at: on the way to the nearest.</summary>
     /// <param name="weights">W, [output, input].</param>
@@ -52,20 +49,14 @@ internal sealed class DenseOutputTarget : IDisposable
     {
         nint inputs = weights.Columns;
         Matrix<double> cross = _moments.Cross!;
-        using Matrix<double> dense = new(weights.Rows, inputs), difference = new(inputs, inputs), change = new(weights.Rows, inputs);
+        using Matrix<double> dense = new(weights.Rows, inputs), change = new(weights.Rows, inputs);
         for (nint row = 0; row < dense.Rows; row++)
         {
             for (int i = 0; i < inputs; i++) dense[row, i] = weights.Row(row)[i];
         }
 
-        for (nint row = 0; row < inputs; row++)
-        {
-            cross.Row(row).CopyTo(difference.Row(row));
-            DoubleVectors.AddScaled(-1, Statistics.SecondMoment.Row(row), difference.Row(row));
-        }
-
         if (cross.Rows > inputs) cross.View.RowRange(inputs, dense.Rows).CopyTo(change.View);
-        MatrixProduct.Multiply(dense, difference, change.View, beta: 1, pool: _pool);
+        MatrixProduct.Multiply(dense, cross.View.RowRange(0, inputs), change.View, beta: 1, pool: _pool);
         TriangularSolve.Right(_factor.Lower.Transposed, Triangle.Upper, change.View, _pool);
         TriangularSolve.Right(_factor.Lower, Triangle.Lower, change.View, _pool);
         var target = new Matrix<float>(weights.Rows, inputs);
@@ -77,10 +68,6 @@ internal sealed class DenseOutputTarget : IDisposable
         return target;
     }
 
-    /// <summary>Frees the moments.</summary>
-    public void Dispose()
-    {
-        _factor.Dispose();
-        _moments.Dispose();
-    }
+    /// <summary>Frees the factor.</summary>
+    public void Dispose() => _factor.Dispose();
 }

@@ -29,18 +29,14 @@ public static class ModelCalibration
         int blocks = model.Definition.Blocks.Count;
         for (int block = 0; block < blocks; block++)
         {
-            IReadOnlyList<CalibrationPoint> points = CalibrationPoint.Of(model.Definition.Blocks[block]);
-            using (var probe = new SecondMomentProbe(points, run.TokenCount, model.Options.Pool))
+            foreach (CalibrationPoint point in CalibrationPoint.Of(model.Definition.Blocks[block]))
             {
-                run.Observe(block, probe, cancellationToken);
-                foreach (CalibrationPoint point in points)
-                {
-                    using LayerStatistics statistics = probe.Finish(point.Place);
-                    handler([.. point.Linears.Select(linear => linear.Name)], statistics);
-                }
+                run.Advance(block, point.Stage, cancellationToken);
+                using LayerStatistics statistics = InputMoments.Of(run, model.Options.Pool).Statistics;
+                handler([.. point.Linears.Select(linear => linear.Name)], statistics);
             }
 
-            run.Advance(block, cancellationToken);
+            run.Advance(block, BlockStage.End, cancellationToken);
             progress?.Report((block + 1.0) / blocks);
         }
 

@@ -8,7 +8,8 @@ namespace TensorCompress.Calibration;
 /// <summary>
 /// Adds up <c>x x^T</c> over a stream of tokens, in double. Tokens whose norm is beyond the 99.9th percentile (attention sinks, massive activations) are scaled down to it, so that a
 /// handful of them does not become the metric; they are held back until the end, when the percentile is known, and nothing else of the stream is kept. Where every token comes with a
-/// partner p (what the dense model has in its place), <c>p x^T</c> is added up too, with the same scales.
+/// partner p (what the dense model has more in its place), <c>p x^T</c> is added up too, with the same scales; partners are small differences, so a few hundred tokens at a time are multiplied in single
+/// precision, at half the cost, and their sums are added in double.
 /// </summary>
 internal sealed class SecondMomentAccumulator : IDisposable
 {
@@ -24,6 +25,7 @@ internal sealed class SecondMomentAccumulator : IDisposable
     private readonly int _dimension;
     private readonly Matrix<double> _sum;
     private readonly Matrix<double>? _crossSum;
+    private readonly Matrix<float>? _crossProduct;
 
     // Tokens with their partners behind them.
     private readonly Matrix<float> _pending;
@@ -43,7 +45,12 @@ internal sealed class SecondMomentAccumulator : IDisposable
         _pool = pool;
         _dimension = dimension;
         _sum = new Matrix<double>(dimension, dimension);
-        _crossSum = partnerDimension > 0 ? new Matrix<double>(partnerDimension, dimension) : null;
+        if (partnerDimension > 0)
+        {
+            _crossSum = new Matrix<double>(partnerDimension, dimension);
+            _crossProduct = new Matrix<float>(partnerDimension, dimension);
+        }
+
         _pending = new Matrix<float>(PendingRows, dimension + partnerDimension);
         _largest = new Matrix<float>(checked((nint)Math.Ceiling(expectedTokens * ClippedShare) + 1), dimension + partnerDimension);
     }
@@ -104,6 +111,7 @@ internal sealed class SecondMomentAccumulator : IDisposable
     {
         _sum.Dispose();
         _crossSum?.Dispose();
+        _crossProduct?.Dispose();
         _pending.Dispose();
         _largest.Dispose();
     }
@@ -139,8 +147,15 @@ internal sealed class SecondMomentAccumulator : IDisposable
     {
         MatrixView<float> pending = _pending.RowRange(0, _pendingCount), tokens = pending.ColumnRange(0, _dimension);
         MatrixProduct.SymmetricRankK(tokens.Transposed, _sum.View, beta: 1, pool: _pool);
-        if (_crossSum is not null)
-            MatrixProduct.Multiply(pending.ColumnRange(_dimension, _crossSum.Rows).Transposed, tokens, _crossSum.View, beta: 1, pool: _pool);
+        if (_crossSum is not null && _crossProduct is not null)
+        {
+            MatrixProduct.Multiply(pending.ColumnRange(_dimension, _crossSum.Rows).Transposed, tokens, _crossProduct.View, pool: _pool);
+            _pool.For(_crossSum.Rows, 16, (_crossProduct, _crossSum), static (start, end, state) =>
+            {
+                for (nint row = start; row < end; row++) DoubleVectors.AddScaled(1, state._crossProduct.Row(row), state._crossSum.Row(row));
+            });
+        }
+
         _pendingCount = 0;
     }
 }

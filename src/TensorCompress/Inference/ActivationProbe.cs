@@ -58,9 +58,6 @@ public abstract class ActivationProbe
     /// <param name="values">[tokens, width].</param>
     public abstract void Observe(ActivationPoint point, int block, int firstPosition, MatrixView<float> values);
 
-    /// <summary>Whether the probe has seen all that it wants of the current block: the rest of it is then left out, and its result is undefined.</summary>
-    internal virtual bool IsDone => false;
-
     /// <summary>Called with the attention weights of one head and query over positions 0 to <paramref name="position"/>; from several threads.</summary>
     public virtual void ObserveAttention(int block, int head, int position, ReadOnlyMemory<float> weights)
     {

@@ -7,8 +7,8 @@ using TensorCompress.Threading;
 namespace TensorCompress.Inference;
 
 /// <summary>
-/// Runs texts through a model block by block: the residual stream of all tokens is kept, so that the layers of a block can be looked at, replaced, and looked at again before the
-/// stream moves on. Memory: tokens x hidden floats and the scratch of one window.
+/// Runs texts through a model block by block and, in a block, from one place whose activations are the input of matrices to the next: all texts are there before any goes on, so that the matrices can be
+/// replaced by what their inputs say, and no part of the model runs twice. Memory: tokens x (hidden + the widest place) floats and the scratch of one window.
 /// </summary>
 internal sealed class BlockwiseRun : IDisposable
 {
@@ -17,10 +17,13 @@ internal sealed class BlockwiseRun : IDisposable
     private readonly int[][] _windows;
     private readonly nint[] _starts;
     private readonly Matrix<float> _residual;
+    private readonly Matrix<float> _inputs;
     private readonly ComputeContext _context;
+    private int _block = -1;
+    private BlockStage _stage = BlockStage.End;
 
     /// <summary>Embeds the windows.</summary>
-    /// <param name="weights">The model; its <see cref="ModelWeights.Blocks"/> are looked at anew by every run. Not disposed.</param>
+    /// <param name="weights">The model; its <see cref="ModelWeights.Blocks"/> are looked at anew by every stage. Not disposed.</param>
     /// <param name="windows">Token ids; each window is a text of its own.</param>
     /// <param name="pool">Threads.</param>
     public BlockwiseRun(ModelWeights weights, IReadOnlyList<int[]> windows, ComputePool pool)
@@ -29,61 +32,44 @@ internal sealed class BlockwiseRun : IDisposable
         _executor = new TransformerExecutor(weights);
         _windows = [.. windows];
         _context = new ComputeContext(pool);
-        _residual = new Matrix<float>((nint)windows.Sum(window => (long)window.Length), weights.Definition.HiddenSize);
+        var tokens = (nint)windows.Sum(window => (long)window.Length);
+        _residual = new Matrix<float>(tokens, weights.Definition.HiddenSize);
+        _inputs = new Matrix<float>(tokens, weights.Definition.Blocks.Max(block => Stages.Max(stage => Width(block, stage))));
         _starts = new nint[_windows.Length];
         for (int window = 0; window < _windows.Length; window++)
         {
             if (window > 0) _starts[window] = _starts[window - 1] + _windows[window - 1].Length;
-            _executor.Embed(_windows[window], 0, ResidualOf(window));
+            _executor.Embed(_windows[window], 0, OfWindow(Residual, window));
         }
     }
-
-    /// <summary>Number of windows.</summary>
-    public int WindowCount => _windows.Length;
 
     /// <summary>Tokens of all windows.</summary>
     public long TokenCount => _residual.Rows;
 
-    /// <summary>The residual stream before the next block, [tokens, hidden].</summary>
+    /// <summary>The residual stream of all windows, one behind the other, [tokens, hidden]: what the outputs of the matrices that come next are added to.</summary>
     public MatrixView<float> Residual => _residual.View;
 
-    /// <summary>Runs a block over all windows without moving the stream.</summary>
-    /// <param name="block">Index of the block before which the stream stands.</param>
-    /// <param name="probe">Looks at the activations; first positions count from 0 in each window.</param>
+    /// <summary>Inputs of the matrices that come next, [tokens, width]; nothing at the end of a block.</summary>
+    public MatrixView<float> Inputs => _inputs.View.ColumnRange(0, WidthAt(_block, _stage));
+
+    private static IEnumerable<BlockStage> Stages => Enum.GetValues<BlockStage>();
+
+    /// <summary>Runs all windows to a place ahead.</summary>
+    /// <param name="block">Index of the block.</param>
+    /// <param name="stage">The place in the block.</param>
     /// <param name="cancellationToken">Looked at between windows.</param>
-    public void Observe(int block, ActivationProbe probe, CancellationToken cancellationToken)
+    public void Advance(int block, BlockStage stage, CancellationToken cancellationToken)
     {
-        for (int window = 0; window < _windows.Length; window++)
+        while ((_block, _stage) != (block, stage))
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            Observe(window, block, probe);
-        }
-    }
+            (int Block, BlockStage Stage) next = _stage == BlockStage.End ? (_block + 1, BlockStage.AttentionNorm) : (_block, _stage + 1);
+            for (int window = 0; window < _windows.Length; window++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                RunStage(next.Block, next.Stage, window);
+            }
 
-    /// <summary>Runs a block over one window without moving the stream.</summary>
-    /// <param name="window">Index of the window.</param>
-    /// <param name="block">Index of the block before which the stream stands.</param>
-    /// <param name="probe">Looks at the activations; first positions count from 0.</param>
-    public void Observe(int window, int block, ActivationProbe probe)
-    {
-        MatrixView<float> residual = ResidualOf(window);
-        using ScratchLease copy = _context.Rent(residual.Rows, residual.Columns);
-        residual.CopyTo(copy.View);
-        Run(block, copy.View, probe);
-    }
-
-    /// <summary>The residual stream of one window before the next block, [tokens, hidden].</summary>
-    public MatrixView<float> ResidualOf(int window) => _residual.RowRange(_starts[window], _windows[window].Length);
-
-    /// <summary>Runs a block over all windows and moves the stream behind it.</summary>
-    /// <param name="block">Index of the block before which the stream stands.</param>
-    /// <param name="cancellationToken">Looked at between windows.</param>
-    public void Advance(int block, CancellationToken cancellationToken)
-    {
-        for (int window = 0; window < _windows.Length; window++)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            Run(block, ResidualOf(window), null);
+            (_block, _stage) = next;
         }
     }
 
@@ -91,14 +77,32 @@ internal sealed class BlockwiseRun : IDisposable
     public void Dispose()
     {
         _residual.Dispose();
+        _inputs.Dispose();
         _context.Dispose();
     }
 
-    private void Run(int block, MatrixView<float> residual, ActivationProbe? probe)
+    private static int Width(BlockDefinition block, BlockStage stage) => stage switch
     {
+        BlockStage.AttentionNorm => block.Attention.Projections[0].InputDimension,
+        BlockStage.AttentionMix => block.Attention.Output.InputDimension,
+        BlockStage.FeedForwardNorm => block.FeedForward.Up.InputDimension,
+        BlockStage.FeedForwardActivation => block.FeedForward.Down.InputDimension,
+        _ => 0,
+    };
+
+    private int WidthAt(int block, BlockStage stage) => block < 0 ? 0 : Width(_weights.Definition.Blocks[block], stage);
+
+    private MatrixView<float> OfWindow(MatrixView<float> tokens, int window) => tokens.RowRange(_starts[window], _windows[window].Length);
+
+    private void RunStage(int block, BlockStage stage, int window)
+    {
+        MatrixView<float> residual = OfWindow(Residual, window), before = OfWindow(Inputs, window);
         AttentionDefinition attention = _weights.Definition.Blocks[block].Attention;
         using var cache = new SingleBlockCache(new FloatKeyValueCache(1, attention.KeyValueHeadCount, attention.HeadDimension, (int)residual.Rows));
-        cache.Reserve((int)residual.Rows);
-        _executor.RunBlock(block, residual, 0, cache, _context, probe);
+        if (stage == BlockStage.AttentionMix) cache.Reserve((int)residual.Rows);
+        // The inputs at one place make room for those at the next.
+        using ScratchLease inputs = _context.Rent(before.Rows, before.Columns);
+        before.CopyTo(inputs.View);
+        _executor.RunStage(stage, block, residual, inputs.View, OfWindow(_inputs.View, window).ColumnRange(0, WidthAt(block, stage)), 0, cache, _context);
     }
 }

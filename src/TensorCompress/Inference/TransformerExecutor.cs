@@ -97,58 +97,74 @@ internal sealed class TransformerExecutor
         }
     }
 
-    /// <summary>Runs one block.</summary>
-    /// <param name="block">Its index.</param>
-    /// <param name="residual">The residual stream, [tokens, hidden]; changed in place, unless the probe ends the block early.</param>
+    /// <summary>Runs a part of a block: from the place before to a place whose activations are the input of matrices, or to the block's end.</summary>
+    /// <param name="stage">Where to.</param>
+    /// <param name="block">Index of the block.</param>
+    /// <param name="residual">The residual stream, [tokens, hidden]; outputs are added to it as the stages pass them.</param>
+    /// <param name="input">Activations at the place before, [tokens, width there]; not used by the first stage.</param>
+    /// <param name="output">Receives the activations, [tokens, width]; not used by the last stage.</param>
     /// <param name="position">Position of the first token.</param>
-    /// <param name="cache">Holds earlier positions, receives these.</param>
+    /// <param name="cache">Holds earlier positions, receives these in the stage of attention.</param>
     /// <param name="context">Threads and scratch memory.</param>
-    /// <param name="probe">Looks at the activations; may be null.</param>
-    public void RunBlock(int block, MatrixView<float> residual, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
+    public void RunStage(
+        BlockStage stage, int block, MatrixView<float> residual, MatrixView<float> input, MatrixView<float> output, int position, IKeyValueCache cache, ComputeContext context)
     {
-        using ScratchLease tables = context.Rent(residual.Rows, _tableWidth);
-        FillTables(position, tables.View);
-        RunBlock(block, residual, tables.View, position, cache, context, probe);
+        switch (stage)
+        {
+            case BlockStage.AttentionNorm:
+                NormalizeForAttention(block, residual, output, position, context, null);
+                break;
+            case BlockStage.AttentionMix:
+                using (ScratchLease tables = context.Rent(residual.Rows, _tableWidth))
+                {
+                    FillTables(position, tables.View);
+                    Mix(block, input, output, tables.View, position, cache, context, null);
+                }
+
+                break;
+            case BlockStage.FeedForwardNorm:
+                AddAttention(block, input, residual, output, position, context, null);
+                break;
+            case BlockStage.FeedForwardActivation:
+                Activate(block, input, output, position, context, null);
+                break;
+            default:
+                AddFeedForward(block, input, residual, position, context, null);
+                break;
+        }
     }
 
     private void RunBlock(int block, MatrixView<float> residual, MatrixView<float> tables, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
     {
-        BlockDefinition definition = _weights.Definition.Blocks[block];
-        using ScratchLease attended = context.Rent(residual.Rows, residual.Columns);
-        using ScratchLease fed = context.Rent(residual.Rows, residual.Columns);
-        Attend(block, residual, attended.View, tables, position, cache, context, probe);
-        if (probe?.IsDone == true) return;
-        if (definition.IsParallel)
+        using ScratchLease normalized = context.Rent(residual.Rows, residual.Columns);
+        NormalizeForAttention(block, residual, normalized.View, position, context, probe);
+        AttentionDefinition attention = _weights.Definition.Blocks[block].Attention;
+        using (ScratchLease mixed = context.Rent(residual.Rows, attention.HeadCount * attention.HeadDimension))
         {
-            FeedForward(block, residual, fed.View, position, context, probe);
-            if (probe?.IsDone == true) return;
-            AddTo(residual, attended.View, definition.ResidualScale, context);
-        }
-        else
-        {
-            AddTo(residual, attended.View, definition.ResidualScale, context);
-            probe?.Observe(ActivationPoint.AttentionResidual, block, position, residual);
-            FeedForward(block, residual, fed.View, position, context, probe);
-            if (probe?.IsDone == true) return;
+            Mix(block, normalized.View, mixed.View, tables, position, cache, context, probe);
+            AddAttention(block, mixed.View, residual, normalized.View, position, context, probe);
         }
 
-        AddTo(residual, fed.View, definition.ResidualScale, context);
-        probe?.Observe(ActivationPoint.BlockOutput, block, position, residual);
+        using ScratchLease activated = context.Rent(residual.Rows, _weights.Blocks[block].Down.Layer.InputDimension);
+        Activate(block, normalized.View, activated.View, position, context, probe);
+        AddFeedForward(block, activated.View, residual, position, context, probe);
     }
 
-    private void Attend(
-        int block, MatrixView<float> residual, MatrixView<float> update, MatrixView<float> tables, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
+    private void NormalizeForAttention(int block, MatrixView<float> residual, MatrixView<float> normalized, int position, ComputeContext context, ActivationProbe? probe)
+    {
+        Normalize(_weights.Blocks[block].AttentionNorm, residual, normalized, context);
+        probe?.Observe(ActivationPoint.AttentionNorm, block, position, normalized);
+    }
+
+    private void Mix(
+        int block, MatrixView<float> normalized, MatrixView<float> mixed, MatrixView<float> tables, int position, IKeyValueCache cache, ComputeContext context, ActivationProbe? probe)
     {
         BlockWeights weights = _weights.Blocks[block];
         AttentionDefinition attention = _weights.Definition.Blocks[block].Attention;
         int queryWidth = attention.HeadCount * attention.HeadDimension;
         int keyWidth = attention.KeyValueHeadCount * attention.HeadDimension;
-        using ScratchLease projected = context.Rent(residual.Rows, queryWidth + 2 * keyWidth);
-        using ScratchLease mixed = context.Rent(residual.Rows, queryWidth);
-        Normalize(weights.AttentionNorm, residual, update, context);
-        probe?.Observe(ActivationPoint.AttentionNorm, block, position, update);
-        if (probe?.IsDone == true) return;
-        Project(weights, attention, update, projected.View, context);
+        using ScratchLease projected = context.Rent(normalized.Rows, queryWidth + 2 * keyWidth);
+        Project(weights, attention, normalized, projected.View, context);
 
         MatrixView<float> queries = projected.View.ColumnRange(0, queryWidth);
         MatrixView<float> keys = projected.View.ColumnRange(queryWidth, keyWidth);
@@ -166,12 +182,71 @@ internal sealed class TransformerExecutor
         }
 
         cache.Store(block, position, keys, values);
-        _attention[block].Forward(queries, cache, block, position, mixed.View, context, probe is null ? null : AttentionObserver(probe, block));
-        probe?.Observe(ActivationPoint.AttentionMix, block, position, mixed.View);
-        if (probe?.IsDone == true) return;
-        Apply(weights.AttentionOutput, new ActivationBatch(mixed.View), update, context);
-        probe?.Observe(ActivationPoint.AttentionOutput, block, position, update);
-        if (weights.AttentionPostNorm is { } norm) Normalize(norm, update, update, context);
+        _attention[block].Forward(queries, cache, block, position, mixed, context, probe is null ? null : AttentionObserver(probe, block));
+        probe?.Observe(ActivationPoint.AttentionMix, block, position, mixed);
+    }
+
+    private void AddAttention(int block, MatrixView<float> mixed, MatrixView<float> residual, MatrixView<float> normalized, int position, ComputeContext context, ActivationProbe? probe)
+    {
+        BlockWeights weights = _weights.Blocks[block];
+        BlockDefinition definition = _weights.Definition.Blocks[block];
+        using ScratchLease update = context.Rent(residual.Rows, residual.Columns);
+        Apply(weights.AttentionOutput, new ActivationBatch(mixed), update.View, context);
+        probe?.Observe(ActivationPoint.AttentionOutput, block, position, update.View);
+        if (weights.AttentionPostNorm is { } norm) Normalize(norm, update.View, update.View, context);
+        if (definition.IsParallel) Normalize(weights.FeedForwardNorm, residual, normalized, context);
+        AddTo(residual, update.View, definition.ResidualScale, context);
+        if (!definition.IsParallel)
+        {
+            probe?.Observe(ActivationPoint.AttentionResidual, block, position, residual);
+            Normalize(weights.FeedForwardNorm, residual, normalized, context);
+        }
+
+        probe?.Observe(ActivationPoint.FeedForwardNorm, block, position, normalized);
+    }
+
+    private void Activate(int block, MatrixView<float> normalized, MatrixView<float> activated, int position, ComputeContext context, ActivationProbe? probe)
+    {
+        BlockWeights weights = _weights.Blocks[block];
+        FeedForwardDefinition definition = _weights.Definition.Blocks[block].FeedForward;
+        int inner = weights.Down.Layer.InputDimension;
+        bool isGated = definition.IsGateFused || weights.Gate is not null;
+        using ScratchLease wide = context.Rent(isGated ? normalized.Rows : 0, definition.IsGateFused ? 2 * inner : inner);
+        MatrixView<float> gate = isGated ? wide.View.ColumnRange(0, inner) : activated;
+        var input = new ActivationBatch(normalized);
+        if (definition.IsGateFused)
+        {
+            Apply(weights.Up, input, wide.View, context);
+            probe?.Observe(ActivationPoint.FeedForwardUp, block, position, wide.View);
+            wide.View.ColumnRange(inner, inner).CopyTo(activated);
+        }
+        else
+        {
+            Apply(weights.Up, input, activated, context);
+            probe?.Observe(ActivationPoint.FeedForwardUp, block, position, activated);
+            if (weights.Gate is not null) Apply(weights.Gate, input, gate, context);
+        }
+
+        ForRows(activated, context, (definition.Activation, isGated, gate, activated), static (start, end, state) =>
+        {
+            for (nint row = start; row < end; row++)
+            {
+                if (state.isGated) state.Activation.ApplyGate(state.gate.Row(row), state.activated.Row(row));
+                else state.Activation.Apply(state.activated.Row(row));
+            }
+        });
+        probe?.Observe(ActivationPoint.FeedForwardActivation, block, position, activated);
+    }
+
+    private void AddFeedForward(int block, MatrixView<float> activated, MatrixView<float> residual, int position, ComputeContext context, ActivationProbe? probe)
+    {
+        BlockWeights weights = _weights.Blocks[block];
+        using ScratchLease update = context.Rent(residual.Rows, residual.Columns);
+        Apply(weights.Down, new ActivationBatch(activated), update.View, context);
+        probe?.Observe(ActivationPoint.FeedForwardOutput, block, position, update.View);
+        if (weights.FeedForwardPostNorm is { } norm) Normalize(norm, update.View, update.View, context);
+        AddTo(residual, update.View, _weights.Definition.Blocks[block].ResidualScale, context);
+        probe?.Observe(ActivationPoint.BlockOutput, block, position, residual);
     }
 
     // Apart, so that nothing is captured where nobody looks.
@@ -201,39 +276,6 @@ internal sealed class TransformerExecutor
             Apply(projection, input, projected.ColumnRange(column, projection.Layer.OutputDimension), context);
             column += projection.Layer.OutputDimension;
         }
-    }
-
-    private void FeedForward(int block, MatrixView<float> residual, MatrixView<float> update, int position, ComputeContext context, ActivationProbe? probe)
-    {
-        BlockWeights weights = _weights.Blocks[block];
-        FeedForwardDefinition definition = _weights.Definition.Blocks[block].FeedForward;
-        int inner = weights.Down.Layer.InputDimension;
-        bool isGated = definition.IsGateFused || weights.Gate is not null;
-        using ScratchLease up = context.Rent(residual.Rows, weights.Up.Layer.OutputDimension);
-        using ScratchLease gate = context.Rent(weights.Gate is null ? 0 : residual.Rows, inner);
-        Normalize(weights.FeedForwardNorm, residual, update, context);
-        probe?.Observe(ActivationPoint.FeedForwardNorm, block, position, update);
-        if (probe?.IsDone == true) return;
-
-        var input = new ActivationBatch(update);
-        Apply(weights.Up, input, up.View, context);
-        probe?.Observe(ActivationPoint.FeedForwardUp, block, position, up.View);
-        if (weights.Gate is not null) Apply(weights.Gate, input, gate.View, context);
-        MatrixView<float> gated = definition.IsGateFused ? up.View.ColumnRange(0, inner) : gate.View;
-        MatrixView<float> hidden = definition.IsGateFused ? up.View.ColumnRange(inner, inner) : up.View;
-        ForRows(hidden, context, (definition.Activation, isGated, gated, hidden), static (start, end, state) =>
-        {
-            for (nint row = start; row < end; row++)
-            {
-                if (state.isGated) state.Activation.ApplyGate(state.gated.Row(row), state.hidden.Row(row));
-                else state.Activation.Apply(state.hidden.Row(row));
-            }
-        });
-        probe?.Observe(ActivationPoint.FeedForwardActivation, block, position, hidden);
-        if (probe?.IsDone == true) return;
-        Apply(weights.Down, new ActivationBatch(hidden), update, context);
-        probe?.Observe(ActivationPoint.FeedForwardOutput, block, position, update);
-        if (weights.FeedForwardPostNorm is { } norm) Normalize(norm, update, update, context);
     }
 
     private void FillTables(int position, MatrixView<float> tables)

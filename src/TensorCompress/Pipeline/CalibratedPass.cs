@@ -34,17 +34,16 @@ internal sealed class CalibratedPass(
         {
             try
             {
-                CalibrationPoint[] points = [.. CalibrationPoint.Of(blocks[block]).Where(point => point.Linears.Any(linear => isChosen(linear)))];
-                if (!options.CompressedPrefix && points.Length > 0) CompressAt(points, run, block, replace: false, cancellationToken);
-                foreach (CalibrationPoint point in options.CompressedPrefix ? points : [])
+                foreach (CalibrationPoint point in CalibrationPoint.Of(blocks[block]).Where(point => point.Linears.Any(linear => isChosen(linear))))
                 {
-                    if (denseRun is null) CompressAt([point], run, block, replace: true, cancellationToken);
-                    else CompressBeside(point, run, denseRun, block, options.TargetShare, cancellationToken);
+                    run.Advance(block, point.Stage, cancellationToken);
+                    denseRun?.Advance(block, point.Stage, cancellationToken);
+                    CompressAt(point, run, denseRun, block, options);
                 }
 
                 if (block == last) return;
-                denseRun?.Advance(block, cancellationToken);
-                run.Advance(block, cancellationToken);
+                run.Advance(block, BlockStage.End, cancellationToken);
+                denseRun?.Advance(block, BlockStage.End, cancellationToken);
             }
             finally
             {
@@ -53,39 +52,17 @@ internal sealed class CalibratedPass(
         }
     }
 
-    private void CompressAt(CalibrationPoint[] points, BlockwiseRun run, int block, bool replace, CancellationToken cancellationToken)
+    private void CompressAt(CalibrationPoint point, BlockwiseRun run, BlockwiseRun? denseRun, int block, CalibrationOptions options)
     {
-        using var probe = new SecondMomentProbe(points, run.TokenCount, Pool);
-        run.Observe(block, probe, cancellationToken);
-        foreach (CalibrationPoint point in points)
-        {
-            using LayerStatistics statistics = probe.Finish(point.Place);
-            Compress(point, statistics, null, block, replace);
-        }
-    }
-
-    /// <summary>Compresses the layers of a place that is reached by a dense model too.</summary>
-    private void CompressBeside(CalibrationPoint point, BlockwiseRun run, BlockwiseRun denseRun, int block, double share, CancellationToken cancellationToken)
-    {
-        using var probe = new PairedMomentProbe(point, model.Definition, block, run, Pool);
-        for (int window = 0; window < run.WindowCount; window++)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            probe.Observe(run, denseRun, window);
-        }
-
-        using DenseOutputTarget target = probe.Finish(share);
-        Compress(point, target.Statistics, target, block, replace: true);
-    }
-
-    private void Compress(CalibrationPoint point, LayerStatistics statistics, DenseOutputTarget? target, int block, bool replace)
-    {
+        BlockDefinition definition = model.Definition.Blocks[block];
+        using InputMoments moments = denseRun is null ? InputMoments.Of(run, Pool) : InputMoments.Beside(run, denseRun, point, definition, Pool);
+        using DenseOutputTarget? target = denseRun is null ? null : new DenseOutputTarget(moments, options.TargetShare, Pool);
         foreach (LinearDefinition linear in point.Linears.Where(linear => isChosen(linear)))
         {
-            CompressedWeight compressed = compress(linear, statistics, target);
-            if (!replace) continue;
-            BlockWeights[] blocks = model.Weights.Blocks;
-            blocks[block] = blocks[block].Replace(model.Definition.Blocks[block], linear, compressed.CreateLayer(RuntimeOptions.Exact));
+            CompressedWeight compressed = compress(linear, moments.Statistics, target);
+            if (!options.CompressedPrefix) continue;
+            BlockWeights[] compressedBlocks = model.Weights.Blocks;
+            compressedBlocks[block] = compressedBlocks[block].Replace(definition, linear, compressed.CreateLayer(RuntimeOptions.Exact));
         }
     }
 }

@@ -86,7 +86,11 @@ public class DenseOutputTargetTests
     {
         using var joined = new Matrix<float>(x.Rows, x.Columns + dense.Columns + gap.Columns);
         x.View.CopyTo(joined.View.ColumnRange(0, x.Columns));
-        dense.View.CopyTo(joined.View.ColumnRange(x.Columns, dense.Columns));
+        for (nint token = 0; token < x.Rows; token++)
+        {
+            for (int i = 0; i < x.Columns; i++) joined[token, x.Columns + i] = dense[token, i] - x[token, i];
+        }
+
         if (gap.Columns > 0) gap.View.CopyTo(joined.View.ColumnRange(x.Columns + dense.Columns, gap.Columns));
         using var accumulator = new SecondMomentAccumulator((int)x.Columns, x.Rows, ComputePool.Shared, (int)(dense.Columns + gap.Columns));
         accumulator.Add(joined.View);
