@@ -22,6 +22,13 @@ internal static class StoredParts
             : throw stored.Fault(TensorFormatError.Value, $"parameter \"{name}\" is {value}; it is {minimum} to {maximum}");
     }
 
+    /// <summary>A parameter that is one of a few words.</summary>
+    public static string Text(this StoredWeight stored, string name, params ReadOnlySpan<string> allowed)
+    {
+        string text = stored.Value(name).TryGetValue(out string? value) ? value : "";
+        return allowed.Contains(text) ? text : throw stored.Fault(TensorFormatError.Value, $"parameter \"{name}\" is \"{text}\"; it is one of {string.Join(", ", allowed.ToArray())}");
+    }
+
     /// <summary>A parameter that is true or false.</summary>
     public static bool Boolean(this StoredWeight stored, string name) =>
         stored.Value(name).TryGetValue(out bool value) ? value : throw stored.Fault(TensorFormatError.Structure, $"parameter \"{name}\" is neither true nor false");

@@ -1,3 +1,4 @@
+using TensorCompress.Compression.Qet.Universal;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 
@@ -7,9 +8,9 @@ namespace TensorCompress.Compression.Qet;
 public sealed class QetMethod : ICompressionMethod
 {
     internal const string BitsOption = "bits", SubspacesOption = "subspaces", LayersOption = "layers", SharesOption = "shares", CodebookBitsOption = "codebook-bits",
-        GridPerGroupOption = "grid-per-group", IterationsOption = "iterations";
+        GridPerGroupOption = "grid-per-group", IterationsOption = "iterations", FormOption = "form", RotationOption = "rotation";
 
-    internal const string SubspacesParameter = "subspaces", LayersParameter = "swap_layers", CentroidsParameter = "centroids", CodebookBitsParameter = "codebook_bits", GridPerGroupParameter = "grid_per_group";
+    internal const string SubspacesParameter = "subspaces", LayersParameter = "swap_layers", CentroidsParameter = "centroids", CodebookBitsParameter = "codebook_bits", GridPerGroupParameter = "grid_per_group", FormParameter = "form";
 
     private static readonly double[] PaperShares = [0.7, 0.3];
 
@@ -33,7 +34,9 @@ public sealed class QetMethod : ICompressionMethod
     public IReadOnlyList<MethodOption> Options { get; } =
     [
         new(BitsOption, "B", "all stored bits per weight, codebooks and swaps included; default 3"),
-        new(SubspacesOption, "N", "groups of neighbouring columns, each with its codebooks; by default these and all options below are chosen by trials"),
+        new(FormOption, "F", "auto, fitted or universal: codebooks of the matrix's own, universal ones for rotated weights, or the better; with calibration auto is universal from 1.5 bits on"),
+        new(RotationOption, "N", "width of the blocks of columns that are rotated before universal codebooks, a power of two, 1 for none; default the widest up to 256"),
+        new(SubspacesOption, "N", "fitted codebooks: groups of neighbouring columns, each with its codebooks; by default these and all options below are chosen by trials"),
         new(LayersOption, "N,N,...", "swap layers of each stage; default 3,0"),
         new(SharesOption, "S,S,...", "share of each stage in the bits that swaps leave; default 0.7,0.3 for two stages, otherwise equal"),
         new(CodebookBitsOption, "N", "bits of a number of a codebook, 2 to 16, or 32 for floats; default 10"),
@@ -52,10 +55,14 @@ public sealed class QetMethod : ICompressionMethod
         double bits = read.Double(BitsOption) ?? QetMethodOptions.DefaultBits;
         if (read.Int32(SubspacesOption) is not { } subspaces)
         {
-            if (values.Keys.FirstOrDefault(name => name != BitsOption) is { } alone) throw new ArgumentException($"Option \"{alone}\" of the method \"{Name}\" requires \"{SubspacesOption}\".", nameof(values));
-            return new QetMethodOptions(bits);
+            if (values.Keys.FirstOrDefault(name => name is not (BitsOption or FormOption or RotationOption)) is { } alone)
+                throw new ArgumentException($"Option \"{alone}\" of the method \"{Name}\" requires \"{SubspacesOption}\".", nameof(values));
+            QetForm form = read.Choice<QetForm>(FormOption) ?? QetForm.Auto;
+            return form == QetForm.Auto && !values.ContainsKey(RotationOption) ? new QetMethodOptions(bits) : new QetMethodOptions(bits, form, read.Int32(RotationOption) ?? 0);
         }
 
+        if (values.Keys.FirstOrDefault(name => name is FormOption or RotationOption) is { } other)
+            throw new ArgumentException($"Option \"{other}\" of the method \"{Name}\" has no meaning beside \"{SubspacesOption}\".", nameof(values));
         int[] layers = read.Int32List(LayersOption) ?? [3, 0];
         double[] shares = read.DoubleList(SharesOption) ?? (layers.Length == 2 ? PaperShares : [.. layers.Select(_ => 1.0 / layers.Length)]);
         if (shares.Length != layers.Length) throw new ArgumentException($"{layers.Length} stages do not have {shares.Length} shares.", nameof(values));
@@ -69,17 +76,16 @@ public sealed class QetMethod : ICompressionMethod
         var chosen = options as QetMethodOptions ?? throw new ArgumentException($"Options of Quantum Entanglement Trees are required, not {options.GetType().Name}.", nameof(options));
         FiniteWeights.ThrowIfNot(weights, nameof(weights));
         cancellationToken.ThrowIfCancellationRequested();
-        long budget = chosen.BudgetFor(weights.Rows, weights.Columns);
-        QetTensor tensor = chosen.Codec is { } codec
-            ? QetCodec.Compress(weights, QetPlan.ForBudget(weights.Rows, weights.Columns, budget, codec.WithSeed(context.Seed)), context.Pool, cancellationToken)
-            : QetPlanner.Compress(weights, budget, context.Seed, context.Pool, cancellationToken);
+        CompressedWeight weight = Compress(weights, chosen, chosen.BudgetFor(weights.Rows, weights.Columns), context, cancellationToken);
         progress?.Report(1);
-        return new QetWeight(tensor);
+        return weight;
     }
 
     /// <inheritdoc/>
     public CompressedWeight Read(StoredWeight stored)
     {
+        string form = stored.Text(FormParameter, "fitted", "universal");
+        if (form == "universal") return UniversalWeight.Read(stored, this);
         QetPlan plan = ReadPlan(stored);
         var stages = new QetEncodedStage[plan.Centroids.Count];
         for (int i = 0; i < stages.Length; i++)
@@ -93,6 +99,25 @@ public sealed class QetMethod : ICompressionMethod
         }
 
         return new QetWeight(new QetTensor(plan, stages));
+    }
+
+    private static CompressedWeight Compress(MatrixView<float> weights, QetMethodOptions options, long budget, CompressionContext context, CancellationToken cancellationToken)
+    {
+        if (options.Codec is { } codec)
+            return new QetWeight(QetCodec.Compress(weights, QetPlan.ForBudget(weights.Rows, weights.Columns, budget, codec.WithSeed(context.Seed)), context.Pool, cancellationToken));
+        UniversalRows? universal = options.Form == QetForm.Fitted ? null : UniversalQuantizer.Quantize(weights, budget, options.Rotation, context.Statistics, context.Pool, cancellationToken);
+        if (options.Form == QetForm.Universal && universal is null)
+        {
+            double least = (UniversalRate.All[0].RowBytes(UniversalRows.SegmentsOf((int)weights.Columns)) + sizeof(short)) * 8.0 / weights.Columns;
+            throw new ArgumentException($"{options.Bits} bits per weight of {weights.Rows} x {weights.Columns} do not pay for universal codebooks: the least is {least:G4}, or twice the bytes of scales more for weights far from 1.");
+        }
+
+        if (universal is not null && (options.Form == QetForm.Universal || context.Statistics is not null)) return new UniversalWeight(universal);
+        QetTensor fitted = QetPlanner.Compress(weights, budget, context.Seed, context.Pool, cancellationToken);
+        if (universal is null) return new QetWeight(fitted);
+        var alternative = new UniversalWeight(universal);
+        using Matrix<float> dense = alternative.ToDense();
+        return QetPlanner.SquaredError(weights, dense.View) < QetPlanner.SquaredError(weights, fitted, context.Pool) ? alternative : new QetWeight(fitted);
     }
 
     private static QetPlan ReadPlan(StoredWeight stored)

@@ -90,10 +90,17 @@ internal static class QetPlanner
         return norm == 0 ? 0 : error / norm;
     }
 
-    private static double SquaredError(MatrixView<float> values, QetTensor tensor, ComputePool pool)
+    /// <summary>The squared error of a compressed matrix.</summary>
+    public static double SquaredError(MatrixView<float> values, QetTensor tensor, ComputePool pool)
     {
         using var decoded = new Matrix<float>(values.Rows, values.Columns);
         QetCodec.Decompress(tensor, decoded.View, pool);
+        return SquaredError(values, decoded.View);
+    }
+
+    /// <summary>The squared distance of two matrices.</summary>
+    public static double SquaredError(MatrixView<float> values, MatrixView<float> decoded)
+    {
         double sum = 0;
         for (nint row = 0; row < values.Rows; row++)
         {

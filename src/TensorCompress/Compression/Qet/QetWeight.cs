@@ -32,6 +32,7 @@ public sealed class QetWeight : CompressedWeight
     /// <inheritdoc/>
     public override JsonObject Parameters => new()
     {
+        [QetMethod.FormParameter] = QetForm.Fitted.ToString().ToLowerInvariant(),
         [QetMethod.SubspacesParameter] = Tensor.Plan.Options.Subspaces,
         [QetMethod.LayersParameter] = new JsonArray([.. Tensor.Plan.Options.Stages.Select(stage => (JsonNode)stage.SwapLayers)]),
         [QetMethod.CentroidsParameter] = new JsonArray([.. Tensor.Plan.Centroids.Select(count => (JsonNode)count)]),
@@ -57,6 +58,7 @@ public sealed class QetWeight : CompressedWeight
         double elements = (double)OutputDimension * InputDimension;
         return new WeightExplanation(
             [
+                new("form", "fitted codebooks"),
                 new("swap layers", string.Join(", ", plan.Options.Stages.Select(stage => stage.SwapLayers))),
                 new("column groups", $"{plan.Options.Subspaces} of {plan.SubvectorLength}"),
                 new("centroids", string.Join(", ", plan.Centroids)),
