@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
