@@ -7,13 +7,14 @@ namespace TensorCompress.Compression.Dbf;
 
 /// <summary>
 /// Solves <c>(G + r I) V S + diag(p) V P = C</c> for V [k, q], one Cholesky factor for all its right-hand sides. Without a metric S and P are the identity. With one, V stands in the eigenbasis of the
-/// metric and S = diag(w): eigenvalues within a factor of <see cref="GroupSpan"/> of each other share a factor, and their penalties change by as much (P is within its root of the identity).
+/// metric and S = diag(w): column j is <c>(G + s) v = c / w + (s - r) (z - u)</c> with the shift s = r + p / w. Columns whose shifts are, for the mean p, within a factor of two of each other share one of them, and with it
+/// a factor; for these columns that is another penalty, which changes the way to a solution and not the solution. (With a factor of three the errors after 50 rounds were 1 to 7 % higher.)
 /// </summary>
 internal sealed class PenalizedGram : IDisposable
 {
-    private const double GroupSpan = 2;
+    private const double SharedShifts = 2;
 
-    private readonly List<(int Start, int End, double Value, Matrix<float> Lower)> _factors = [];
+    private readonly List<(int Start, int End, double Share, Matrix<float> Lower)> _factors = [];
     private readonly float[] _penalties;
     private readonly ComputePool _pool;
 
@@ -33,12 +34,15 @@ internal sealed class PenalizedGram : IDisposable
         }
 
         double[] values = metric.Values;
+        double mean = 0;
+        foreach (float penalty in penalties) mean += (double)penalty / penalties.Length;
         for (int start = 0; start < values.Length;)
         {
+            double least = ridge + mean / values[start], most = least;
             int end = start;
-            while (end < values.Length && values[end] > values[start] / GroupSpan) end++;
-            double value = Math.Sqrt(values[start] * values[end - 1]);
-            _factors.Add((start, end, value, Factorize(gram, ridge, 1 / value)));
+            while (end < values.Length && ridge + mean / values[end] <= SharedShifts * least) most = ridge + mean / values[end++];
+            double share = mean == 0 ? 0 : (Math.Sqrt(least * most) - ridge) / mean;
+            _factors.Add((start, end, share, Factorize(gram, ridge, share)));
             start = end;
         }
     }
@@ -56,9 +60,9 @@ internal sealed class PenalizedGram : IDisposable
     public void Solve(MatrixView<float> whitenedCross, MatrixView<float> rotatedPull, DbfMetric metric)
     {
         float[] pulls = new float[metric.Roots.Length], inverses = new float[metric.Roots.Length];
-        foreach ((int start, int end, double value, _) in _factors)
+        foreach ((int start, int end, double share, _) in _factors)
         {
-            for (int j = start; j < end; j++) (pulls[j], inverses[j]) = ((float)(1 / value), 1 / metric.Roots[j]);
+            for (int j = start; j < end; j++) (pulls[j], inverses[j]) = ((float)share, 1 / metric.Roots[j]);
         }
 
         _pool.For(rotatedPull.Rows, 16, (start, end) =>

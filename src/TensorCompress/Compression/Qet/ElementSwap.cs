@@ -1,3 +1,4 @@
+using TensorCompress.Kernels;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
@@ -48,19 +49,8 @@ internal static class ElementSwap
         for (int layer = 0; layer < layers; layer++)
         {
             int half = row.Length >> (layer + 1);
-            for (int start = 0; start < row.Length; start += 2 * half)
-            {
-                Span<float> low = scratch.Slice(start, half), high = scratch.Slice(start + half, half);
-                for (int p = 0; p < half; p++, firstBit++)
-                {
-                    float a = row[start + 2 * p], b = row[start + 2 * p + 1];
-                    bool isAscending = a < b;
-                    low[p] = isAscending ? a : b;
-                    high[p] = isAscending ? b : a;
-                    bits[(int)(firstBit >> 3)] |= (byte)((isAscending ? 1 : 0) << (int)(firstBit & 7));
-                }
-            }
-
+            for (int start = 0; start < row.Length; start += 2 * half, firstBit += half)
+                PairOrder.Split(row.Slice(start, 2 * half), scratch.Slice(start, 2 * half), bits, firstBit);
             scratch.CopyTo(row);
         }
     }
@@ -78,17 +68,8 @@ internal static class ElementSwap
         {
             int half = row.Length >> (layer + 1);
             long bit = firstBit + (long)layer * (row.Length / 2);
-            for (int start = 0; start < row.Length; start += 2 * half)
-            {
-                ReadOnlySpan<float> low = row.Slice(start, half), high = row.Slice(start + half, half);
-                for (int p = 0; p < half; p++, bit++)
-                {
-                    bool isAscending = (bits[(int)(bit >> 3)] >> (int)(bit & 7) & 1) != 0;
-                    scratch[start + 2 * p] = isAscending ? low[p] : high[p];
-                    scratch[start + 2 * p + 1] = isAscending ? high[p] : low[p];
-                }
-            }
-
+            for (int start = 0; start < row.Length; start += 2 * half, bit += half)
+                PairOrder.Join(row.Slice(start, 2 * half), scratch.Slice(start, 2 * half), bits, bit);
             scratch.CopyTo(row);
         }
     }

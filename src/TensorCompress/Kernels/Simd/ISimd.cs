@@ -77,6 +77,18 @@ internal interface ISimd<TSelf>
     /// <summary>Lanes 2i and 2i + 1 exchanged.</summary>
     static abstract TSelf SwapNeighbours(TSelf value);
 
+    /// <summary>Thirty-two lanes, those of the second value behind those of the first: the even ones become the first value, the odd ones the second.</summary>
+    static abstract void Unzip(ref TSelf first, ref TSelf second);
+
+    /// <summary>Undoes <see cref="Unzip"/>.</summary>
+    static abstract void Zip(ref TSelf first, ref TSelf second);
+
+    /// <summary>The highest bit of each lane, lane 0 first: the bits of a mask.</summary>
+    static abstract int HighBits(TSelf value);
+
+    /// <summary>A mask: all bits of a lane set where its bit is, lane 0 first.</summary>
+    static abstract TSelf MaskOf(int bits);
+
     /// <summary>Sixteen 16-bit words as the low bits of the lanes.</summary>
     static abstract unsafe TSelf LoadWords(ushort* source);
 

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace TensorCompress.Kernels.Simd;
 
@@ -109,6 +111,29 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
     public static Simd128 SwapNeighbours(Simd128 value) => new(SwapNeighbours(value._v0), SwapNeighbours(value._v1), SwapNeighbours(value._v2), SwapNeighbours(value._v3));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unzip(ref Simd128 first, ref Simd128 second)
+    {
+        Simd128 odds = new(Odds(first._v0, first._v1), Odds(first._v2, first._v3), Odds(second._v0, second._v1), Odds(second._v2, second._v3));
+        first = new(Evens(first._v0, first._v1), Evens(first._v2, first._v3), Evens(second._v0, second._v1), Evens(second._v2, second._v3));
+        second = odds;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Zip(ref Simd128 first, ref Simd128 second)
+    {
+        Simd128 upper = new(TurnsLow(first._v2, second._v2), TurnsHigh(first._v2, second._v2), TurnsLow(first._v3, second._v3), TurnsHigh(first._v3, second._v3));
+        first = new(TurnsLow(first._v0, second._v0), TurnsHigh(first._v0, second._v0), TurnsLow(first._v1, second._v1), TurnsHigh(first._v1, second._v1));
+        second = upper;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int HighBits(Simd128 value) => (int)(value._v0.ExtractMostSignificantBits() | value._v1.ExtractMostSignificantBits() << 4 |
+        value._v2.ExtractMostSignificantBits() << 8 | value._v3.ExtractMostSignificantBits() << 12);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 MaskOf(int bits) => new(MaskOfFour(bits), MaskOfFour(bits >> 4), MaskOfFour(bits >> 8), MaskOfFour(bits >> 12));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe Simd128 LoadWords(ushort* source)
     {
         Vector128<ushort> low = Vector128.Load(source), high = Vector128.Load(source + 8);
@@ -137,6 +162,28 @@ internal readonly struct Simd128(Vector128<float> v0, Vector128<float> v1, Vecto
     private static Vector128<float> PowerOfTwo(Vector128<float> n) => ((Vector128.ConvertToInt32Native(n) + Vector128.Create(127)) << 23).AsSingle();
 
     private static Vector128<float> AddBits(Vector128<float> left, Vector128<float> right) => (left.AsInt32() + right.AsInt32()).AsSingle();
+
+    private static Vector128<float> Evens(Vector128<float> left, Vector128<float> right) => Sse.IsSupported ? Sse.Shuffle(left, right, 0x88)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.UnzipEven(left, right)
+        : Vector128.Create(left[0], left[2], right[0], right[2]);
+
+    private static Vector128<float> Odds(Vector128<float> left, Vector128<float> right) => Sse.IsSupported ? Sse.Shuffle(left, right, 0xDD)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.UnzipOdd(left, right)
+        : Vector128.Create(left[1], left[3], right[1], right[3]);
+
+    private static Vector128<float> TurnsLow(Vector128<float> left, Vector128<float> right) => Sse.IsSupported ? Sse.UnpackLow(left, right)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(left, right)
+        : Vector128.Create(left[0], right[0], left[1], right[1]);
+
+    private static Vector128<float> TurnsHigh(Vector128<float> left, Vector128<float> right) => Sse.IsSupported ? Sse.UnpackHigh(left, right)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(left, right)
+        : Vector128.Create(left[2], right[2], left[3], right[3]);
+
+    private static Vector128<float> MaskOfFour(int bits)
+    {
+        Vector128<int> places = Vector128.Create(1, 2, 4, 8);
+        return Vector128.Equals(Vector128.Create(bits) & places, places).AsSingle();
+    }
 
     private static Vector128<float> SwapNeighbours(Vector128<float> value) => Vector128.Shuffle(value, Vector128.Create(1, 0, 3, 2));
 }

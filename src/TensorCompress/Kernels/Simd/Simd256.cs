@@ -91,6 +91,32 @@ internal struct Simd256(Vector256<float> low, Vector256<float> high) : ISimd<Sim
     public static Simd256 SwapNeighbours(Simd256 value) => new(SwapNeighbours(value._low), SwapNeighbours(value._high));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unzip(ref Simd256 first, ref Simd256 second)
+    {
+        (Vector256<float> evens, Vector256<float> odds) = (Evens(first._low, first._high), Odds(first._low, first._high));
+        first = new(evens, Evens(second._low, second._high));
+        second = new(odds, Odds(second._low, second._high));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Zip(ref Simd256 first, ref Simd256 second)
+    {
+        (Vector256<float> low, Vector256<float> high) = (first._high, second._high);
+        first = new(Turns(first._low.GetLower(), second._low.GetLower()), Turns(first._low.GetUpper(), second._low.GetUpper()));
+        second = new(Turns(low.GetLower(), high.GetLower()), Turns(low.GetUpper(), high.GetUpper()));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int HighBits(Simd256 value) => (int)(value._low.ExtractMostSignificantBits() | value._high.ExtractMostSignificantBits() << 8);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 MaskOf(int bits)
+    {
+        Vector256<int> places = Vector256.Create(1, 2, 4, 8, 16, 32, 64, 128);
+        return new(Vector256.Equals(Vector256.Create(bits) & places, places).AsSingle(), Vector256.Equals(Vector256.Create(bits >> 8) & places, places).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe Simd256 LoadWords(ushort* source) => new(
         Vector256.WidenLower(Vector128.Load(source).ToVector256Unsafe()).AsSingle(), Vector256.WidenLower(Vector128.Load(source + 8).ToVector256Unsafe()).AsSingle());
 
@@ -109,6 +135,27 @@ internal struct Simd256(Vector256<float> low, Vector256<float> high) : ISimd<Sim
     }
 
     private static Vector256<float> PowerOfTwo(Vector256<float> n) => ((Vector256.ConvertToInt32Native(n) + Vector256.Create(127)) << 23).AsSingle();
+
+    private static Vector256<float> Evens(Vector256<float> left, Vector256<float> right)
+    {
+        if (Avx2.IsSupported) return Avx2.Permute4x64(Avx.Shuffle(left, right, 0x88).AsDouble(), 0xD8).AsSingle();
+        Vector256<int> lanes = Vector256.Create(0, 2, 4, 6, 1, 3, 5, 7);
+        return Vector256.Create(Vector256.Shuffle(left, lanes).GetLower(), Vector256.Shuffle(right, lanes).GetLower());
+    }
+
+    private static Vector256<float> Odds(Vector256<float> left, Vector256<float> right)
+    {
+        if (Avx2.IsSupported) return Avx2.Permute4x64(Avx.Shuffle(left, right, 0xDD).AsDouble(), 0xD8).AsSingle();
+        Vector256<int> lanes = Vector256.Create(1, 3, 5, 7, 0, 2, 4, 6);
+        return Vector256.Create(Vector256.Shuffle(left, lanes).GetLower(), Vector256.Shuffle(right, lanes).GetLower());
+    }
+
+    // Of four lanes each, lanes in turn.
+    private static Vector256<float> Turns(Vector128<float> left, Vector128<float> right)
+    {
+        if (Sse.IsSupported) return Vector256.Create(Sse.UnpackLow(left, right), Sse.UnpackHigh(left, right));
+        return Vector256.Shuffle(Vector256.Create(left, right), Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7));
+    }
 
     private static Vector256<float> SwapNeighbours(Vector256<float> value) => Vector256.Shuffle(value, Vector256.Create(1, 0, 3, 2, 5, 4, 7, 6));
 }

@@ -72,6 +72,33 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
     public static Simd512 SwapNeighbours(Simd512 value) => new(Vector512.Shuffle(value._value, Vector512.Create(1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unzip(ref Simd512 first, ref Simd512 second)
+    {
+        Vector512<int> evens = Vector512.Create(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+        Vector512<float> left = Vector512.Shuffle(first._value, evens), right = Vector512.Shuffle(second._value, evens);
+        first = new(Vector512.Create(left.GetLower(), right.GetLower()));
+        second = new(Vector512.Create(left.GetUpper(), right.GetUpper()));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Zip(ref Simd512 first, ref Simd512 second)
+    {
+        Vector512<int> turns = Vector512.Create(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+        Vector512<float> left = Vector512.Create(first._value.GetLower(), second._value.GetLower()), right = Vector512.Create(first._value.GetUpper(), second._value.GetUpper());
+        first = new(Vector512.Shuffle(left, turns));
+        second = new(Vector512.Shuffle(right, turns));
+    }
+
+    public static int HighBits(Simd512 value) => (int)value._value.ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 MaskOf(int bits)
+    {
+        Vector512<int> places = Vector512.Create(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768);
+        return new(Vector512.Equals(Vector512.Create(bits) & places, places).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static unsafe Simd512 LoadWords(ushort* source) => new(Vector512.WidenLower(Vector256.Load(source).ToVector512Unsafe()).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -150,6 +150,44 @@ internal struct SimdScalar : ISimd<SimdScalar>
         return value;
     }
 
+    public static void Unzip(ref SimdScalar first, ref SimdScalar second)
+    {
+        (SimdScalar evens, SimdScalar odds) = (default, default);
+        for (int i = 0; i < 8; i++)
+        {
+            (evens._lanes[i], odds._lanes[i]) = (first._lanes[2 * i], first._lanes[2 * i + 1]);
+            (evens._lanes[i + 8], odds._lanes[i + 8]) = (second._lanes[2 * i], second._lanes[2 * i + 1]);
+        }
+
+        (first, second) = (evens, odds);
+    }
+
+    public static void Zip(ref SimdScalar first, ref SimdScalar second)
+    {
+        (SimdScalar lower, SimdScalar upper) = (default, default);
+        for (int i = 0; i < 8; i++)
+        {
+            (lower._lanes[2 * i], lower._lanes[2 * i + 1]) = (first._lanes[i], second._lanes[i]);
+            (upper._lanes[2 * i], upper._lanes[2 * i + 1]) = (first._lanes[i + 8], second._lanes[i + 8]);
+        }
+
+        (first, second) = (lower, upper);
+    }
+
+    public static int HighBits(SimdScalar value)
+    {
+        int bits = 0;
+        for (int i = 0; i < 16; i++) bits |= (int)(Bits(value._lanes[i]) >> 31) << i;
+        return bits;
+    }
+
+    public static SimdScalar MaskOf(int bits)
+    {
+        SimdScalar result = default;
+        for (int i = 0; i < 16; i++) result._lanes[i] = Mask((bits >> i & 1) != 0);
+        return result;
+    }
+
     public static unsafe SimdScalar LoadWords(ushort* source)
     {
         SimdScalar result = default;

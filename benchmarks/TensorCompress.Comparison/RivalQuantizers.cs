@@ -1,0 +1,223 @@
+using TensorCompress.Compression.Qet;
+using TensorCompress.Numerics;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Comparison;
+
+/// <summary>What a quantiser made of a matrix.</summary>
+/// <param name="Method">Its name and what was chosen for it.</param>
+/// <param name="BitsPerElement">All stored bits: codes, codebooks, scales and rotations.</param>
+/// <param name="Decoded">The matrix that comes back.</param>
+internal sealed record QuantizedMatrix(string Method, double BitsPerElement, Matrix<float> Decoded) : IDisposable
+{
+    public void Dispose() => Decoded.Dispose();
+
+    /// <summary>Sum of the squared errors over that of the squares.</summary>
+    public double NormalizedSquaredError(MatrixView<float> original) => Ratio(original, static x => x * x);
+
+    /// <summary>Sum of the magnitudes of the errors over that of the magnitudes.</summary>
+    public double NormalizedAbsoluteError(MatrixView<float> original) => Ratio(original, Math.Abs);
+
+    private double Ratio(MatrixView<float> original, Func<double, double> measure)
+    {
+        (double error, double norm) = (0, 0);
+        for (nint row = 0; row < original.Rows; row++)
+        {
+            for (int i = 0; i < original.Columns; i++)
+            {
+                error += measure((double)original.Row(row)[i] - Decoded[row, i]);
+                norm += measure(original.Row(row)[i]);
+            }
+        }
+
+        return error / norm;
+    }
+}
+
+/// <summary>
+/// The quantisers that are compared with: product quantisation (Jégou, Douze, Schmid 2011), the optimised one (Ge, He, Ke, Sun 2013) and the locally optimised one (Kalantidis, Avrithis 2014) with codebooks of 10 bits
+/// and rotations of 16 bits, group rounding, and Lloyd-Max levels behind a Hadamard rotation. The matrix is read once and quantised for itself.
+/// </summary>
+internal static class RivalQuantizers
+{
+    private const int Rotations = 8, RotationBits = 16, ScaleBits = 16, ShortIterations = 4;
+
+    /// <summary>Product quantisation within a budget; null where the budget is too small for the groups.</summary>
+    public static QuantizedMatrix? Product(MatrixView<float> x, double bitsPerElement, int subspaces)
+    {
+        if (PlanWithin(x, bitsPerElement * x.Rows * x.Columns, subspaces, 20) is not { } plan) return null;
+        return new QuantizedMatrix($"PQ, {subspaces} groups of {plan.Centroids[0]}", plan.BitsPerElement, Quantize(x, plan));
+    }
+
+    /// <summary>Product quantisation behind a rotation that alternates with the codebooks (the non-parametric way, from the identity).</summary>
+    public static QuantizedMatrix? OptimizedProduct(MatrixView<float> x, double bitsPerElement, int subspaces)
+    {
+        double budget = bitsPerElement * x.Rows * x.Columns - (double)RotationBits * x.Columns * x.Columns;
+        if (PlanWithin(x, budget, subspaces, ShortIterations) is not { } brief || PlanWithin(x, budget, subspaces, 20) is not { } plan) return null;
+        using Matrix<float> rotation = Identity(x.Columns), turned = new(x.Rows, x.Columns);
+        for (int round = 0; round < Rotations; round++)
+        {
+            MatrixProduct.Multiply(x, rotation.View, turned.View);
+            using Matrix<float> decoded = Quantize(turned.View, brief), cross = new(x.Columns, x.Columns);
+            MatrixProduct.Multiply(x.Transposed, decoded.View, cross.View);
+            using SingularValueDecomposition svd = Svd.Full(cross.View);
+            using Matrix<double> nearest = new(x.Columns, x.Columns);
+            MatrixProduct.Multiply(svd.LeftTransposed.View.Transposed, svd.RightTransposed.View, nearest.View);
+            for (nint row = 0; row < x.Columns; row++)
+            {
+                for (int i = 0; i < x.Columns; i++) rotation[row, i] = (float)(Half)nearest[row, i];
+            }
+        }
+
+        MatrixProduct.Multiply(x, rotation.View, turned.View);
+        using Matrix<float> final = Quantize(turned.View, plan);
+        var back = new Matrix<float>(x.Rows, x.Columns);
+        MatrixProduct.Multiply(final.View, rotation.View.Transposed, back.View);
+        return new QuantizedMatrix($"OPQ, {subspaces} groups of {plan.Centroids[0]}", plan.BitsPerElement + (double)RotationBits * x.Columns / x.Rows, back);
+    }
+
+    /// <summary>Cells of rows around means, each with a rotation and codebooks of its own for what the mean leaves.</summary>
+    public static QuantizedMatrix? LocallyOptimizedProduct(MatrixView<float> x, double bitsPerElement, int subspaces, int cells)
+    {
+        using Matrix<float> means = KMeans.Fit(x, null, new KMeansOptions(cells, KMeansStart.PlusPlus, 20), new SeededRandom(123));
+        int[] cell = new int[x.Rows];
+        using (var search = new NearestCentroid(cells, Threading.ComputePool.Shared)) search.Find(x, means.View, cell, new double[x.Rows]);
+        double side = cells * (double)x.Columns * ScaleBits + x.Rows * Math.Ceiling(Math.Log2(cells)), stored = side;
+        double rest = bitsPerElement - side / ((double)x.Rows * x.Columns);
+        var back = new Matrix<float>(x.Rows, x.Columns);
+        for (int k = 0; k < cells; k++)
+        {
+            int[] members = [.. Enumerable.Range(0, cell.Length).Where(row => cell[row] == k)];
+            if (members.Length == 0) continue;
+            using var residual = new Matrix<float>(members.Length, x.Columns);
+            for (int i = 0; i < members.Length; i++)
+            {
+                for (int column = 0; column < x.Columns; column++) residual[i, column] = x.Row(members[i])[column] - means[k, column];
+            }
+
+            using QuantizedMatrix? part = OptimizedProduct(residual.View, rest, subspaces);
+            if (part is null)
+            {
+                back.Dispose();
+                return null;
+            }
+
+            stored += part.BitsPerElement * members.Length * x.Columns;
+            for (int i = 0; i < members.Length; i++)
+            {
+                for (int column = 0; column < x.Columns; column++) back[members[i], column] = part.Decoded[i, column] + means[k, column];
+            }
+        }
+
+        return new QuantizedMatrix($"LOPQ, {cells} cells, {subspaces} groups", stored / ((double)x.Rows * x.Columns), back);
+    }
+
+    /// <summary>Rounding to 2^bits levels between the least and the largest value of a group of a row, both stored in 16 bits.</summary>
+    public static QuantizedMatrix RoundToNearest(MatrixView<float> x, int bits, int group)
+    {
+        var decoded = new Matrix<float>(x.Rows, x.Columns);
+        int most = (1 << bits) - 1;
+        for (nint row = 0; row < x.Rows; row++)
+        {
+            for (int start = 0; start < x.Columns; start += group)
+            {
+                ReadOnlySpan<float> values = x.Row(row)[start..Math.Min((int)x.Columns, start + group)];
+                float least = (float)(Half)System.Numerics.Tensors.TensorPrimitives.Min(values), step = (float)(Half)((System.Numerics.Tensors.TensorPrimitives.Max(values) - least) / most);
+                for (int i = 0; i < values.Length; i++)
+                    decoded[row, start + i] = least + step * (step == 0 ? 0 : Math.Clamp(MathF.Round((values[i] - least) / step), 0, most));
+            }
+        }
+
+        return new QuantizedMatrix($"group rounding, {group}", bits + 2.0 * ScaleBits * Math.Ceiling((double)x.Columns / group) / x.Columns, decoded);
+    }
+
+    /// <summary>Signs and a Hadamard rotation of the longest power of two that divides the row, then 2^bits Lloyd-Max levels of the normal distribution times a scale of 16 bits for each row.</summary>
+    public static QuantizedMatrix LloydMax(MatrixView<float> x, int bits)
+    {
+        double[] levels = LloydMaxLevels(1 << bits);
+        int block = 1 << System.Numerics.BitOperations.TrailingZeroCount((uint)x.Columns);
+        var random = new SeededRandom(7);
+        float[] signs = [.. Enumerable.Range(0, (int)x.Columns).Select(_ => random.NextDouble() < 0.5 ? -1f : 1f)], row = new float[x.Columns];
+        var decoded = new Matrix<float>(x.Rows, x.Columns);
+        for (nint r = 0; r < x.Rows; r++)
+        {
+            for (int i = 0; i < row.Length; i++) row[i] = signs[i] * x.Row(r)[i];
+            for (int start = 0; start < row.Length; start += block) Hadamard(row.AsSpan(start, block));
+            double norm = Math.Sqrt(row.Sum(value => (double)value * value) / row.Length);
+            if (norm == 0) continue;
+            double[] nearest = [.. row.Select(value => levels.MinBy(level => Math.Abs(value / norm - level)))];
+            double scale = (double)(Half)(nearest.Zip(row, (level, value) => level * value).Sum() / nearest.Sum(level => level * level));
+            for (int i = 0; i < row.Length; i++) row[i] = (float)(scale * nearest[i]);
+            for (int start = 0; start < row.Length; start += block) Hadamard(row.AsSpan(start, block));
+            for (int i = 0; i < row.Length; i++) decoded[r, i] = signs[i] * row[i];
+        }
+
+        return new QuantizedMatrix("Hadamard + Lloyd-Max", bits + (double)ScaleBits / x.Columns, decoded);
+    }
+
+    /// <summary>Levels of least squared error for the standard normal distribution (Lloyd 1957; Max 1960), ascending.</summary>
+    public static double[] LloydMaxLevels(int count)
+    {
+        double[] levels = [.. Enumerable.Range(0, count).Select(i => 6.0 * (i + 0.5) / count - 3)];
+        for (int round = 0; round < 2000; round++)
+        {
+            double[] edges = [double.NegativeInfinity, .. levels.Zip(levels.Skip(1), (a, b) => (a + b) / 2), double.PositiveInfinity];
+            for (int i = 0; i < count; i++) levels[i] = (Density(edges[i]) - Density(edges[i + 1])) / (Distribution(edges[i + 1]) - Distribution(edges[i]));
+        }
+
+        return levels;
+    }
+
+    private static double Density(double x) => Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI);
+
+    // Simpson's rule from -9.
+    private static double Distribution(double x)
+    {
+        if (x < -9) return 0;
+        const int Steps = 400;
+        double end = Math.Min(x, 9), step = (end + 9) / Steps, sum = Density(-9) + Density(end);
+        for (int i = 1; i < Steps; i++) sum += (i % 2 == 1 ? 4 : 2) * Density(-9 + i * step);
+        return sum * step / 3;
+    }
+
+    private static void Hadamard(Span<float> values)
+    {
+        for (int half = 1; half < values.Length; half *= 2)
+        {
+            for (int start = 0; start < values.Length; start += 2 * half)
+            {
+                for (int i = start; i < start + half; i++) (values[i], values[i + half]) = (values[i] + values[i + half], values[i] - values[i + half]);
+            }
+        }
+
+        float factor = 1 / MathF.Sqrt(values.Length);
+        foreach (ref float value in values) value *= factor;
+    }
+
+    private static QetPlan? PlanWithin(MatrixView<float> x, double bits, int subspaces, int iterations)
+    {
+        if (bits <= 0 || x.Columns % subspaces != 0) return null;
+        try
+        {
+            return QetPlan.ForBudget(x.Rows, x.Columns, (long)(bits / 8), new QetOptions(subspaces, [new QetStageOptions(0, 1)], iterations: iterations));
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            return null;
+        }
+    }
+
+    private static Matrix<float> Quantize(MatrixView<float> x, QetPlan plan)
+    {
+        var decoded = new Matrix<float>(x.Rows, x.Columns);
+        QetCodec.Decompress(QetCodec.Compress(x, plan), decoded.View);
+        return decoded;
+    }
+
+    private static Matrix<float> Identity(nint size)
+    {
+        var matrix = new Matrix<float>(size, size);
+        for (nint i = 0; i < size; i++) matrix[i, i] = 1;
+        return matrix;
+    }
+}
