@@ -36,6 +36,8 @@ public sealed class HelpTests
             Assert.Contains(method.Name + " (", help, StringComparison.Ordinal);
             foreach (Compression.MethodOption option in method.Options) Assert.Contains($"  --{option.Name} ", help, StringComparison.Ordinal);
         }
+
+        Assert.All(Pipeline.CompressionPreset.All, preset => Assert.Contains(preset.Name + " (", help[help.IndexOf("--preset", StringComparison.Ordinal)..], StringComparison.Ordinal));
     }
 
     [Fact]

@@ -12,6 +12,25 @@ public sealed class RoundTripTests
     public void Mpo_model_goes_through_every_verb() => AssertRound(Stories.Mpo, "mpo", maxKl: 2);
 
     [Fact]
+    public void Preset_of_signs_goes_through_every_verb()
+    {
+        using var folder = new TemporaryFolder();
+        string output = folder.File("out");
+        string[] calibration = ["--calibration", Stories.Texts, "--calibration-tokens", "1024"];
+        JsonElement made = ToolProcess.Run(["compress", Stories.Name, "-o", output, "--preset", "dbf", "--bits", "3", .. calibration, "--json"]).Json();
+        Assert.All(made.GetProperty("layers").EnumerateArray(), layer =>
+        {
+            bool isEmbedding = layer.GetProperty("name").GetString() == "model.embed_tokens";
+            Assert.Equal(isEmbedding ? "scalar" : "dbf", layer.GetProperty("method").GetString());
+            Assert.InRange(layer.GetProperty("bitsPerWeight").GetDouble(), 2.8, isEmbedding ? 5 : 3);
+        });
+        AssertRound(output, "dbf", maxKl: 1.5);
+        string layer = ToolProcess.Run("inspect", output, "--layer", "model.layers.0.mlp.gate_proj").Succeeds().Output;
+        Assert.Contains("middle dimension", layer, StringComparison.Ordinal);
+        Assert.Contains("sign bits", layer, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Statistics_are_collected_once_and_used_by_methods()
     {
         using var folder = new TemporaryFolder();

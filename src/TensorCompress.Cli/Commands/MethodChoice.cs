@@ -7,7 +7,7 @@ using TensorCompress.Pipeline;
 namespace TensorCompress.Cli.Commands;
 
 /// <summary>
-/// The part of <c>compress</c> that says which layer gets which method: <c>--method</c> with the options of all methods in the list, <c>--head</c>, or <c>--recipe</c>.
+/// The part of <c>compress</c> that says which layer gets which method: <c>--method</c> or <c>--preset</c> with the options of all methods in the list, <c>--head</c>, or <c>--recipe</c>.
 /// </summary>
 internal sealed class MethodChoice
 {
@@ -19,10 +19,16 @@ internal sealed class MethodChoice
         Description = "Method for the linear layers of the blocks: " + string.Join("; ", CompressionMethods.All.Select(method => $"{method.Name} ({method.Description.TrimEnd('.')})")) + ".",
     };
 
+    private readonly Option<string> _preset = new("--preset")
+    {
+        HelpName = "NAME",
+        Description = "Methods that go together, in place of --method, with the options of the first: " + string.Join("; ", CompressionPreset.All.Select(preset => $"{preset.Name} ({preset.Description})")) + ".",
+    };
+
     private readonly Option<string> _head = new("--head")
     {
         HelpName = "METHOD:BITS",
-        Description = "Method for embedding and head, for instance scalar:8; default: they stay dense. The other options apply where that method knows them.",
+        Description = "Method for embedding and head, for instance scalar:8; default: they stay dense, or are as the preset has them. The other options apply where that method knows them.",
     };
 
     private readonly Option<string> _recipe = new("--recipe") { HelpName = "FILE", Description = "JSON file with a rule per group of layers, in place of --method." };
@@ -34,21 +40,23 @@ internal sealed class MethodChoice
         .ToDictionary(group => group.Key, group => CreateOption([.. group]));
 
     /// <summary>Everything that the command line may say about methods.</summary>
-    public IEnumerable<Option> Options => [_method, .. _methodOptions.Values, _head, _recipe];
+    public IEnumerable<Option> Options => [_method, _preset, .. _methodOptions.Values, _head, _recipe];
 
     /// <summary>Refuses what contradicts itself, before any file is touched.</summary>
-    /// <exception cref="UsageException">There is no method and no recipe, or both, or an option that has no method to go to.</exception>
-    /// <exception cref="NotSupportedException">There is no such method.</exception>
+    /// <exception cref="UsageException">There is none of method, preset and recipe, or more than one, or an option that has no method to go to.</exception>
+    /// <exception cref="NotSupportedException">There is no such method or preset.</exception>
     /// <exception cref="ArgumentException">An option is unknown to its method, or out of range.</exception>
     public Func<ModelDefinition, CompressionRecipe> Parse(ParseResult arguments)
     {
-        string? method = arguments.GetValue(_method), head = arguments.GetValue(_head), recipe = arguments.GetValue(_recipe);
+        string? method = arguments.GetValue(_method), presetName = arguments.GetValue(_preset), head = arguments.GetValue(_head), recipe = arguments.GetValue(_recipe);
         Dictionary<string, string> given = Given(arguments);
-        if (method is not null && recipe is not null) throw new UsageException("--method and --recipe exclude each other");
+        string[] ways = [.. new[] { (_method, method), (_preset, presetName), (_recipe, recipe) }.Where(way => way.Item2 is not null).Select(way => way.Item1.Name)];
+        if (ways.Length > 1) throw new UsageException($"{string.Join(" and ", ways)} exclude each other");
         if (recipe is not null) return ParseRecipe(recipe, head, given);
-        if (method is null) throw new UsageException($"--method is required ({string.Join(", ", CompressionMethods.All.Select(known => known.Name))}), or --recipe FILE");
+        if (ways.Length == 0) throw new UsageException($"--method is required ({string.Join(", ", CompressionMethods.All.Select(known => known.Name))}), or --preset NAME, or --recipe FILE");
 
-        ICompressionMethod chosen = CompressionMethods.Get(method);
+        CompressionPreset? preset = presetName is null ? null : CompressionPreset.Get(presetName);
+        ICompressionMethod chosen = preset?.Method ?? CompressionMethods.Get(method!);
         (ICompressionMethod Method, string Bits)? headChoice = head is null ? null : ParseHead(head);
         foreach (string name in given.Keys)
         {
@@ -58,7 +66,7 @@ internal sealed class MethodChoice
 
         MethodOptions options = chosen.ParseOptions(Known(chosen, given));
         MethodOptions? headOptions = headChoice is { } forHead ? forHead.Method.ParseOptions(new Dictionary<string, string>(Known(forHead.Method, given)) { [BitsOption] = forHead.Bits }) : null;
-        return definition => CompressionRecipes.ForBlocks(definition, options, headOptions);
+        return definition => preset?.Recipe(definition, options, headOptions) ?? CompressionRecipes.ForBlocks(definition, options, headOptions);
     }
 
     private static Func<ModelDefinition, CompressionRecipe> ParseRecipe(string file, string? head, Dictionary<string, string> given)

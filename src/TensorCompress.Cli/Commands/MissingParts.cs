@@ -24,7 +24,6 @@ internal static class MissingParts
         new("merge"),
         new("compress", "--target-bits"),
         new("compress", "--target-size"),
-        new("compress", "--preset"),
         new("compress", "--max-memory"),
         new("compress", "--restart", TakesValue: false),
         new("eval", "--kv"),
