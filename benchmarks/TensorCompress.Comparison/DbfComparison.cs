@@ -66,7 +66,10 @@ internal static class DbfComparison
                 "p" => schedule with { PenaltyPower = value },
                 "w" => schedule with { PowerRounds = (int)value },
                 "f" => schedule with { RefitSweeps = (int)value },
-                _ => throw new ArgumentException($"{pair[0]} is no part of a schedule: t, i, r, a, p, w and f are."),
+                "r0" => schedule with { FirstRidge = value },
+                "l" => schedule with { LeastPenalty = value },
+                "c" => schedule with { WeighsChannels = value != 0 },
+                _ => throw new ArgumentException($"{pair[0]} is no part of a schedule: t, i, r, r0, a, p, l, c, w and f are."),
             };
         }
 

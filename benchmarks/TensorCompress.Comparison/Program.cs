@@ -20,6 +20,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo-bound"] = ModelTrials.RunBound,
     ["neuron-order"] = ModelTrials.RunNeuronOrder,
     ["rivals"] = RivalsComparison.Run,
+    ["universal-codebooks"] = UniversalCodebooks.Run,
     ["tokenize"] = TokenizerSpeed.Run,
     ["gguf"] = GgufSpeed.Run,
     ["products"] = ProductsComparison.RunOneToken,

@@ -8,11 +8,6 @@ namespace TensorCompress.Numerics;
 /// </summary>
 public sealed class Cholesky : IDisposable
 {
-    private const int BlockRows = 64;
-
-    /// <summary>Rows of a stripe of the trailing update; what a stripe computes above the diagonal is not needed.</summary>
-    private const int StripeRows = 256;
-
     private const double FirstRelativeRidge = 1e-10;
 
     private readonly ComputePool _pool;
@@ -102,53 +97,10 @@ public sealed class Cholesky : IDisposable
             result.Lower[i, i] += ridge;
         }
 
-        for (nint start = 0; start < matrix.Rows; start += BlockRows)
-        {
-            nint count = nint.Min(BlockRows, matrix.Rows - start);
-            failedRow = result.FactorizeBlock((int)start, (int)count);
-            if (failedRow >= 0)
-            {
-                result.Dispose();
-                return null;
-            }
-
-            result.UpdateBelow(start, count);
-        }
-
-        failedRow = -1;
-        return result;
-    }
-
-    /// <summary>L of a diagonal block.</summary>
-    /// <returns>The row whose pivot is not positive, or -1.</returns>
-    private int FactorizeBlock(int start, int count)
-    {
-        for (int i = start; i < start + count; i++)
-        {
-            Span<double> row = Lower.Row(i)[start..];
-            for (int j = 0; j < i - start; j++) row[j] = (row[j] - DoubleVectors.Dot(row[..j], Lower.Row(start + j).Slice(start, j))) / Lower[start + j, start + j];
-            double pivot = row[i - start] - DoubleVectors.Dot(row[..(i - start)], row[..(i - start)]);
-            if (!(pivot > 0)) return i;
-            row[i - start] = Math.Sqrt(pivot);
-        }
-
-        return -1;
-    }
-
-    /// <summary>Rows below a diagonal block: their part of L, and its product taken off what is right of it.</summary>
-    private void UpdateBelow(nint start, nint count)
-    {
-        nint end = start + count, below = Lower.Rows - end;
-        if (below == 0) return;
-        MatrixView<double> panel = Lower.RowRange(end, below).ColumnRange(start, count);
-        TriangularSolve.Right(Lower.RowRange(start, count).ColumnRange(start, count).Transposed, Triangle.Upper, panel, _pool);
-        for (nint row = 0; row < below; row += StripeRows)
-        {
-            nint rows = nint.Min(StripeRows, below - row);
-            MatrixProduct.Multiply(
-                panel.RowRange(row, rows), panel.RowRange(0, row + rows).Transposed, Lower.RowRange(end + row, rows).ColumnRange(end, row + rows), alpha: -1, beta: 1, _pool);
-            for (nint i = end + row; i < end + row + rows; i++) Lower.Row(i)[(int)(i + 1)..(int)(end + row + rows)].Clear();
-        }
+        failedRow = CholeskyBlocks.Factorize(result.Lower, pool);
+        if (failedRow < 0) return result;
+        result.Dispose();
+        return null;
     }
 
     private static void ThrowIfUnfit(MatrixView<double> matrix)

@@ -52,7 +52,8 @@ public static class TriangularSolve
     public static void Right(MatrixOperand<double> matrix, Triangle triangle, MatrixView<double> rightSides, ComputePool? pool = null) =>
         Solve(matrix, triangle, rightSides, isRight: true, pool);
 
-    private static unsafe void Solve<T>(MatrixOperand<T> matrix, Triangle triangle, MatrixView<T> rightSides, bool isRight, ComputePool? pool)
+    /// <summary>The same for algorithms that are written once for float and double.</summary>
+    internal static unsafe void Solve<T>(MatrixOperand<T> matrix, Triangle triangle, MatrixView<T> rightSides, bool isRight, ComputePool? pool)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         nint rows = isRight ? rightSides.Columns : rightSides.Rows;

@@ -30,7 +30,7 @@ public sealed class DbfMethod : ICompressionMethod
         new(BitsOption, "B", "all stored bits per weight, scales and padding included; meant for 0.5 to 3"),
         new(MiddleOption, "N", "middle dimension, in place of the bits"),
         new(DiagonalShareOption, "S", "with calibration: how far the inputs' second moment is shrunk towards its diagonal, 0 to 1; default 0.5"),
-        new(SolverOption, "S", "paper for the published solver, or rounds/inner-steps/ridge/penalty-power/relaxation/power-rounds/random-starts/keeps-best/refit-sweeps; default by the rate"),
+        new(SolverOption, "S", "paper for the published solver, or rounds/inner-steps/ridge/penalty-power/relaxation/power-rounds/random-starts/keeps-best/refit-sweeps/first-ridge/least-penalty/weighs-channels; default by the rate"),
     ];
 
     /// <inheritdoc/>

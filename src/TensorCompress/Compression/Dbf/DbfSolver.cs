@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
@@ -19,8 +18,8 @@ internal sealed class DbfSolver : IDisposable
     private readonly ComputePool _pool;
     private readonly SeededRandom _random;
     private readonly SignFactor _outer, _inner, _first, _second;
-    private readonly Matrix<double> _firstGram, _secondGram;
-    private readonly Matrix<float> _outerCross, _innerCross, _solution, _gram;
+    private readonly float[] _penalties;
+    private readonly Matrix<float> _firstGram, _secondGram, _outerCross, _innerCross, _solution;
     private readonly Matrix<float>? _rotated;
 
     /// <summary>Prepares the first round.</summary>
@@ -38,9 +37,9 @@ internal sealed class DbfSolver : IDisposable
         // The factor of the shorter side is updated first.
         (_first, _second) = rows < columns ? (_outer, _inner) : (_inner, _outer);
         _second.StartFrom(_random);
-        _firstGram = new Matrix<double>(channels, channels);
-        _secondGram = new Matrix<double>(channels, channels);
-        _gram = new Matrix<float>(channels, channels);
+        _penalties = new float[channels];
+        _firstGram = new Matrix<float>(channels, channels);
+        _secondGram = new Matrix<float>(channels, channels);
         _outerCross = new Matrix<float>(channels, rows);
         _innerCross = new Matrix<float>(channels, columns);
         _solution = new Matrix<float>(channels, Math.Max(rows, columns));
@@ -67,10 +66,10 @@ internal sealed class DbfSolver : IDisposable
     public void Step()
     {
         PrepareFirst();
-        double penalty = Math.Pow(Math.Min(1, Round / (0.99 * _schedule.Rounds)), _schedule.PenaltyPower);
-        Update(_first, _secondGram, penalty);
+        double ridge = _schedule.RidgeAt(Round), penalty = _schedule.PenaltyAt(Round);
+        Update(_first, _secondGram, ridge, penalty);
         PrepareSecond();
-        Update(_second, _firstGram, penalty);
+        Update(_second, _firstGram, ridge, penalty);
         Round++;
     }
 
@@ -112,7 +111,6 @@ internal sealed class DbfSolver : IDisposable
         _inner.Dispose();
         _firstGram.Dispose();
         _secondGram.Dispose();
-        _gram.Dispose();
         _outerCross.Dispose();
         _innerCross.Dispose();
         _solution.Dispose();
@@ -142,11 +140,10 @@ internal sealed class DbfSolver : IDisposable
         return _rotated.View;
     }
 
-    private void ComputeGram(MatrixView<float> rows, Matrix<double> gram)
+    private void ComputeGram(MatrixView<float> rows, Matrix<float> gram)
     {
-        MatrixProduct.SymmetricRankK(rows, _gram.View, pool: _pool);
+        MatrixProduct.SymmetricRankK(rows, gram.View, pool: _pool);
         Operations += (double)rows.Rows * rows.Rows * rows.Columns;
-        for (nint i = 0; i < gram.Rows; i++) TensorPrimitives.ConvertTruncating<float, double>(_gram.Row(i), gram.Row(i));
     }
 
     /// <summary>The cross product that the other factor's update needs.</summary>
@@ -165,9 +162,9 @@ internal sealed class DbfSolver : IDisposable
         for (int i = 0; i < magnitudes.Length; i++)
         {
             linear += magnitudes[i] * DoubleVectors.Dot(cross.Row(i), rows.Row(i));
-            ReadOnlySpan<double> first = _firstGram.Row(i), second = _secondGram.Row(i);
+            ReadOnlySpan<float> first = _firstGram.Row(i), second = _secondGram.Row(i);
             double sum = 0;
-            for (int j = 0; j < magnitudes.Length; j++) sum += magnitudes[j] * first[j] * second[j];
+            for (int j = 0; j < magnitudes.Length; j++) sum += magnitudes[j] * (double)first[j] * second[j];
             quadratic += magnitudes[i] * sum;
         }
 
@@ -178,11 +175,11 @@ internal sealed class DbfSolver : IDisposable
         (Best ??= new DbfIterate()).Take(_outer, _inner, magnitudes);
     }
 
-    private void Update(SignFactor factor, Matrix<double> gram, double firstPenalty)
+    private void Update(SignFactor factor, Matrix<float> gram, double ridge, double firstPenalty)
     {
         DbfMetric? metric = factor == _inner ? _target.Metric : null;
         double scale = 0;
-        for (nint i = 0; i < gram.Rows; i++) scale += gram[i, i] / gram.Rows;
+        for (nint i = 0; i < gram.Rows; i++) scale += (double)gram[i, i] / gram.Rows;
         MatrixView<float> solution = _solution.View.Contiguous(_solution.Rows, factor.Unit.Columns);
         PenalizedGram? system = null;
         try
@@ -195,11 +192,12 @@ internal sealed class DbfSolver : IDisposable
                 {
                     system?.Dispose();
                     penalty = wanted;
-                    system = new PenalizedGram(gram, _schedule.Ridge * scale, penalty * scale, metric, _pool);
+                    factor.WritePenalties(penalty * scale, _schedule.WeighsChannels, _penalties);
+                    system = new PenalizedGram(gram, ridge * scale, _penalties, metric, _pool);
                     Operations += system.Factors * Math.Pow(gram.Rows, 3) / 3;
                 }
 
-                Solve(factor, system!, (float)(penalty * scale), metric, solution);
+                Solve(factor, system!, metric, solution);
                 factor.Absorb(solution, Round == 0 && step == 0 ? 1 : (float)_schedule.Relaxation);
                 factor.Project(_schedule.PowerRounds, _schedule.RandomStarts ? StartOf(factor, step) : null);
             }
@@ -213,17 +211,17 @@ internal sealed class DbfSolver : IDisposable
     /// <summary>A generator for each projection, so that a saved state need not hold one.</summary>
     private SeededRandom StartOf(SignFactor factor, int step) => _random.Fork((ulong)(2 * ((long)Round * _schedule.InnerSteps + step) + (factor == _inner ? 1 : 0)));
 
-    private void Solve(SignFactor factor, PenalizedGram system, float penalty, DbfMetric? metric, MatrixView<float> solution)
+    private void Solve(SignFactor factor, PenalizedGram system, DbfMetric? metric, MatrixView<float> solution)
     {
         Operations += 2.0 * solution.Rows * solution.Rows * solution.Columns;
         if (metric is null)
         {
-            factor.WriteRightSides(penalty, (factor == _inner ? _innerCross : _outerCross).View, solution);
+            factor.WriteRightSides(_penalties, (factor == _inner ? _innerCross : _outerCross).View, solution);
             system.Solve(solution);
             return;
         }
 
-        factor.WriteRightSides(1, null, solution);
+        factor.WritePulls(solution);
         Multiply(solution, metric.Basis.Transposed, _rotated!.View);
         system.Solve(_innerCross.View, _rotated.View, metric);
         Multiply(_rotated, metric.Basis, solution);

@@ -15,6 +15,9 @@ internal sealed class SignFactor : IDisposable
     /// <summary>Rows whose column sums are added up by themselves: the order of additions does not depend on threads.</summary>
     private const int PartRows = 32;
 
+    /// <summary>Most that the penalty of a channel differs from the mean, as a factor either way.</summary>
+    private const double MostChannelWeight = 10;
+
     private readonly Matrix<float> _partialSums;
     private readonly ComputePool _pool;
     private readonly int _parts;
@@ -53,21 +56,39 @@ internal sealed class SignFactor : IDisposable
         }
     }
 
-    /// <summary>Adds <c>penalty (Z - U)</c> to right-hand sides.</summary>
-    /// <param name="penalty">The penalty.</param>
-    /// <param name="crossProduct">C, [k, q]; null for zeros.</param>
+    /// <summary>Penalties of the channels: all the same, or in proportion to the root of the magnitudes, with the same mean.</summary>
+    public void WritePenalties(double penalty, bool weighsChannels, Span<float> destination)
+    {
+        double mean = 0;
+        for (int i = 0; i < Magnitudes.Length; i++) mean += Math.Sqrt(Magnitudes[i]) / Magnitudes.Length;
+        for (int i = 0; i < Magnitudes.Length; i++)
+            destination[i] = (float)(weighsChannels && mean > 0 ? penalty * Math.Clamp(Math.Sqrt(Magnitudes[i]) / mean, 1 / MostChannelWeight, MostChannelWeight) : penalty);
+    }
+
+    /// <summary>C + diag(p) (Z - U).</summary>
+    /// <param name="penalties">p, for each channel.</param>
+    /// <param name="crossProduct">C, [k, q].</param>
     /// <param name="destination">[k, q], overwritten.</param>
-    public void WriteRightSides(float penalty, MatrixView<float>? crossProduct, MatrixView<float> destination) => ForRows((start, end) =>
+    public void WriteRightSides(float[] penalties, MatrixView<float> crossProduct, MatrixView<float> destination) => ForRows((start, end) =>
     {
         for (nint i = start; i < end; i++)
         {
             // Z - U = 2 Z - M
             Span<float> row = destination.Row(i);
-            if (crossProduct is { } cross) cross.Row(i).CopyTo(row);
-            else row.Clear();
-            if (penalty == 0) continue;
-            TensorPrimitives.FusedMultiplyAdd<float>(Unit.Row(i), 2 * penalty * Magnitudes[i], row, row);
-            TensorPrimitives.FusedMultiplyAdd<float>(Mixture.Row(i), -penalty, row, row);
+            TensorPrimitives.FusedMultiplyAdd<float>(Unit.Row(i), 2 * penalties[i] * Magnitudes[i], crossProduct.Row(i), row);
+            TensorPrimitives.FusedMultiplyAdd<float>(Mixture.Row(i), -penalties[i], row, row);
+        }
+    });
+
+    /// <summary>Z - U.</summary>
+    /// <param name="destination">[k, q], overwritten.</param>
+    public void WritePulls(MatrixView<float> destination) => ForRows((start, end) =>
+    {
+        for (nint i = start; i < end; i++)
+        {
+            Span<float> row = destination.Row(i);
+            TensorPrimitives.Multiply(Unit.Row(i), 2 * Magnitudes[i], row);
+            TensorPrimitives.Subtract<float>(row, Mixture.Row(i), row);
         }
     });
 
