@@ -13,6 +13,7 @@ public sealed class OutputExistsException(string path)
 /// Writes a checkpoint folder: tensors, configuration, and the files that travel with a model. Everything is made in a hidden folder beside the output
 /// and renamed when it is whole, so the output is never half-written; what a killed run left there is removed by the next one.
 /// </summary>
+/// <remarks>A file in the folder stays locked as long as the writer lives, so that no other job takes the folder for one that a killed run left.</remarks>
 internal sealed class CheckpointWriter : IDisposable
 {
     public const string WeightsFile = "model.safetensors";
@@ -20,16 +21,18 @@ internal sealed class CheckpointWriter : IDisposable
     /// <summary>The one entry of the metadata in the header of the weight file, under <c>format</c>: other readers ask for it.</summary>
     public const string MetadataFormat = "pt";
 
-    private const string ConfigurationFile = "config.json";
+    private const string ConfigurationFile = "config.json", LockFile = ".lock";
 
     private readonly string _output;
     private readonly SafetensorsWriter _writer;
+    private readonly FileStream _lock;
     private bool _isPublished;
 
-    private CheckpointWriter(string output, string staging, SafetensorsWriter writer)
+    private CheckpointWriter(string output, string staging, FileStream held, SafetensorsWriter writer)
     {
         _output = output;
         Staging = staging;
+        _lock = held;
         _writer = writer;
     }
 
@@ -40,6 +43,7 @@ internal sealed class CheckpointWriter : IDisposable
     public ITensorSink Tensors => _writer;
 
     /// <exception cref="OutputExistsException">The output exists and is not empty.</exception>
+    /// <exception cref="IOException">Another job is making it.</exception>
     public static CheckpointWriter Create(string output)
     {
         string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(output));
@@ -47,15 +51,22 @@ internal sealed class CheckpointWriter : IDisposable
         string parent = Path.GetDirectoryName(full) ?? throw new ArgumentException($"{output} is not a folder that can be written.", nameof(output));
         string staging = Path.Combine(parent, $".{Path.GetFileName(full)}.partial");
         Directory.CreateDirectory(parent);
-        if (Directory.Exists(staging)) Directory.Delete(staging, recursive: true);
+        if (Directory.Exists(staging))
+        {
+            Lock(staging, output).Dispose(); // what is not locked is left over
+            Directory.Delete(staging, recursive: true);
+        }
+
         Directory.CreateDirectory(staging);
+        FileStream held = Lock(staging, output);
         try
         {
             var metadata = new Dictionary<string, string> { ["format"] = MetadataFormat };
-            return new CheckpointWriter(full, staging, SafetensorsWriter.Create(Path.Combine(staging, WeightsFile), metadata));
+            return new CheckpointWriter(full, staging, held, SafetensorsWriter.Create(Path.Combine(staging, WeightsFile), metadata));
         }
         catch
         {
+            held.Dispose();
             Directory.Delete(staging, recursive: true);
             throw;
         }
@@ -94,6 +105,7 @@ internal sealed class CheckpointWriter : IDisposable
     public void Publish()
     {
         if (Directory.Exists(_output)) Directory.Delete(_output); // empty, as Create has seen
+        _lock.Dispose();
         DurableFile.PublishFolder(Staging, _output);
         _isPublished = true;
     }
@@ -107,7 +119,20 @@ internal sealed class CheckpointWriter : IDisposable
         }
         finally // a full disk fails the writer's last flush too
         {
+            _lock.Dispose();
             if (!_isPublished && Directory.Exists(Staging)) Directory.Delete(Staging, recursive: true);
+        }
+    }
+
+    private static FileStream Lock(string staging, string output)
+    {
+        try
+        {
+            return new FileStream(Path.Combine(staging, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
+        }
+        catch (IOException fault)
+        {
+            throw new IOException($"Another job is making {output} (its folder {staging} is locked); choose another name or wait for it.", fault);
         }
     }
 
