@@ -52,7 +52,7 @@ public sealed record DbfSchedule
     public static DbfSchedule ForRate(double rate) => new()
     {
         // Cross products, once a round, are most of the work at low rates; a third step pays where signs are many.
-        Rounds = rate < LowRate ? 165 : rate < HighRate ? 190 : 160,
+        Rounds = rate < LowRate ? 165 : rate < HighRate ? 180 : 145,
         InnerSteps = rate < HighRate ? 2 : 3,
         Ridge = 0.01,
         FirstRidge = 0.4,
