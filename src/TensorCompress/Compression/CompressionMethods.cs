@@ -3,6 +3,7 @@ using TensorCompress.Compression.Dbf;
 using TensorCompress.Compression.Dense;
 using TensorCompress.Compression.LowRank;
 using TensorCompress.Compression.Mpo;
+using TensorCompress.Compression.Qet;
 using TensorCompress.Compression.Scalar;
 using TensorCompress.Compression.Sum;
 using TensorCompress.Compression.Tucker;
@@ -23,6 +24,7 @@ public static class CompressionMethods
         TuckerMethod.Instance,
         MpoMethod.Instance,
         DbfMethod.Instance,
+        QetMethod.Instance,
         SumMethod.Instance,
     ];
 

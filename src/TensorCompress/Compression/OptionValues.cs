@@ -55,6 +55,23 @@ internal sealed class OptionValues(ICompressionMethod method, IReadOnlyDictionar
             int.TryParse(entry, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) ? value : throw Wrong(name, text, "integers separated by commas"))];
     }
 
+    /// <summary>One of the names of an enumeration, in lower case, or null where it is not given.</summary>
+    public TEnum? Choice<TEnum>(string name)
+        where TEnum : struct, Enum
+    {
+        if (!values.TryGetValue(name, out string? text)) return null;
+        int index = Array.FindIndex(Enum.GetNames<TEnum>(), known => known.ToLowerInvariant() == text);
+        return index >= 0 ? Enum.GetValues<TEnum>()[index] : throw Wrong(name, text, "one of " + string.Join(", ", Enum.GetNames<TEnum>().Select(known => known.ToLowerInvariant())));
+    }
+
+    /// <summary>Numbers separated by commas, or null where they are not given.</summary>
+    public double[]? DoubleList(string name)
+    {
+        if (!values.TryGetValue(name, out string? text)) return null;
+        return [.. text.Split(',').Select(entry =>
+            double.TryParse(entry, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? value : throw Wrong(name, text, "numbers separated by commas"))];
+    }
+
     /// <summary>A float type by its lower-case name, or null where it is not given.</summary>
     public ElementType? FloatType(string name, params ReadOnlySpan<ElementType> allowed)
     {

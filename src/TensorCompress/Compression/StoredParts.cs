@@ -8,6 +8,8 @@ namespace TensorCompress.Compression;
 /// <summary>Reads parameters and parts of a stored weight; whatever does not fit is a <see cref="TensorFormatException"/>, found before anything is allocated.</summary>
 internal static class StoredParts
 {
+    private const int BytesAtATime = 1 << 24;
+
     /// <summary>The full name of a part in a file.</summary>
     public static string TensorName(string layer, ICompressionMethod method, string part) => $"{layer}.{method.Name}.{part}";
 
@@ -18,6 +20,13 @@ internal static class StoredParts
         return value >= minimum && value <= maximum
             ? value
             : throw stored.Fault(TensorFormatError.Value, $"parameter \"{name}\" is {value}; it is {minimum} to {maximum}");
+    }
+
+    /// <summary>A parameter that is one of a few words.</summary>
+    public static string Text(this StoredWeight stored, string name, params ReadOnlySpan<string> allowed)
+    {
+        string text = stored.Value(name).TryGetValue(out string? value) ? value : "";
+        return allowed.Contains(text) ? text : throw stored.Fault(TensorFormatError.Value, $"parameter \"{name}\" is \"{text}\"; it is one of {string.Join(", ", allowed.ToArray())}");
     }
 
     /// <summary>A parameter that is true or false.</summary>
@@ -50,6 +59,16 @@ internal static class StoredParts
             : throw stored.Fault(TensorFormatError.Value, $"parameter \"{name}\" has an entry that is not a positive integer"))];
     }
 
+    /// <summary>A parameter that is a list of integers in a range.</summary>
+    public static int[] Int32List(this StoredWeight stored, string name, int count, int minimum, int maximum)
+    {
+        if (stored.Parameters[name] is not JsonArray array) throw stored.Fault(TensorFormatError.Structure, $"parameter \"{name}\" is not a list");
+        if (array.Count != count) throw stored.Fault(TensorFormatError.Value, $"parameter \"{name}\" has {array.Count} entries, not {count}");
+        return [.. array.Select(entry => entry is JsonValue number && number.TryGetValue(out int value) && value >= minimum && value <= maximum
+            ? value
+            : throw stored.Fault(TensorFormatError.Value, $"parameter \"{name}\" has an entry that is not an integer from {minimum} to {maximum}"))];
+    }
+
     /// <summary>Reads a part of known type and shape.</summary>
     /// <param name="stored">The weight.</param>
     /// <param name="method">The method whose part it is.</param>
@@ -65,7 +84,8 @@ internal static class StoredParts
         if (!shape.SequenceEqual([.. tensor.Shape]))
             throw stored.Fault(TensorFormatError.Shape, $"shape [{string.Join(", ", tensor.Shape)}] where [{string.Join(", ", shape.ToArray())}] is required", name);
         var matrix = new Matrix<byte>((nint)shape[0], (nint)(tensor.ByteLength / shape[0]));
-        for (nint row = 0; row < matrix.Rows; row++) stored.Tensors.ReadBytes(name, row * matrix.Columns, matrix.Row(row));
+        nint step = nint.Max(1, BytesAtATime / matrix.Columns);
+        for (nint row = 0; row < matrix.Rows; row += step) stored.Tensors.ReadBytes(name, row * matrix.Columns, matrix.RowSpan(row, nint.Min(step, matrix.Rows - row)));
         return matrix;
     }
 

@@ -17,18 +17,28 @@ public abstract class RowDecodedLayer : LinearLayer
     }
 
     /// <inheritdoc/>
-    protected sealed override void Multiply(ActivationBatch input, MatrixView<float> destination, ComputeContext context)
+    protected sealed override void Multiply(ActivationBatch input, MatrixView<float> destination, ComputeContext context) => Multiply(ReadRow, input, destination, context);
+
+    /// <summary>Multiplies rows that somebody decodes.</summary>
+    /// <param name="decode">Writes a row; called concurrently.</param>
+    /// <param name="input">Activations, [tokens, input].</param>
+    /// <param name="destination">Results, [tokens, rows].</param>
+    /// <param name="context">Threads.</param>
+    internal static void Multiply(RowDecoder decode, ActivationBatch input, MatrixView<float> destination, ComputeContext context)
     {
-        nint grain = nint.Max(BlockRows, LinearProduct.RowGrain(InputDimension, input.TokenCount));
-        context.Pool.For(OutputDimension, grain, (start, end) =>
+        nint grain = nint.Max(BlockRows, LinearProduct.RowGrain(input.Dimension, input.TokenCount));
+        context.Pool.For(destination.Columns, grain, (start, end) =>
         {
-            using var block = new Matrix<float>(BlockRows, InputDimension);
+            using var block = new Matrix<float>(BlockRows, input.Dimension);
             for (nint row = start; row < end; row += BlockRows)
             {
                 nint count = nint.Min(BlockRows, end - row);
-                for (nint i = 0; i < count; i++) ReadRow((int)(row + i), block.Row(i));
+                for (nint i = 0; i < count; i++) decode((int)(row + i), block.Row(i));
                 DotProducts.Multiply(block.RowRange(0, count), input.Values, destination.ColumnRange(row, count));
             }
         });
     }
 }
+
+/// <summary>Writes a row of a weight.</summary>
+internal delegate void RowDecoder(int row, Span<float> destination);

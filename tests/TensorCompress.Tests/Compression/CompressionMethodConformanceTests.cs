@@ -152,7 +152,7 @@ public sealed class CompressionMethodConformanceTests
         {
             long counted = HeldMemory.Count(layer);
             Assert.True(counted <= 1.25 * weight.StoredBytes + (64 << 10), $"{counted} bytes held, {weight.StoredBytes} stored");
-            Assert.Equal(HeldMemory.CountMatrices(layer), layer.ResidentBytes);
+            Assert.InRange(layer.ResidentBytes, HeldMemory.CountMatrices(layer), counted);
         }
     }
 

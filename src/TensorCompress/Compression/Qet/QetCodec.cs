@@ -12,7 +12,10 @@ namespace TensorCompress.Compression.Qet;
 public static class QetCodec
 {
     /// <summary>Values beyond are refused: differences and sums of the stages then stay far from infinity.</summary>
-    private const float LargestMagnitude = 1.2676506e30f; // 2^100
+    internal const float LargestMagnitude = 1.2676506e30f; // 2^100
+
+    /// <summary>From so many rows on all centroids are decoded before them.</summary>
+    private const int RowsWorthAllCentroids = 16;
 
     /// <summary>Fits codebooks to the rows and encodes them.</summary>
     /// <param name="values">The rows, finite and at most 2^100 in magnitude; read before the call returns.</param>
@@ -65,20 +68,17 @@ public static class QetCodec
         if (destination.Columns != tensor.Columns) throw new ArgumentException($"{tensor.Columns} columns do not fill {destination.Columns}.", nameof(destination));
         if (start < 0 || start > tensor.Rows - destination.Rows)
             throw new ArgumentOutOfRangeException(nameof(start), start, $"{destination.Rows} rows from there do not lie inside {tensor.Rows}.");
-        int subspaces = tensor.Plan.Options.Subspaces;
+        float[] codebooks = [];
+        if (destination.Rows >= RowsWorthAllCentroids)
+        {
+            codebooks = new float[tensor.CodebookNumbers];
+            tensor.DecodeCodebooks(codebooks);
+        }
+
         (pool ?? ComputePool.Shared).For(destination.Rows, 8, (first, end) =>
         {
-            float[] part = new float[tensor.Columns], scratch = new float[tensor.Columns];
-            for (nint row = first; row < end; row++)
-            {
-                Span<float> sum = destination.Row(row);
-                tensor.Stages[0].Decode(start + row, subspaces, sum, scratch);
-                foreach (QetEncodedStage stage in tensor.Stages.Skip(1))
-                {
-                    stage.Decode(start + row, subspaces, part, scratch);
-                    for (int k = 0; k < sum.Length; k++) sum[k] += part[k];
-                }
-            }
+            float[] scratch = new float[2 * tensor.Columns];
+            for (nint row = first; row < end; row++) tensor.DecodeRow(start + row, codebooks, destination.Row(row), scratch);
         });
     }
 
@@ -94,9 +94,11 @@ public static class QetCodec
             int layers = plan.Options.Stages[i].SwapLayers;
             byte[] swaps = ElementSwap.Split(leaves.View, layers, pool);
             QetCodebook codebook = fitted?.Stages[i].Codebook ?? Fit(leaves.View, plan, i, pool, cancellationToken);
-            byte[] codes = Codes(leaves.View, codebook, plan, i, pool);
-            stages[i] = new QetEncodedStage(swaps, codes, codebook, layers, plan.CodeBits(i));
-            if (i + 1 < stages.Length) Subtract(stages[i], plan.Options.Subspaces, rest, pool);
+            float[] centroids = new float[codebook.Count];
+            codebook.Decode(0, centroids);
+            byte[] codes = Codes(leaves.View, centroids, plan, i, pool);
+            stages[i] = new QetEncodedStage(swaps, codes, codebook, layers, plan.CodeBits(i), plan.Centroids[i]);
+            if (i + 1 < stages.Length) Subtract(stages[i], centroids, plan.Options.Subspaces, rest, pool);
         }
 
         return new QetTensor(plan, stages);
@@ -127,7 +129,7 @@ public static class QetCodec
         return QetCodebook.Round(centroids, plan, stage);
     }
 
-    private static byte[] Codes(MatrixView<float> leaves, QetCodebook codebook, QetPlan plan, int stage, ComputePool pool)
+    private static byte[] Codes(MatrixView<float> leaves, float[] codebook, QetPlan plan, int stage, ComputePool pool)
     {
         int length = plan.SubvectorLength, subspaces = plan.Options.Subspaces, bits = plan.CodeBits(stage);
         byte[] codes = new byte[BitStream.Padded((long)leaves.Rows * subspaces * bits) / 8];
@@ -137,7 +139,8 @@ public static class QetCodec
         using var search = new NearestCentroid(plan.Centroids[stage], pool);
         for (int group = 0; group < subspaces; group++)
         {
-            using Matrix<float> centroids = codebook.Group(group);
+            int count = plan.Centroids[stage];
+            using var centroids = new Matrix<float>(count, length, codebook.AsSpan(group * count * length, count * length));
             search.Find(leaves.ColumnRange(group * length, length), centroids.View, nearest, distances);
             for (int row = 0; row < nearest.Length; row++) BitStream.Write(codes, ((long)row * subspaces + group) * bits, nearest[row]);
         }
@@ -145,12 +148,12 @@ public static class QetCodec
         return codes;
     }
 
-    private static void Subtract(QetEncodedStage stage, int subspaces, Matrix<float> rest, ComputePool pool) => pool.For(rest.Rows, 8, (first, end) =>
+    private static void Subtract(QetEncodedStage stage, float[] centroids, int subspaces, Matrix<float> rest, ComputePool pool) => pool.For(rest.Rows, 8, (first, end) =>
     {
         float[] part = new float[rest.Columns], scratch = new float[rest.Columns];
         for (nint row = first; row < end; row++)
         {
-            stage.Decode(row, subspaces, part, scratch);
+            stage.Decode(row, subspaces, centroids, part, scratch);
             Span<float> values = rest.Row(row);
             for (int k = 0; k < values.Length; k++) values[k] -= part[k];
         }

@@ -14,7 +14,7 @@ public sealed record QetOptions
     /// <summary>Bits of a codebook's numbers that are kept as floats.</summary>
     public const int FloatBits = 32;
 
-    private const int MaxStages = 8, MaxSwapLayers = 16;
+    internal const int MaxStages = 8, MaxSwapLayers = 16;
     private const double LeastShare = 0.001;
 
     /// <summary>Sets all of them.</summary>
@@ -71,4 +71,14 @@ public sealed record QetOptions
     /// <param name="swapLayers">Swap layers.</param>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public static QetOptions Vanilla(int subspaces, int swapLayers = 1) => new(subspaces, [new QetStageOptions(swapLayers, 1)], FloatBits);
+
+    /// <summary>The same with another seed.</summary>
+    internal QetOptions WithSeed(ulong seed) => new(Subspaces, Stages, CodebookBits, GridPerGroup, Iterations, seed);
+
+    /// <inheritdoc/>
+    public bool Equals(QetOptions? other) => other is not null && Subspaces == other.Subspaces && CodebookBits == other.CodebookBits && GridPerGroup == other.GridPerGroup
+        && Iterations == other.Iterations && Seed == other.Seed && Stages.SequenceEqual(other.Stages);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Stages.Aggregate(HashCode.Combine(Subspaces, CodebookBits, GridPerGroup, Iterations, Seed), HashCode.Combine);
 }

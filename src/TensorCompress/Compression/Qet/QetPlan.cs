@@ -5,7 +5,7 @@ namespace TensorCompress.Compression.Qet;
 /// <summary>How many centroids each stage has for a matrix of one shape, and what every bit of the result is for: known before anything is compressed.</summary>
 public sealed record QetPlan
 {
-    private const int MaxCodeBits = 24;
+    internal const int MaxCodeBits = 24;
     private const double MaxElements = 1L << 40;
 
     private QetPlan(nint rows, nint columns, QetOptions options, IReadOnlyList<int> centroids)
@@ -92,6 +92,15 @@ public sealed record QetPlan
 
     /// <summary>Least values and steps of a stage: pairs.</summary>
     internal int Grids => Options.CodebookBits == QetOptions.FloatBits ? 0 : Options.GridPerGroup ? Options.Subspaces : 1;
+
+    /// <summary>What the bits of a stage are for.</summary>
+    internal BitAccount AccountOf(int stage) => AccountOf(stage, Centroids[stage]);
+
+    /// <summary>Numbers of a stage's codebook.</summary>
+    internal int Numbers(int stage) => (int)(Columns * Centroids[stage]);
+
+    /// <summary>Numbers of a stage's codebook that share a least value and a step; all where there are none.</summary>
+    internal int NumbersPerGrid(int stage) => Numbers(stage) / Math.Max(1, Grids);
 
     private static int CodeBitsOf(int centroids) => 32 - BitOperations.LeadingZeroCount((uint)centroids - 1);
 

@@ -20,6 +20,37 @@ public sealed class QetTensor
     public long StoredBytes => _stages.Sum(stage => (long)stage.Swaps.Length + stage.Codes.Length + stage.Codebook.Stored.Length + sizeof(float) * stage.Codebook.Scales.Length);
 
     internal IReadOnlyList<QetEncodedStage> Stages => _stages;
+
+    /// <summary>Numbers of the codebooks of all stages.</summary>
+    internal int CodebookNumbers => _stages.Sum(stage => stage.Codebook.Count);
+
+    /// <summary>Writes the codebooks of all stages, one after the other, as floats.</summary>
+    internal void DecodeCodebooks(Span<float> destination)
+    {
+        foreach (QetEncodedStage stage in _stages)
+        {
+            stage.Codebook.Decode(0, destination[..stage.Codebook.Count]);
+            destination = destination[stage.Codebook.Count..];
+        }
+    }
+
+    /// <summary>Decodes a row.</summary>
+    /// <param name="row">Which.</param>
+    /// <param name="codebooks">What <see cref="DecodeCodebooks"/> gave; empty to decode no more than this row needs.</param>
+    /// <param name="destination">All columns of it.</param>
+    /// <param name="scratch">Twice as long.</param>
+    internal void DecodeRow(nint row, ReadOnlySpan<float> codebooks, Span<float> destination, Span<float> scratch)
+    {
+        int subspaces = Plan.Options.Subspaces;
+        Span<float> part = scratch[..destination.Length], room = scratch[destination.Length..];
+        for (int i = 0; i < _stages.Length; i++)
+        {
+            _stages[i].Decode(row, subspaces, codebooks, i == 0 ? destination : part, room);
+            if (!codebooks.IsEmpty) codebooks = codebooks[_stages[i].Codebook.Count..];
+            if (i == 0) continue;
+            for (int k = 0; k < destination.Length; k++) destination[k] += part[k];
+        }
+    }
 }
 
 /// <summary>What one stage of a matrix is stored as.</summary>
@@ -28,20 +59,27 @@ public sealed class QetTensor
 /// <param name="Codebook">Its centroids.</param>
 /// <param name="SwapLayers">Swap layers.</param>
 /// <param name="CodeBits">Bits of a code.</param>
-internal sealed record QetEncodedStage(byte[] Swaps, byte[] Codes, QetCodebook Codebook, int SwapLayers, int CodeBits)
+/// <param name="Centroids">Centroids of a group.</param>
+internal sealed record QetEncodedStage(byte[] Swaps, byte[] Codes, QetCodebook Codebook, int SwapLayers, int CodeBits, int Centroids)
 {
+    /// <summary>Which centroid a group of a row has.</summary>
+    public int Code(nint row, int subspaces, int group) => CodeBits == 0 ? 0 : BitStream.Read(Codes, ((long)row * subspaces + group) * CodeBits, CodeBits);
+
     /// <summary>Decodes a row.</summary>
     /// <param name="row">Which.</param>
     /// <param name="subspaces">Column groups.</param>
+    /// <param name="codebook">The codebook as floats, at least; empty to decode no more than this row needs.</param>
     /// <param name="destination">All columns of it.</param>
     /// <param name="scratch">As long.</param>
-    public void Decode(nint row, int subspaces, Span<float> destination, Span<float> scratch)
+    public void Decode(nint row, int subspaces, ReadOnlySpan<float> codebook, Span<float> destination, Span<float> scratch)
     {
         int length = destination.Length / subspaces;
         for (int group = 0; group < subspaces; group++)
         {
-            int code = BitStream.Read(Codes, ((long)row * subspaces + group) * CodeBits, CodeBits);
-            Codebook.Centroid(group, code).CopyTo(destination.Slice(group * length, length));
+            int code = Code(row, subspaces, group);
+            Span<float> values = destination.Slice(group * length, length);
+            if (codebook.IsEmpty) Codebook.Centroid(group, code, values);
+            else codebook.Slice((group * Centroids + code) * length, length).CopyTo(values);
         }
 
         ElementSwap.Join(destination, SwapLayers, scratch, Swaps, row * ElementSwap.BitsPerRow(destination.Length, SwapLayers));

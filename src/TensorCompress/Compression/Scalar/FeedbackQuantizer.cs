@@ -227,9 +227,9 @@ internal sealed class FeedbackQuantizer : IDisposable
                 RoundingGrid grid = Grid(row, group);
                 int zero = _options.Symmetric ? offset : -grid.Least;
                 packed.WriteScale(row, group, grid.Scale);
-                if (packed.Zeros is { } zeros) PackedCodes.Write(zeros.Row(row), group, _options.Bits, zero);
+                if (packed.Zeros is { } zeros) BitStream.Write(zeros.Row(row), (long)group * _options.Bits, zero);
                 (int first, int count) = Columns(group);
-                for (int j = first; j < first + count; j++) PackedCodes.Write(packed.Codes.Row(row), j, _options.Bits, (int)_levels.Row(row)[j] + zero);
+                for (int j = first; j < first + count; j++) BitStream.Write(packed.Codes.Row(row), (long)j * _options.Bits, (int)_levels.Row(row)[j] + zero);
             }
         }
 

@@ -6,7 +6,7 @@ namespace TensorCompress.Compression.Scalar;
 
 /// <summary>Codes, scales and zero points of a quantised matrix: weight = scale (code - zero), an exact product in single precision.</summary>
 /// <remarks>
-/// Codes [rows, bytes of <see cref="PackedCodes"/>]; scales [rows, groups] as little-endian F16 or F32; zeros [rows, bytes of packed codes] of as many bits as a code,
+/// Codes [rows, bytes of a <see cref="BitStream"/>]; scales [rows, groups] as little-endian F16 or F32; zeros [rows, bytes of packed codes] of as many bits as a code,
 /// or none, and then the zero of every group is 2^(bits - 1).
 /// </remarks>
 internal sealed class QuantizedRows(ScalarOptions options, int columns, Matrix<byte> codes, Matrix<byte> scales, Matrix<byte>? zeros) : IDisposable
@@ -41,9 +41,9 @@ internal sealed class QuantizedRows(ScalarOptions options, int columns, Matrix<b
         return new QuantizedRows(
             options,
             columns,
-            new Matrix<byte>(rows, PackedCodes.RowBytes(columns, options.Bits)),
+            new Matrix<byte>(rows, BitStream.ByteLength(columns, options.Bits)),
             new Matrix<byte>(rows, checked(groups * (nint)options.Scales.BitWidth() / 8)),
-            options.Symmetric ? null : new Matrix<byte>(rows, PackedCodes.RowBytes(groups, options.Bits)));
+            options.Symmetric ? null : new Matrix<byte>(rows, BitStream.ByteLength(groups, options.Bits)));
     }
 
     public QuantizedRows Clone() => new(Options, Columns, Copy(Codes), Copy(Scales), Zeros is null ? null : Copy(Zeros));
@@ -61,7 +61,7 @@ internal sealed class QuantizedRows(ScalarOptions options, int columns, Matrix<b
     }
 
     /// <summary>The code that stands for 0 in a group.</summary>
-    public int Zero(int row, int group) => Zeros is null ? 1 << (Options.Bits - 1) : PackedCodes.Read(Zeros.Row(row), group, Options.Bits);
+    public int Zero(int row, int group) => Zeros is null ? 1 << (Options.Bits - 1) : BitStream.Read(Zeros.Row(row), (long)group * Options.Bits, Options.Bits);
 
     /// <summary>Whether all codes of a group stand for 0.</summary>
     public bool IsZero(int row, int group)
@@ -70,7 +70,7 @@ internal sealed class QuantizedRows(ScalarOptions options, int columns, Matrix<b
         int zero = Zero(row, group);
         for (long i = start; i < end; i++)
         {
-            if (PackedCodes.Read(Codes.Row(row), (int)i, Options.Bits) != zero) return false;
+            if (BitStream.Read(Codes.Row(row), i * Options.Bits, Options.Bits) != zero) return false;
         }
 
         return true;
@@ -105,7 +105,7 @@ internal sealed class QuantizedRows(ScalarOptions options, int columns, Matrix<b
     private void DecodeGroup(ReadOnlySpan<byte> codes, int start, float scale, int zero, Span<float> destination)
     {
         int done = start % StepCodes == 0 ? DecodeSteps(codes[(start / StepCodes * Options.Bits)..], scale, zero, destination) : 0;
-        for (; done < destination.Length; done++) destination[done] = scale * (PackedCodes.Read(codes, start + done, Options.Bits) - zero);
+        for (; done < destination.Length; done++) destination[done] = scale * (BitStream.Read(codes, (long)(start + done) * Options.Bits, Options.Bits) - zero);
     }
 
     /// <summary>Decodes eight codes at a time: all lanes get the same bits, keep those of their own code, and shift them down by a multiplication with a power of two.</summary>

@@ -73,9 +73,9 @@ public sealed class ScalarMethod : ICompressionMethod
         var rows = new QuantizedRows(
             options,
             stored.InputDimension,
-            stored.ReadBytes(this, ScalarWeight.CodesPart, ElementType.U8, [outputs, PackedCodes.RowBytes(stored.InputDimension, options.Bits)]),
+            stored.ReadBytes(this, ScalarWeight.CodesPart, ElementType.U8, [outputs, BitStream.ByteLength(stored.InputDimension, options.Bits)]),
             stored.ReadBytes(this, ScalarWeight.ScalesPart, options.Scales, [outputs, groups]),
-            options.Symmetric ? null : stored.ReadBytes(this, ScalarWeight.ZerosPart, ElementType.U8, [outputs, PackedCodes.RowBytes(groups, options.Bits)]));
+            options.Symmetric ? null : stored.ReadBytes(this, ScalarWeight.ZerosPart, ElementType.U8, [outputs, BitStream.ByteLength(groups, options.Bits)]));
         ThrowIfImpossible(stored, rows, groups);
         return new ScalarWeight(rows);
     }

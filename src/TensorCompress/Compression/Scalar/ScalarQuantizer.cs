@@ -64,7 +64,7 @@ internal sealed class ScalarQuantizer
         float scale = FitScale(largest, top, candidate => Math.Min(Level(largest, candidate), top), row, group);
         _result.WriteScale(row, group, scale);
         Span<byte> codes = _result.Codes.Row(row);
-        for (int i = 0; i < weights.Length; i++) PackedCodes.Write(codes, start + i, _options.Bits, Math.Clamp(Level(weights[i], scale), -top, top) + offset);
+        for (int i = 0; i < weights.Length; i++) BitStream.Write(codes, (long)(start + i) * _options.Bits, Math.Clamp(Level(weights[i], scale), -top, top) + offset);
     }
 
     private void QuantizeRange(int row, int group, int start, ReadOnlySpan<float> weights)
@@ -74,12 +74,12 @@ internal sealed class ScalarQuantizer
         float scale = FitScale((double)maximum - minimum, top, candidate => TopCode(minimum, maximum, candidate, top), row, group);
         int zero = ZeroCode(minimum, scale, top);
         _result.WriteScale(row, group, scale);
-        PackedCodes.Write(_result.Zeros!.Row(row), group, _options.Bits, zero);
+        BitStream.Write(_result.Zeros!.Row(row), (long)group * _options.Bits, zero);
         Span<byte> codes = _result.Codes.Row(row);
         for (int i = 0; i < weights.Length; i++)
         {
             int code = weights[i] == maximum ? TopCode(minimum, maximum, scale, top) : Math.Clamp(Level(weights[i], scale) + zero, 0, top);
-            PackedCodes.Write(codes, start + i, _options.Bits, code);
+            BitStream.Write(codes, (long)(start + i) * _options.Bits, code);
         }
     }
 

@@ -7,7 +7,7 @@ namespace TensorCompress.Compression.Scalar;
 /// <summary>A weight matrix as integer codes with a scale, and a zero point or none, for every group of a row.</summary>
 /// <remarks>
 /// Parts: <c>codes</c> U8 [output, bytes], <c>scales</c> F16 or F32 [output, groups], and if not symmetric <c>zeros</c> U8 [output, bytes];
-/// the layout of codes and zeros is that of <see cref="PackedCodes"/>.
+/// a row of codes and zeros is a <see cref="BitStream"/>.
 /// </remarks>
 public sealed class ScalarWeight : CompressedWeight
 {

@@ -1,3 +1,4 @@
+using TensorCompress.Compression;
 using TensorCompress.Compression.Qet;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;

@@ -1,3 +1,4 @@
+using TensorCompress.Compression;
 using TensorCompress.Compression.Qet;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
@@ -75,7 +76,7 @@ public sealed class QetCodecTests(ITestOutputHelper output)
             for (int stage = 0; stage < 2; stage++)
             {
                 QetEncodedStage encoded = tensor.Stages[stage];
-                float[] leaf = [.. Enumerable.Range(0, 2).SelectMany(group => encoded.Codebook.Centroid(group, BitStream.Read(encoded.Codes, (row * 2 + group) * 3, 3)).ToArray())];
+                float[] leaf = [.. Enumerable.Range(0, 2).SelectMany(group => Centroid(encoded, group, BitStream.Read(encoded.Codes, (row * 2 + group) * 3, 3), 8))];
                 if (stage == 0) ElementSwap.Join(leaf, 3, scratch, encoded.Swaps, row * 24);
                 for (int k = 0; k < 16; k++) sum[k] += leaf[k];
             }
@@ -122,18 +123,19 @@ public sealed class QetCodecTests(ITestOutputHelper output)
     {
         using Matrix<float> values = RandomMatrices.Gaussian(64, 8, 2);
         QetOptions options = new(2, [new QetStageOptions(0, 1)], codebookBits: 5, gridPerGroup: true);
-        QetCodebook codebook = QetCodec.Compress(values.View, QetPlan.WithCentroids(64, 8, [6], options)).Stages[0].Codebook;
+        QetEncodedStage stage = QetCodec.Compress(values.View, QetPlan.WithCentroids(64, 8, [6], options)).Stages[0];
+        QetCodebook codebook = stage.Codebook;
         for (int group = 0; group < 2; group++)
         {
             for (int i = 0; i < 24; i++)
             {
                 double level = codebook.Scales[2 * group] + (double)codebook.Scales[2 * group + 1] * BitStream.Read(codebook.Stored, (group * 24 + i) * 5, 5);
-                Assert.Equal((float)level, codebook.Centroid(group, i / 4)[i % 4]);
+                Assert.Equal((float)level, Centroid(stage, group, i / 4, 4)[i % 4]);
             }
         }
 
         QetTensor floats = QetCodec.Compress(values.View, QetPlan.WithCentroids(64, 8, [6], QetOptions.Vanilla(2, 0)));
-        Assert.Equal(floats.Stages[0].Codebook.Centroid(1, 2)[3], BitConverter.ToSingle(floats.Stages[0].Codebook.Stored, (24 + 2 * 4 + 3) * 4));
+        Assert.Equal(Centroid(floats.Stages[0], 1, 2, 4)[3], BitConverter.ToSingle(floats.Stages[0].Codebook.Stored, (24 + 2 * 4 + 3) * 4));
         Assert.Empty(floats.Stages[0].Codebook.Scales);
     }
 
@@ -186,6 +188,13 @@ public sealed class QetCodecTests(ITestOutputHelper output)
         Assert.Throws<ArgumentException>(() => QetCodec.Compress(values.View, QetPlan.WithCentroids(10, 8, [11], QetOptions.Vanilla(2))));
         QetTensor fitted = QetCodec.Compress(values.View, QetPlan.WithCentroids(10, 8, [2], QetOptions.Vanilla(2)));
         Assert.Throws<ArgumentException>(() => QetCodec.Encode(values.View.ColumnRange(0, 4), fitted));
+    }
+
+    private static float[] Centroid(QetEncodedStage stage, int group, int index, int length)
+    {
+        float[] centroid = new float[length];
+        stage.Codebook.Centroid(group, index, centroid);
+        return centroid;
     }
 
     private static Matrix<float> Decoded(QetTensor tensor)

@@ -217,11 +217,11 @@ public sealed class ScalarQuantizerTests
             {
                 var random = new SeededRandom(seed);
                 int[] codes = [.. Enumerable.Range(0, count).Select(_ => random.NextInt32(1 << bits))];
-                var row = new byte[PackedCodes.RowBytes(count, bits)];
-                for (int i = 0; i < count; i++) PackedCodes.Write(row, i, bits, codes[i]);
+                var row = new byte[BitStream.ByteLength(count, bits)];
+                for (int i = 0; i < count; i++) BitStream.Write(row, (long)i * bits, codes[i]);
                 // The definition: code i takes the bits i b to i b + b - 1, least significant first.
                 bool asDefined = Enumerable.Range(0, count * bits).All(bit => (row[bit / 8] >> (bit % 8) & 1) == (codes[bit / bits] >> (bit % bits) & 1));
-                return asDefined && Enumerable.Range(0, count).All(i => PackedCodes.Read(row, i, bits) == codes[i]);
+                return asDefined && Enumerable.Range(0, count).All(i => BitStream.Read(row, (long)i * bits, bits) == codes[i]);
             }).Check(Config.QuickThrowOnFailure.WithMaxTest(300).WithReplay(2026, 11));
     }
 

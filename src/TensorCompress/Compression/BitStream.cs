@@ -1,10 +1,13 @@
-namespace TensorCompress.Compression.Qet;
+namespace TensorCompress.Compression;
 
 /// <summary>Numbers of 1 to 24 bits without gaps: bit i of a stream is bit i mod 8 of byte i / 8, the least significant bit of a number first. Bits after the last are 0.</summary>
 internal static class BitStream
 {
     /// <summary>Bits of the whole bytes that hold a stream.</summary>
     public static long Padded(long bits) => checked(bits + 7) & ~7L;
+
+    /// <summary>Bytes of a stream of numbers of equal width.</summary>
+    public static int ByteLength(int count, int bits) => checked((int)(Padded((long)count * bits) / 8));
 
     /// <summary>Writes a number over zero bits.</summary>
     public static void Write(Span<byte> stream, long firstBit, int number)

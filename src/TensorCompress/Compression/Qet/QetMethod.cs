@@ -1,0 +1,175 @@
+using TensorCompress.Compression.Qet.Universal;
+using TensorCompress.Storage;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Compression.Qet;
+
+/// <summary>Quantum Entanglement Trees as a method for weights: rows are outputs, column groups are neighbouring inputs.</summary>
+public sealed class QetMethod : ICompressionMethod
+{
+    internal const string BitsOption = "bits", SubspacesOption = "subspaces", LayersOption = "layers", SharesOption = "shares", CodebookBitsOption = "codebook-bits",
+        GridPerGroupOption = "grid-per-group", IterationsOption = "iterations", FormOption = "form", RotationOption = "rotation";
+
+    internal const string SubspacesParameter = "subspaces", LayersParameter = "swap_layers", CentroidsParameter = "centroids", CodebookBitsParameter = "codebook_bits", GridPerGroupParameter = "grid_per_group", FormParameter = "form";
+
+    private static readonly double[] PaperShares = [0.7, 0.3];
+
+    private QetMethod()
+    {
+    }
+
+    /// <summary>The method.</summary>
+    public static QetMethod Instance { get; } = new();
+
+    /// <inheritdoc/>
+    public string Name => "qet";
+
+    /// <inheritdoc/>
+    public string Description => "codebooks for groups of columns, in stages, after swaps of neighbours where they help (Quantum Entanglement Trees)";
+
+    /// <inheritdoc/>
+    public int FormatVersion => 1;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<MethodOption> Options { get; } =
+    [
+        new(BitsOption, "B", "all stored bits per weight, codebooks and swaps included; default 3"),
+        new(FormOption, "F", "auto, fitted or universal: codebooks of the matrix's own, universal ones for rotated weights, or the better; with calibration auto is universal from 1.5 bits on"),
+        new(RotationOption, "N", "width of the blocks of columns that are rotated before universal codebooks, a power of two, 1 for none; default the widest up to 256"),
+        new(SubspacesOption, "N", "fitted codebooks: groups of neighbouring columns, each with its codebooks; by default these and all options below are chosen by trials"),
+        new(LayersOption, "N,N,...", "swap layers of each stage; default 3,0"),
+        new(SharesOption, "S,S,...", "share of each stage in the bits that swaps leave; default 0.7,0.3 for two stages, otherwise equal"),
+        new(CodebookBitsOption, "N", "bits of a number of a codebook, 2 to 16, or 32 for floats; default 10"),
+        new(GridPerGroupOption, null, "a least value and step of codebooks for each group instead of each stage"),
+        new(IterationsOption, "N", "iterations of k-means at most; default 20"),
+    ];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<MethodOptions> ShowcaseOptions { get; } = [new QetMethodOptions(bits: 4), new QetMethodOptions(bits: 3)];
+
+    /// <inheritdoc/>
+    public MethodOptions ParseOptions(IReadOnlyDictionary<string, string> values)
+    {
+        var read = new OptionValues(this, values);
+        read.ThrowIfUnknown();
+        double bits = read.Double(BitsOption) ?? QetMethodOptions.DefaultBits;
+        if (read.Int32(SubspacesOption) is not { } subspaces)
+        {
+            if (values.Keys.FirstOrDefault(name => name is not (BitsOption or FormOption or RotationOption)) is { } alone)
+                throw new ArgumentException($"Option \"{alone}\" of the method \"{Name}\" requires \"{SubspacesOption}\".", nameof(values));
+            QetForm form = read.Choice<QetForm>(FormOption) ?? QetForm.Auto;
+            return form == QetForm.Auto && !values.ContainsKey(RotationOption) ? new QetMethodOptions(bits) : new QetMethodOptions(bits, form, read.Int32(RotationOption) ?? 0);
+        }
+
+        if (values.Keys.FirstOrDefault(name => name is FormOption or RotationOption) is { } other)
+            throw new ArgumentException($"Option \"{other}\" of the method \"{Name}\" has no meaning beside \"{SubspacesOption}\".", nameof(values));
+        int[] layers = read.Int32List(LayersOption) ?? [3, 0];
+        double[] shares = read.DoubleList(SharesOption) ?? (layers.Length == 2 ? PaperShares : [.. layers.Select(_ => 1.0 / layers.Length)]);
+        if (shares.Length != layers.Length) throw new ArgumentException($"{layers.Length} stages do not have {shares.Length} shares.", nameof(values));
+        QetStageOptions[] stages = [.. layers.Zip(shares, (layer, share) => new QetStageOptions(layer, share))];
+        return new QetMethodOptions(bits, new QetOptions(subspaces, stages, read.Int32(CodebookBitsOption) ?? 10, read.Switch(GridPerGroupOption), read.Int32(IterationsOption) ?? 20));
+    }
+
+    /// <inheritdoc/>
+    public CompressedWeight Compress(MatrixView<float> weights, MethodOptions options, CompressionContext context, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var chosen = options as QetMethodOptions ?? throw new ArgumentException($"Options of Quantum Entanglement Trees are required, not {options.GetType().Name}.", nameof(options));
+        FiniteWeights.ThrowIfNot(weights, nameof(weights));
+        cancellationToken.ThrowIfCancellationRequested();
+        CompressedWeight weight = Compress(weights, chosen, chosen.BudgetFor(weights.Rows, weights.Columns), context, cancellationToken);
+        progress?.Report(1);
+        return weight;
+    }
+
+    /// <inheritdoc/>
+    public CompressedWeight Read(StoredWeight stored)
+    {
+        string form = stored.Text(FormParameter, "fitted", "universal");
+        if (form == "universal") return UniversalWeight.Read(stored, this);
+        QetPlan plan = ReadPlan(stored);
+        var stages = new QetEncodedStage[plan.Centroids.Count];
+        for (int i = 0; i < stages.Length; i++)
+        {
+            BitAccount account = plan.AccountOf(i);
+            byte[] swaps = ReadStream(stored, QetWeight.SwapsPart + i, account.Swaps), codes = ReadStream(stored, QetWeight.CodesPart + i, account.Codes);
+            byte[] numbers = ReadStream(stored, QetWeight.CodebookPart + i, account.Codebooks);
+            var codebook = new QetCodebook(plan, i, numbers, ReadScales(stored, QetWeight.ScalesPart + i, plan.Grids));
+            stages[i] = new QetEncodedStage(swaps, codes, codebook, plan.Options.Stages[i].SwapLayers, plan.CodeBits(i), plan.Centroids[i]);
+            ThrowIfImpossible(stored, stages[i], plan, i);
+        }
+
+        return new QetWeight(new QetTensor(plan, stages));
+    }
+
+    private static CompressedWeight Compress(MatrixView<float> weights, QetMethodOptions options, long budget, CompressionContext context, CancellationToken cancellationToken)
+    {
+        if (options.Codec is { } codec)
+            return new QetWeight(QetCodec.Compress(weights, QetPlan.ForBudget(weights.Rows, weights.Columns, budget, codec.WithSeed(context.Seed)), context.Pool, cancellationToken));
+        UniversalRows? universal = options.Form == QetForm.Fitted ? null : UniversalQuantizer.Quantize(weights, budget, options.Rotation, context.Statistics, context.Pool, cancellationToken);
+        if (options.Form == QetForm.Universal && universal is null)
+        {
+            double least = (UniversalRate.All[0].RowBytes(UniversalRows.SegmentsOf((int)weights.Columns)) + sizeof(short)) * 8.0 / weights.Columns;
+            throw new ArgumentException($"{options.Bits} bits per weight of {weights.Rows} x {weights.Columns} do not pay for universal codebooks: the least is {least:G4}, or twice the bytes of scales more for weights far from 1.");
+        }
+
+        if (universal is not null && (options.Form == QetForm.Universal || context.Statistics is not null)) return new UniversalWeight(universal);
+        QetTensor fitted = QetPlanner.Compress(weights, budget, context.Seed, context.Pool, cancellationToken);
+        if (universal is null) return new QetWeight(fitted);
+        var alternative = new UniversalWeight(universal);
+        using Matrix<float> dense = alternative.ToDense();
+        return QetPlanner.SquaredError(weights, dense.View) < QetPlanner.SquaredError(weights, fitted, context.Pool) ? alternative : new QetWeight(fitted);
+    }
+
+    private static QetPlan ReadPlan(StoredWeight stored)
+    {
+        int count = stored.PositiveList(CentroidsParameter, QetOptions.MaxStages).Length;
+        int[] centroids = stored.Int32List(CentroidsParameter, count, 1, 1 << QetPlan.MaxCodeBits), layers = stored.Int32List(LayersParameter, count, 0, QetOptions.MaxSwapLayers);
+        int subspaces = stored.Int32(SubspacesParameter, 1, stored.InputDimension), bits = stored.Int32(CodebookBitsParameter, 2, QetOptions.FloatBits);
+        bool gridPerGroup = stored.Boolean(GridPerGroupParameter);
+        try
+        {
+            var options = new QetOptions(subspaces, [.. layers.Select(layer => new QetStageOptions(layer, 1.0 / count))], bits, gridPerGroup);
+            return QetPlan.WithCentroids(stored.OutputDimension, stored.InputDimension, centroids, options);
+        }
+        catch (Exception fault) when (fault is ArgumentException or NotSupportedException)
+        {
+            throw new TensorFormatException(TensorFormatError.Value, fault.Message, tensor: stored.Layer, innerException: fault);
+        }
+    }
+
+    private byte[] ReadStream(StoredWeight stored, string part, long bits)
+    {
+        if (bits == 0) return [];
+        using Matrix<byte> bytes = stored.ReadBytes(this, part, ElementType.U8, BitStream.Padded(bits) / 8);
+        return bytes.RowSpan(0, bytes.Rows).ToArray();
+    }
+
+    private float[] ReadScales(StoredWeight stored, string part, int grids)
+    {
+        if (grids == 0) return [];
+        using Matrix<byte> bytes = stored.ReadBytes(this, part, ElementType.F32, grids, 2);
+        stored.ThrowIfNotFinite(this, part, ElementType.F32, bytes);
+        float[] scales = new float[2 * grids];
+        Kernels.ElementConversion.ToSingle(ElementType.F32, bytes.RowSpan(0, grids), scales);
+        return scales;
+    }
+
+    /// <summary>Every code has a centroid, and no number of a centroid is beyond what the codec takes.</summary>
+    private void ThrowIfImpossible(StoredWeight stored, QetEncodedStage stage, QetPlan plan, int index)
+    {
+        float[] numbers = new float[stage.Codebook.Count];
+        stage.Codebook.Decode(0, numbers);
+        const float Largest = 4 * QetCodec.LargestMagnitude;
+        int wrong = numbers.AsSpan().IndexOfAnyExceptInRange(-Largest, Largest);
+        if (wrong >= 0) throw stored.Fault(TensorFormatError.Value, $"number {wrong} of the codebook is {numbers[wrong]}", StoredParts.TensorName(stored.Layer, this, QetWeight.CodebookPart + index));
+        if (stage.Centroids == 1 << stage.CodeBits) return;
+        for (nint row = 0; row < plan.Rows; row++)
+        {
+            for (int group = 0; group < plan.Options.Subspaces; group++)
+            {
+                if (stage.Code(row, plan.Options.Subspaces, group) is var code && code < stage.Centroids) continue;
+                throw stored.Fault(TensorFormatError.Value, $"the code of row {row}, group {group} is {code} of {stage.Centroids} centroids", StoredParts.TensorName(stored.Layer, this, QetWeight.CodesPart + index));
+            }
+        }
+    }
+}
