@@ -38,7 +38,7 @@ internal static class DbfComparison
         {
             using Matrix<float> weights = matrix.Draw(seed);
             int channels = Channels(bits, weights);
-            var chosen = new DbfOptions(middleDimension: channels, schedule: Parse(text, channels / (double)nint.Min(weights.Rows, weights.Columns)));
+            var chosen = new DbfOptions(middleDimension: channels, schedule: Parse(text, channels * (weights.Rows + weights.Columns) / (2.0 * weights.Rows * weights.Columns)));
             var clock = Stopwatch.StartNew();
             using var factorizer = new DbfFactorizer(weights.View, chosen, new CompressionContext { Seed = (ulong)seed });
             using DbfWeight made = factorizer.Run();
