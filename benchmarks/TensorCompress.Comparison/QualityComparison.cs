@@ -11,14 +11,19 @@ namespace TensorCompress.Comparison;
 /// <summary>
 /// Every method at equal shares of the parameters of all linear layers of the blocks, beside dense and integers of 8 and 4 bits: stored bytes, output error, perplexity and divergence.
 /// With <c>--evaluation</c> the calibration text and the evaluation text are two files; without, the text is cut in two halves, the first to calibrate on and the second to measure on.
-/// <c>--sizes</c> are shares in thousandths.
 /// </summary>
 internal static class QualityComparison
 {
     private const int Context = 512, DefaultCalibrationTokens = 16384, DefaultEvaluationTokens = 4096;
     private const string Documents = "<|endoftext|>";
 
-    public static void Run(Options options)
+    /// <summary>Methods of few parameters; <c>--sizes</c> are shares in thousandths.</summary>
+    public static void Run(Options options) => Run(options, "share, %", Candidates(options));
+
+    /// <summary>Methods of few bits; <c>--sizes</c> are stored bits per weight. A method that has no such rate appears at its nearest one.</summary>
+    public static void RunAtBits(Options options) => Run(options, "bits", CandidatesAtBits(options));
+
+    private static void Run(Options options, string budget, IEnumerable<Candidate> candidates)
     {
         string path = options.Model ?? throw new ArgumentException("quality needs --model and --text."), text = options.Text ?? throw new ArgumentException("quality needs --model and --text.");
         using LanguageModel dense = LanguageModel.Load(path);
@@ -31,7 +36,7 @@ internal static class QualityComparison
             string statistics = Path.Combine(work.FullName, "statistics.safetensors");
             using (ModelCheckpoint checkpoint = ModelCheckpoint.Open(path)) CalibrationFile.Write(statistics, dense, checkpoint.ComputeHash(), calibration);
             var rows = new List<Row>();
-            foreach (Candidate candidate in Candidates(options))
+            foreach (Candidate candidate in candidates)
             {
                 string output = Path.Combine(work.FullName, rows.Count.ToString(CultureInfo.InvariantCulture));
                 try
@@ -40,7 +45,7 @@ internal static class QualityComparison
                 }
                 catch (ArgumentException fault)
                 {
-                    Console.WriteLine($"{candidate.Label} at {candidate.Share} %: {fault.Message}"); // a share that a method does not reach
+                    Console.WriteLine($"{candidate.Label} at {candidate.Budget}: {fault.Message}"); // a budget that a method does not reach
                     continue;
                 }
 
@@ -48,7 +53,7 @@ internal static class QualityComparison
             }
 
             double[][] errors = OutputErrors(path, dense, evaluation, rows);
-            Console.WriteLine("| share | method | stored | parameters | bytes | bits per weight | output error | perplexity | KL, nats | top-1 agreement | seconds |");
+            Console.WriteLine($"| {budget} | method | stored | parameters | bytes | bits per weight | output error | perplexity | KL, nats | top-1 agreement | seconds |");
             Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|");
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| | dense | | 100 % | {dense.StoredBytes} | {dense.BitsPerWeight:F2} | | {baseline.Perplexity:G5} | | | |"));
             for (int i = 0; i < rows.Count; i++) Console.WriteLine(rows[i].Format(errors[i]));
@@ -102,6 +107,34 @@ internal static class QualityComparison
 
         static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
     }
+
+    private static IEnumerable<Candidate> CandidatesAtBits(Options options)
+    {
+        foreach (int bits in options.Sizes ?? [2, 3, 4])
+        {
+            foreach ((string method, string label, string values, Target target) in MethodsOfBits)
+            {
+                if (options.Methods is { } chosen && !chosen.Contains(label)) continue;
+                string text = values.Replace("BITS", bits.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+                    .Replace("SHARE", (bits / (values.Contains("int8", StringComparison.Ordinal) ? 8.25 : 16)).ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+                yield return new Candidate(bits, method, label, text.Split(' ').Select(pair => pair.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]), target);
+            }
+        }
+    }
+
+    /// <summary>Signs, and what else can be stored in as many bits; cores of 8 bits take 8.25 with their scales.</summary>
+    private static readonly (string Method, string Label, string Values, Target Target)[] MethodsOfBits =
+    [
+        ("dbf", "DBF", "bits=BITS", Target.None),
+        ("dbf", "DBF, diagonal", "bits=BITS diagonal-share=1", Target.Dense),
+        ("dbf", "DBF, mixed covariance", "bits=BITS", Target.Dense),
+        ("dbf", "DBF, diagonal, to dense outputs", "bits=BITS diagonal-share=1", Target.Outputs),
+        ("dbf", "DBF, mixed covariance, to dense outputs", "bits=BITS", Target.Outputs),
+        ("scalar", "round to nearest", "bits=BITS group=64", Target.None),
+        ("scalar", "error feedback to dense outputs", "bits=BITS group=64", Target.Outputs),
+        ("mpo", "MPO of 16-bit cores to dense outputs", "share=SHARE cores=f16", Target.Outputs),
+        ("mpo", "MPO of 8-bit cores to dense outputs", "share=SHARE cores=int8", Target.Outputs),
+    ];
 
     /// <summary>The methods; the ones that are calibrated see the inputs of the dense model, so that their output errors are of one metric, and the best of them also what compressed layers give, aiming at the dense outputs.</summary>
     private static readonly (string Method, string Label, string Values, Target Target)[] Methods =
@@ -180,15 +213,15 @@ internal static class QualityComparison
     {
         for (int i = 0; i < rows.Count; i++)
         {
-            int plain = rows.FindIndex(row => row.Candidate.Share == rows[i].Candidate.Share && row.Candidate.Label == "TT-SVD MPO");
+            int plain = rows.FindIndex(row => row.Candidate.Budget == rows[i].Candidate.Budget && row.Candidate.Label == "TT-SVD MPO");
             if (rows[i].Candidate.Label != "ALS MPO" || plain < 0) continue;
             double[] ratios = [.. errors[i].Zip(errors[plain], (fitted, unfitted) => fitted / unfitted).Order()];
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"ALS over TT-SVD at {rows[i].Candidate.Share} %: output error of a layer {ratios[0]:F3} to {ratios[^1]:F3}, median {ratios[ratios.Length / 2]:F3}; KL {rows[i].Result.Kl!.Mean / rows[plain].Result.Kl!.Mean:F3}."));
+                $"ALS over TT-SVD at {rows[i].Candidate.Budget} %: output error of a layer {ratios[0]:F3} to {ratios[^1]:F3}, median {ratios[ratios.Length / 2]:F3}; KL {rows[i].Result.Kl!.Mean / rows[plain].Result.Kl!.Mean:F3}."));
         }
     }
 
-    private sealed record Candidate(double? Share, string Method, string Label, Dictionary<string, string> Values, Target Target);
+    private sealed record Candidate(double? Budget, string Method, string Label, Dictionary<string, string> Values, Target Target);
 
     /// <summary>What a layer is calibrated on, and what it aims at.</summary>
     private enum Target
@@ -212,10 +245,10 @@ internal static class QualityComparison
         {
             string options = string.Join(' ', Candidate.Values.Where(value => value.Key != "share").Select(value => $"{value.Key} {value.Value}"));
             double dense = Report.Layers.Sum(layer => (double)layer.OutputDimension * layer.InputDimension), stored = Report.Layers.Sum(layer => layer.StoredBytes);
-            string parameters = Candidate.Share is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{stored / sizeof(float) / dense:P1}");
+            string parameters = Candidate.Budget is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{stored / sizeof(float) / dense:P1}");
             string error = errors is null ? "" : errors.Average().ToString("F4", CultureInfo.InvariantCulture);
             return string.Create(CultureInfo.InvariantCulture,
-                $"| {Candidate.Share} | {Candidate.Label} | {Candidate.Method} {options} | {parameters} | {Report.Size.StoredBytes} | {Report.Size.BitsPerWeight:F2} | {error} | {Result.Perplexity:G5} | {Result.Kl!.Mean:F4} | {Result.TopAgreement:F3} | {Report.Elapsed.TotalSeconds:F0} |");
+                $"| {Candidate.Budget} | {Candidate.Label} | {Candidate.Method} {options} | {parameters} | {Report.Size.StoredBytes} | {Report.Size.BitsPerWeight:F2} | {error} | {Result.Perplexity:G5} | {Result.Kl!.Mean:F4} | {Result.TopAgreement:F3} | {Report.Elapsed.TotalSeconds:F0} |");
         }
     }
 }

@@ -69,6 +69,38 @@ public class SignProductsTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void An_outlier_costs_precision_in_its_chunk_alone_and_no_size_overflows(int digits)
+    {
+        const int Rows = 40, Columns = 3000, Outlier = 1500;
+        SignMatrix signs = RandomSigns.Matrix(Rows, Columns, 6);
+        using SignBlocks packed = RandomSigns.Packed(signs);
+        float[] values = new FloatSource(digits + 60).Array(Columns, 3f);
+        foreach ((float unit, float outlier) in new[] { (1f, 1e6f), (1f, -1e6f), (1e-25f, 1e-20f), (1e30f, 1e33f), (1e-42f, 1e-40f), (1f, 1f) })
+        {
+            float[] x = [.. values.Select((value, i) => i == Outlier ? outlier : value * unit)];
+            double bound = 1e-30 * Columns; // what is smaller counts as 0
+            for (int start = 0; start < Columns; start += SignTables.ChunkColumns)
+            {
+                float[] chunk = x[start..Math.Min(Columns, start + SignTables.ChunkColumns)];
+                bound += chunk.Length / 4 * Tolerance(digits, chunk.Chunk(4).Max(four => four.Sum(value => (double)Math.Abs(value)))) + 1e-6 * chunk.Sum(value => (double)Math.Abs(value));
+            }
+
+            float[]? reference = null;
+            foreach ((string name, int vectorBytes, Product run) in Implementations)
+            {
+                using SignTables tables = Build([x], [], digits, vectorBytes);
+                using var y = new Matrix<float>(1, Rows);
+                run(packed, 0, packed.Blocks, tables, [], y.View);
+                float[] result = y.Row(0).ToArray();
+                FloatBits.AssertNear(row => Exact(signs, row, x), result, _ => bound, $"{name}, outlier {outlier} among {unit}");
+                FloatBits.AssertEqual(reference ??= result, result, name);
+            }
+        }
+    }
+
     [Fact]
     public void Two_digits_lose_less_than_a_ten_thousandth_and_one_about_a_hundredth()
     {

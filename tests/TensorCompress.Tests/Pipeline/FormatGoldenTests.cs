@@ -8,32 +8,38 @@ using TensorCompress.Tests.TestKit;
 
 namespace TensorCompress.Tests.Pipeline;
 
-/// <summary>The golden checkpoint of format version 1 is read for ever, and docs/format.md is enough to read it.</summary>
+/// <summary>The golden checkpoints of format version 1 are read for ever, and docs/format.md is enough to read them.</summary>
 public class FormatGoldenTests
 {
-    private static string Folder => TestFiles.Golden("format-1/model");
+    private const string First = "format-1", Signs = "format-1-dbf";
 
-    [Fact]
-    public void The_golden_checkpoint_passes_every_check()
+    private static string Folder => FolderOf(First);
+
+    [Theory]
+    [InlineData(First)]
+    [InlineData(Signs)]
+    public void The_golden_checkpoint_passes_every_check(string golden)
     {
-        VerificationReport report = CheckpointVerifier.Verify(Folder);
+        VerificationReport report = CheckpointVerifier.Verify(FolderOf(golden));
         Assert.True(report.Passed, string.Join("\n", report.Checks));
         Assert.Equal(["hashes", "finite", "logits"], report.Checks.Select(check => check.Name));
     }
 
-    [Fact]
-    public void The_page_is_enough_to_read_every_layer()
+    [Theory]
+    [InlineData(First, "dense", "mpo", "scalar")]
+    [InlineData(Signs, "dbf", "scalar")]
+    public void The_page_is_enough_to_read_every_layer(string golden, params string[] methods)
     {
-        var page = new FormatReader(Folder);
-        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(Folder);
+        var page = new FormatReader(FolderOf(golden));
+        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(FolderOf(golden));
         Assert.Equal(checkpoint.Manifest!.Layers.Keys.Order(), page.Layers.Order());
-        Assert.Equal(["dense", "mpo", "scalar"], checkpoint.Manifest.Layers.Values.Select(layer => layer.Method).Distinct().Order());
+        Assert.Equal(methods, checkpoint.Manifest.Layers.Values.Select(layer => layer.Method).Distinct().Order());
         foreach (LinearDefinition linear in checkpoint.Definition.Linears.Where(linear => checkpoint.Manifest.Layers.ContainsKey(linear.Name)))
         {
             double[,] expected = page.Decode(linear.Name);
             using CompressedWeight weight = WeightLoader.ReadWeight(checkpoint, linear);
             using Matrix<float> actual = weight.ToDense();
-            double tolerance = weight.Method.Name == "mpo" ? 1e-6 : 0; // the others are exact in single precision
+            double tolerance = weight.Method.Name is "mpo" or "dbf" ? 1e-6 : 0; // the others are exact in single precision
             for (int row = 0; row < linear.OutputDimension; row++)
             {
                 int at = row;
@@ -42,10 +48,12 @@ public class FormatGoldenTests
         }
     }
 
-    [Fact]
-    public void The_page_is_enough_to_compute_every_hash()
+    [Theory]
+    [InlineData(First)]
+    [InlineData(Signs)]
+    public void The_page_is_enough_to_compute_every_hash(string golden)
     {
-        var page = new FormatReader(Folder);
+        var page = new FormatReader(FolderOf(golden));
         Assert.All(page.Tensors, tensor => Assert.Equal(page.RecordedHash(tensor), page.Hash(tensor)));
     }
 
@@ -110,6 +118,8 @@ public class FormatGoldenTests
         File.WriteAllText(copy.Combine("config.json"), text[..at] + to + text[(at + from.Length)..]);
         Assert.Equal(expected, Assert.Throws<TensorFormatException>(() => LanguageModel.Load(copy.Path).Dispose()).Kind);
     }
+
+    private static string FolderOf(string golden) => TestFiles.Golden($"{golden}/model");
 
     private static bool IsFound(string folder)
     {

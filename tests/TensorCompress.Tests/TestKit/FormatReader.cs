@@ -50,6 +50,7 @@ internal sealed class FormatReader
             "dense" => Dense(Floats($"{layer}.dense.values"), columns),
             "scalar" => Scalar(layer, parameters, columns),
             "mpo" => Mpo(layer, parameters),
+            "dbf" => Dbf(layer, parameters, rows, columns),
             _ => throw new NotSupportedException(method),
         };
         var result = new double[rows, columns];
@@ -114,6 +115,21 @@ internal sealed class FormatReader
 
             return vector[0];
         };
+    }
+
+    private Func<int, int, double> Dbf(string layer, JsonElement parameters, int rows, int columns)
+    {
+        byte[] outer = Bytes($"{layer}.dbf.outer_signs"), inner = Bytes($"{layer}.dbf.inner_signs");
+        double[] a = Floats($"{layer}.dbf.output_scale"), d = Floats($"{layer}.dbf.middle_scale"), b = Floats($"{layer}.dbf.input_scale");
+        return (row, column) =>
+        {
+            double sum = 0;
+            for (int c = 0; c < parameters.GetProperty("middle").GetInt32(); c++) sum += Sign(outer, c, rows, row) * d[c] * Sign(inner, c, columns, column);
+            return a[row] * b[column] * sum;
+        };
+
+        // Most significant bit first, each channel in bytes of its own.
+        static int Sign(byte[] bytes, int channel, int count, int index) => (bytes[channel * ((count + 7) / 8) + index / 8] >> (7 - index % 8) & 1) != 0 ? 1 : -1;
     }
 
     private static int[] Digits(int index, int[] radices)

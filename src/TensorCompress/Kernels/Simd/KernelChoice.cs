@@ -14,6 +14,7 @@ public sealed record KernelChoice(string Operations, string Implementation)
         new("float products of models", $"{Lanes}; 4 rows for one token, tiles of 4 rows x 3 tokens for several"),
         new("integer products of 4-bit codes", Integers(4)),
         new("integer products of 8-bit codes", Integers(8)),
+        new("products of signs", $"sums of 4 columns looked up for 16 rows, {Tables}"),
     ];
 
     private static string Integers(int bits) => CodeProducts.Choose(SimdLevel.Active, AvxVnni.IsSupported, bits) switch
@@ -22,6 +23,14 @@ public sealed record KernelChoice(string Operations, string Implementation)
         IntegerKernel.Vnni256 => "16 rows x 4 columns in two 256-bit vectors, VPDPBUSD",
         IntegerKernel.Bytes256 => "16 rows x 4 columns in two 256-bit vectors, VPMADDUBSW",
         IntegerKernel.Bytes128 => "16 rows x 4 columns in four 128-bit vectors",
+        _ => "one by one",
+    };
+
+    private static string Tables => SimdLevel.Active switch
+    {
+        SimdWidth.Bits512 => "4 tables in one 512-bit vector" + (Avx512BW.IsSupported ? ", VPSHUFB" : ""),
+        SimdWidth.Bits256 => "2 tables in one 256-bit vector" + (Avx2.IsSupported ? ", VPSHUFB" : ""),
+        SimdWidth.Bits128 => "a table in a 128-bit vector",
         _ => "one by one",
     };
 
