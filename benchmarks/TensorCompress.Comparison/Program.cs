@@ -12,6 +12,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo-curve"] = MpoComparison.RunCurve,
     ["mpo-als"] = MpoComparison.RunFit,
     ["dbf"] = DbfComparison.Run,
+    ["dbf-rivals"] = DbfRivals.Run,
     ["mpo-fit"] = MpoFitComparison.Run,
     ["qet"] = QetComparison.Run,
     ["quality"] = QualityComparison.Run,

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using TensorCompress.Compression;
 using TensorCompress.Compression.Qet;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
@@ -50,7 +51,10 @@ internal static class QetComparison
         {
             double bits = double.Parse(format, CultureInfo.InvariantCulture);
             foreach ((string method, Quantizer run) in Grouped) Row(method, () => Best(values, bits, options.Sizes ?? [4, 8, 16, 32, 64], run));
+            Row("planned QET", () => Method(values, new QetMethodOptions(bits, QetForm.Fitted)));
+            Row("universal QET", () => Method(values, new QetMethodOptions(bits, QetForm.Universal)));
             if (bits != Math.Floor(bits)) continue;
+            Row("universal QET at one rate", () => Method(values, new QetMethodOptions(bits + 16.0 / values.Columns, QetForm.Universal))); // the scales beside the codes, as Lloyd-Max has them
             Row("group rounding", () => RivalQuantizers.RoundToNearest(values, (int)bits, 128));
             Row("Hadamard + Lloyd-Max", () => RivalQuantizers.LloydMax(values, (int)bits));
 
@@ -70,6 +74,22 @@ internal static class QetComparison
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                     $"| {name} | {format} | {method} | {made.Method} | {made.BitsPerElement:F3} | {error:F4} | {made.NormalizedAbsoluteError(values):F4} | {gap} | {clock.Elapsed.TotalSeconds:F1} |"));
             }
+        }
+    }
+
+    private static QuantizedMatrix? Method(MatrixView<float> values, QetMethodOptions options)
+    {
+        try
+        {
+            using CompressedWeight weight = options.Method.Compress(values, options, new CompressionContext());
+            var decoded = new Matrix<float>(values.Rows, values.Columns);
+            weight.ToDense(decoded.View);
+            string[] told = ["swap layers", "column groups", "centroids", "rotated blocks", "rows at bits"];
+            return new QuantizedMatrix(string.Join("; ", weight.Explain().Facts.Where(fact => told.Contains(fact.Key)).Select(fact => $"{fact.Key} {fact.Value}")), weight.BitsPerWeight, decoded);
+        }
+        catch (ArgumentException fault) when (fault.Message.Contains("the least is", StringComparison.Ordinal))
+        {
+            return null;
         }
     }
 

@@ -10,15 +10,15 @@ namespace TensorCompress.Comparison;
 /// </summary>
 internal static class UniversalCodebooks
 {
-    private const int Dimension = 8, PointsPerCentroid = 256;
+    private const int Dimension = 8, PointsPerCentroid = 256, SmallRounds = 60, LargeRounds = 4;
 
     /// <summary>Writes the files into the current folder.</summary>
     public static void Run(Options options)
     {
-        Train("Signs16", 16, isOrdered: false, options.Rounds ?? 60);
-        Train("Signs256", 256, isOrdered: false, options.Rounds ?? 60);
-        Train("Signs4096", 4096, isOrdered: false, options.Rounds ?? 60);
-        Train("OrderedSigns4096", 4096, isOrdered: true, options.Rounds ?? 60);
+        Train("Signs16", 16, isOrdered: false, options.Rounds ?? SmallRounds);
+        Train("Signs256", 256, isOrdered: false, options.Rounds ?? SmallRounds);
+        Train("Signs4096", 4096, isOrdered: false, options.Rounds ?? LargeRounds);
+        Train("OrderedSigns4096", 4096, isOrdered: true, options.Rounds ?? LargeRounds);
     }
 
     private static void Train(string name, int count, bool isOrdered, int iterations)

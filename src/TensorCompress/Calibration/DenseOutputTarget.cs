@@ -1,4 +1,3 @@
-using TensorCompress.Compression;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;

@@ -60,8 +60,9 @@ internal sealed class OptionValues(ICompressionMethod method, IReadOnlyDictionar
         where TEnum : struct, Enum
     {
         if (!values.TryGetValue(name, out string? text)) return null;
-        int index = Array.FindIndex(Enum.GetNames<TEnum>(), known => known.ToLowerInvariant() == text);
-        return index >= 0 ? Enum.GetValues<TEnum>()[index] : throw Wrong(name, text, "one of " + string.Join(", ", Enum.GetNames<TEnum>().Select(known => known.ToLowerInvariant())));
+        string[] names = [.. Enum.GetNames<TEnum>().Select(known => known.ToLowerInvariant())];
+        int index = Array.IndexOf(names, text);
+        return index >= 0 ? Enum.GetValues<TEnum>()[index] : throw Wrong(name, text, "one of " + string.Join(", ", names));
     }
 
     /// <summary>Numbers separated by commas, or null where they are not given.</summary>

@@ -52,7 +52,7 @@ public sealed record DbfOptions : MethodOptions
     }
 
     /// <summary>The schedule for a matrix.</summary>
-    internal DbfSchedule ScheduleFor(int rows, int columns, int middle) => Schedule ?? DbfSchedule.ForRate(middle / (double)Math.Min(rows, columns));
+    internal DbfSchedule ScheduleFor(int rows, int columns, int middle) => Schedule ?? DbfSchedule.ForRate(DbfSchedule.Rate(rows, columns, middle));
 
     /// <inheritdoc/>
     public override IReadOnlyList<KeyValuePair<string, string>> ToValues()

@@ -48,11 +48,11 @@ public sealed record DbfSchedule
     public static DbfSchedule Paper { get; } = new();
 
     /// <summary>Our own: lower errors than the published one with half of its operations or less. The ridge falls while the penalty rises.</summary>
-    /// <param name="rate">Middle dimension over the shorter side: about half the sign bits per weight of a square matrix.</param>
+    /// <param name="rate">Half the sign bits per weight: for a square matrix the middle dimension over its side.</param>
     public static DbfSchedule ForRate(double rate) => new()
     {
         // Cross products, once a round, are most of the work at low rates; a third step pays where signs are many.
-        Rounds = rate < LowRate ? 165 : rate < HighRate ? 190 : 160,
+        Rounds = rate < LowRate ? 165 : rate < HighRate ? 180 : 145,
         InnerSteps = rate < HighRate ? 2 : 3,
         Ridge = 0.01,
         FirstRidge = 0.4,
@@ -64,6 +64,9 @@ public sealed record DbfSchedule
         KeepsBest = true,
         RefitSweeps = 3,
     };
+
+    /// <summary>Half the sign bits per weight.</summary>
+    internal static double Rate(double rows, double columns, double middle) => middle * (rows + columns) / (2 * rows * columns);
 
     /// <summary>The ridge of a round.</summary>
     internal double RidgeAt(int round) => FirstRidge is { } first ? Rounded(first * Math.Pow(Ridge / first, Progress(round))) : Ridge;

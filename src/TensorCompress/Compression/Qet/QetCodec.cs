@@ -17,6 +17,19 @@ public static class QetCodec
     /// <summary>From so many rows on all centroids are decoded before them.</summary>
     private const int RowsWorthAllCentroids = 16;
 
+    /// <summary>Chooses swap layers, column groups, stages, centroids and codebook bits for a budget by trials on the values; the error is never above that of plain product quantisation or residual stages without swaps.</summary>
+    /// <param name="values">The rows, finite and at most 2^100 in magnitude.</param>
+    /// <param name="maxBytes">What may be stored at most.</param>
+    /// <param name="seed">Chooses the rows that k-means begins with.</param>
+    /// <param name="pool">Threads; null for the shared pool.</param>
+    /// <param name="cancellationToken">Looked at between trials and within.</param>
+    /// <exception cref="ArgumentException">The bytes do not suffice for one centroid (the message says how many bits per value do), or values are NaN, infinite or too large.</exception>
+    public static QetPlan Plan(MatrixView<float> values, long maxBytes, ulong seed = 123, ComputePool? pool = null, CancellationToken cancellationToken = default)
+    {
+        ThrowIfNotUsable(values);
+        return QetPlanner.Compress(values, maxBytes, seed, pool ?? ComputePool.Shared, cancellationToken).Plan;
+    }
+
     /// <summary>Fits codebooks to the rows and encodes them.</summary>
     /// <param name="values">The rows, finite and at most 2^100 in magnitude; read before the call returns.</param>
     /// <param name="plan">A plan for their shape.</param>

@@ -218,7 +218,7 @@ internal sealed class UniversalQuantizer : IDisposable
     /// <summary>Single segments, one after the other, each to a better word while the others stay; <c>gradient = H (w - q)</c> is kept up to date.</summary>
     private bool Descend(int row, Span<float> gradient, Matrix<float> metric, float[] inverses)
     {
-        Span<float> rounded = _rounded.Row(row), target = stackalloc float[Dimension], decoded = stackalloc float[Dimension], change = stackalloc float[Dimension];
+        Span<float> rounded = _rounded.Row(row), target = stackalloc float[Dimension], decoded = stackalloc float[Dimension], best = stackalloc float[Dimension];
         bool changed = false;
         for (int sweep = 0; sweep < Sweeps; sweep++)
         {
@@ -226,30 +226,33 @@ internal sealed class UniversalQuantizer : IDisposable
             for (int segment = 0; segment < _segments; segment++)
             {
                 int start = segment * Dimension, count = Math.Min(Dimension, rounded.Length - start);
-                Span<float> now = rounded.Slice(start, count);
-                for (int i = 0; i < count; i++)
+                Span<float> now = rounded.Slice(start, count), slope = gradient.Slice(start, count);
+                ref (int First, int Second) words = ref _words[(long)row * _segments + segment];
+                (int First, int Second) chosen = words;
+                double most = 0;
+
+                // Two points are worth rounding: the segment's own minimum, and where each number alone would have its.
+                for (int kind = 0; kind < 2; kind++)
                 {
-                    float step = 0;
-                    for (int j = 0; j < count; j++) step = MathF.FusedMultiplyAdd(inverses[(start + i) * Dimension + j], gradient[start + j], step);
-                    target[i] = now[i] + step;
+                    for (int i = 0; i < count; i++)
+                        target[i] = now[i] + (kind == 0 ? FloatDot(inverses.AsSpan((start + i) * Dimension, count), slope) : slope[i] / metric[start + i, start + i]);
+                    (int First, int Second) candidate = UniversalRows.Encode(Rate(row), _scales[row], target[..count], decoded);
+                    if (candidate == words || candidate == chosen) continue;
+                    double gain = Gain(now, decoded[..count], slope, metric, start);
+                    if (!(gain > most)) continue;
+                    (most, chosen) = (gain, candidate);
+                    decoded.CopyTo(best);
                 }
 
-                (int First, int Second) words = UniversalRows.Encode(Rate(row), _scales[row], target[..count], decoded);
-                if (words == _words[(long)row * _segments + segment]) continue;
-                double gain = 0;
-                for (int i = 0; i < count; i++) change[i] = decoded[i] - now[i];
+                if (chosen == words) continue;
+                words = chosen;
                 for (int i = 0; i < count; i++)
                 {
-                    double curvature = 0;
-                    ReadOnlySpan<float> block = metric.Row(start + i).Slice(start, count);
-                    for (int j = 0; j < count; j++) curvature += (double)block[j] * change[j];
-                    gain += change[i] * (2.0 * gradient[start + i] - curvature);
+                    float change = best[i] - now[i];
+                    now[i] = best[i];
+                    Scaling.AddScaled(metric.Row(start + i), -change, gradient);
                 }
 
-                if (!(gain > 0)) continue;
-                _words[(long)row * _segments + segment] = words;
-                decoded[..count].CopyTo(now);
-                for (int i = 0; i < count; i++) Scaling.AddScaled(metric.Row(start + i), -change[i], gradient);
                 changedNow = true;
             }
 
@@ -258,6 +261,30 @@ internal sealed class UniversalQuantizer : IDisposable
         }
 
         return changed;
+    }
+
+    /// <summary>What the error falls by where a segment becomes another: <c>2 d.g - d H d</c>.</summary>
+    private static double Gain(ReadOnlySpan<float> now, ReadOnlySpan<float> next, ReadOnlySpan<float> slope, Matrix<float> metric, int start)
+    {
+        Span<double> change = stackalloc double[Dimension];
+        for (int i = 0; i < now.Length; i++) change[i] = (double)next[i] - now[i];
+        double gain = 0;
+        for (int i = 0; i < now.Length; i++)
+        {
+            ReadOnlySpan<float> block = metric.Row(start + i).Slice(start, now.Length);
+            double curvature = 0;
+            for (int j = 0; j < block.Length; j++) curvature += block[j] * change[j];
+            gain += change[i] * (2.0 * slope[i] - curvature);
+        }
+
+        return gain;
+    }
+
+    private static float FloatDot(ReadOnlySpan<float> left, ReadOnlySpan<float> right)
+    {
+        float sum = 0;
+        for (int i = 0; i < left.Length; i++) sum = MathF.FusedMultiplyAdd(left[i], right[i], sum);
+        return sum;
     }
 
     private UniversalRows Pack(int width)

@@ -1,5 +1,4 @@
 using System.Runtime.Intrinsics;
-using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Qet.Universal;
 
