@@ -25,6 +25,8 @@ internal static class DbfRivals
         ("signs in groups", GroupSigns),
     ];
 
+    private static readonly int[] Groups = [32, 64, 128, 256];
+
     public static void Run(Options options)
     {
         Console.WriteLine($"| matrix | bits | {string.Join(" | ", Methods.Select(method => method.Name))} |");
@@ -65,7 +67,7 @@ internal static class DbfRivals
     /// <summary>The nearest rate of 1 to 4 bits in groups of 32 to 256.</summary>
     private static QuantizedMatrix GroupRounding(Matrix<float> weights, double bits)
     {
-        (int codes, int group) = Enumerable.Range(1, 4).SelectMany(codes => new[] { 32, 64, 128, 256 }.Select(group => (codes, group))).MinBy(pair => Math.Abs(pair.codes + 2.0 * ScaleBits / pair.group - bits));
+        (int codes, int group) = Enumerable.Range(1, 4).SelectMany(codes => Groups.Select(group => (codes, group))).MinBy(pair => Math.Abs(pair.codes + 2.0 * ScaleBits / pair.group - bits));
         return RivalQuantizers.RoundToNearest(weights.View, codes, group);
     }
 
