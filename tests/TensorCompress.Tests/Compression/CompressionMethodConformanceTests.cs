@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using TensorCompress.Compression;
+using TensorCompress.Compression.Qet;
 using TensorCompress.Kernels;
 using TensorCompress.Layers;
 using TensorCompress.Storage;
@@ -16,13 +17,16 @@ public sealed class CompressionMethodConformanceTests
 
     private static readonly (int Rows, int Columns)[] Shapes = [(1, 1), (1, 7), (7, 1), (5, 3), (2, 13), (33, 65), (64, 64), (48, 31), (17, 128)];
 
-    /// <summary>Method, index into its showcase, kind of matrix, shape.</summary>
+    /// <summary>Forms that no table shows, because their trials take long.</summary>
+    private static readonly MethodOptions[] Unshown = [new QetMethodOptions(3, QetForm.Fitted)];
+
+    /// <summary>Method, index into its options, kind of matrix, shape.</summary>
     public static TheoryData<string, int, string, int, int> Cases()
     {
         var cases = new TheoryData<string, int, string, int, int>();
         foreach (ICompressionMethod method in CompressionMethods.All)
         {
-            for (int option = 0; option < method.ShowcaseOptions.Count; option++)
+            for (int option = 0; option < OptionsOf(method).Length; option++)
             {
                 foreach ((int rows, int columns) in Shapes) cases.Add(method.Name, option, "gaussian", rows, columns);
                 cases.Add(method.Name, option, "zero", 6, 10);
@@ -35,6 +39,8 @@ public sealed class CompressionMethodConformanceTests
 
         return cases;
     }
+
+    private static MethodOptions[] OptionsOf(ICompressionMethod method) => [.. method.ShowcaseOptions, .. Unshown.Where(options => options.Method == method)];
 
     public static TheoryData<string> Methods() => [.. CompressionMethods.All.Select(method => method.Name)];
 
@@ -166,7 +172,7 @@ public sealed class CompressionMethodConformanceTests
             using Matrix<float> weights = RandomMatrices.Gaussian(8, 12);
             weights[5, 3] = bad;
             weights[6, 0] = bad;
-            var fault = Assert.ThrowsAny<ArgumentException>(() => method.Compress(weights.View, method.ShowcaseOptions[0], new CompressionContext()));
+            var fault = Assert.ThrowsAny<ArgumentException>(() => method.Compress(weights.View, OptionsOf(method)[0], new CompressionContext()));
             Assert.Contains("2 weights", fault.Message, StringComparison.Ordinal);
             Assert.Contains("row 5, column 3", fault.Message, StringComparison.Ordinal);
         }
@@ -177,7 +183,7 @@ public sealed class CompressionMethodConformanceTests
     public void Options_survive_their_text_form_and_unknown_ones_are_refused(string name)
     {
         ICompressionMethod method = CompressionMethods.Get(name);
-        foreach (MethodOptions options in method.ShowcaseOptions)
+        foreach (MethodOptions options in OptionsOf(method))
         {
             Assert.Same(method, options.Method);
             Assert.Equal(options, method.ParseOptions(options.ToValues().ToDictionary()));
@@ -195,14 +201,14 @@ public sealed class CompressionMethodConformanceTests
         ICompressionMethod method = CompressionMethods.Get(name);
         using Matrix<float> weights = RandomMatrices.Gaussian(8, 8);
         foreach (ICompressionMethod other in CompressionMethods.All.Where(other => other != method))
-            Assert.Throws<ArgumentException>(() => method.Compress(weights.View, other.ShowcaseOptions[0], new CompressionContext()));
+            Assert.Throws<ArgumentException>(() => method.Compress(weights.View, OptionsOf(other)[0], new CompressionContext()));
     }
 
     [Theory]
     [MemberData(nameof(Methods))]
     public void Parts_that_are_missing_or_of_another_shape_or_type_are_refused(string name)
     {
-        foreach (MethodOptions options in CompressionMethods.Get(name).ShowcaseOptions)
+        foreach (MethodOptions options in OptionsOf(CompressionMethods.Get(name)))
         {
             using CompressedWeight weight = Compress(options, RandomMatrices.Gaussian(24, 36));
             foreach (WeightPart part in weight.Parts)
@@ -221,7 +227,7 @@ public sealed class CompressionMethodConformanceTests
     [MemberData(nameof(Methods))]
     public void Parts_with_floats_that_are_not_finite_are_refused(string name)
     {
-        foreach (MethodOptions options in CompressionMethods.Get(name).ShowcaseOptions)
+        foreach (MethodOptions options in OptionsOf(CompressionMethods.Get(name)))
         {
             using CompressedWeight weight = Compress(options, RandomMatrices.Gaussian(24, 36));
             foreach (WeightPart part in weight.Parts.Where(part => part.ElementType is ElementType.F32 or ElementType.F16 or ElementType.BF16))
@@ -243,7 +249,7 @@ public sealed class CompressionMethodConformanceTests
     [MemberData(nameof(Methods))]
     public void Parameters_that_are_missing_or_absurd_are_refused(string name)
     {
-        foreach (MethodOptions options in CompressionMethods.Get(name).ShowcaseOptions)
+        foreach (MethodOptions options in OptionsOf(CompressionMethods.Get(name)))
         {
             using CompressedWeight weight = Compress(options, RandomMatrices.Gaussian(24, 36));
             foreach (string parameter in weight.Parameters.Select(pair => pair.Key))
@@ -314,7 +320,7 @@ public sealed class CompressionMethodConformanceTests
             "trained" => RandomMatrices.Trained(rows, columns),
             _ => RandomMatrices.Gaussian(rows, columns, (ulong)(rows * 1000 + columns)),
         };
-        MethodOptions options = CompressionMethods.Get(name).ShowcaseOptions[option];
+        MethodOptions options = OptionsOf(CompressionMethods.Get(name))[option];
         try
         {
             return options.Method.Compress(weights.View, options, new CompressionContext { Pool = pool ?? ComputePool.Shared, Seed = 7 });

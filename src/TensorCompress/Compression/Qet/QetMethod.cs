@@ -45,7 +45,7 @@ public sealed class QetMethod : ICompressionMethod
     ];
 
     /// <inheritdoc/>
-    public IReadOnlyList<MethodOptions> ShowcaseOptions { get; } = [new QetMethodOptions(bits: 4), new QetMethodOptions(bits: 3)];
+    public IReadOnlyList<MethodOptions> ShowcaseOptions { get; } = [new QetMethodOptions(4, QetForm.Universal), new QetMethodOptions(3, QetForm.Universal)];
 
     /// <inheritdoc/>
     public MethodOptions ParseOptions(IReadOnlyDictionary<string, string> values)
