@@ -5,6 +5,7 @@ using TensorCompress.Evaluation;
 using TensorCompress.Inference;
 using TensorCompress.Models;
 using TensorCompress.Pipeline;
+using TensorCompress.Tensors;
 
 namespace TensorCompress.Comparison;
 
@@ -33,31 +34,38 @@ internal static class QualityComparison
         try
         {
             EvaluationResult baseline = Evaluator.Evaluate(dense, evaluation);
-            string statistics = Path.Combine(work.FullName, "statistics.safetensors");
-            using (ModelCheckpoint checkpoint = ModelCheckpoint.Open(path)) CalibrationFile.Write(statistics, dense, checkpoint.ComputeHash(), calibration);
-            var rows = new List<Row>();
-            foreach (Candidate candidate in candidates)
+            string statistics = Path.Combine(work.FullName, "statistics.safetensors"), judged = Path.Combine(work.FullName, "judged.safetensors");
+            using (ModelCheckpoint checkpoint = ModelCheckpoint.Open(path))
             {
-                string output = Path.Combine(work.FullName, rows.Count.ToString(CultureInfo.InvariantCulture));
-                try
-                {
-                    rows.Add(Measure(path, output, candidate, CalibrationOf(candidate.Target, statistics, calibration), evaluation, dense));
-                }
-                catch (ArgumentException fault)
-                {
-                    Console.WriteLine($"{candidate.Label} at {candidate.Budget}: {fault.Message}"); // a budget that a method does not reach
-                    continue;
-                }
-
-                Console.Error.WriteLine(rows[^1].Format(null));
+                CalibrationFile.Write(statistics, dense, checkpoint.ComputeHash(), calibration);
+                CalibrationFile.Write(judged, dense, checkpoint.ComputeHash(), evaluation);
             }
 
-            double[][] errors = OutputErrors(path, dense, evaluation, rows);
             Console.WriteLine($"| {budget} | method | stored | parameters | bytes | bits per weight | output error | perplexity | KL, nats | top-1 agreement | seconds |");
             Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|");
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| | dense | | 100 % | {dense.StoredBytes} | {dense.BitsPerWeight:F2} | | {baseline.Perplexity:G5} | | | |"));
-            for (int i = 0; i < rows.Count; i++) Console.WriteLine(rows[i].Format(errors[i]));
-            Ratios(rows, errors);
+            var rows = new List<Row>();
+            var unreachable = new List<string>();
+            foreach (Candidate candidate in candidates)
+            {
+                string output = Path.Combine(work.FullName, "compressed");
+                try
+                {
+                    rows.Add(Measure(path, output, judged, candidate, CalibrationOf(candidate.Target, statistics, calibration), evaluation, dense));
+                }
+                catch (ArgumentException fault)
+                {
+                    unreachable.Add($"{candidate.Label} at {candidate.Budget}: {fault.Message}"); // a budget that a method does not reach
+                    continue;
+                }
+
+                Console.WriteLine(rows[^1].Format());
+                Console.Out.Flush();
+                Directory.Delete(output, recursive: true);
+            }
+
+            foreach (string line in unreachable) Console.WriteLine(line);
+            Ratios(rows);
         }
         finally
         {
@@ -151,15 +159,16 @@ internal static class QualityComparison
         ("btt", "BTT", "share=SHARE", Target.None),
         ("btt", "whitened BTT", "share=SHARE", Target.Dense),
         ("btt", "whitened BTT to dense outputs", "share=SHARE", Target.Outputs),
+        ("tucker", "Tucker", "share=SHARE", Target.Dense),
         ("sum", "MPO + low rank", "terms=mpo:share=HALF+lowrank:share=HALF", Target.Dense),
     ];
 
     private static Row Measure(
-        string path, string output, Candidate candidate, CalibrationOptions? calibration, IReadOnlyList<int[]> evaluation, LanguageModel dense)
+        string path, string output, string judged, Candidate candidate, CalibrationOptions? calibration, IReadOnlyList<int[]> evaluation, LanguageModel dense)
     {
         CompressionRecipe recipe = CompressionRecipes.ForBlocks(dense.Definition, CompressionMethods.Get(candidate.Method).ParseOptions(candidate.Values));
         (CompressionReport report, EvaluationResult result) = Measure(path, output, recipe, calibration, evaluation, dense);
-        return new Row(candidate, output, report, result);
+        return new Row(candidate, report, result, OutputErrors(path, output, judged, report));
     }
 
     /// <summary>Compresses a model into a folder and measures it.</summary>
@@ -179,45 +188,28 @@ internal static class QualityComparison
         _ => new CalibrationOptions { Windows = windows, Target = CalibrationTarget.DenseOutputs },
     };
 
-    /// <summary>Output errors of all layers of all rows on the evaluation tokens of the dense model: neither method has seen them.</summary>
-    private static double[][] OutputErrors(string path, LanguageModel dense, IReadOnlyList<int[]> evaluation, List<Row> rows)
+    /// <summary>Output errors of the layers on the evaluation tokens of the dense model, which no method has seen.</summary>
+    private static double[] OutputErrors(string path, string output, string judged, CompressionReport report)
     {
-        using ModelCheckpoint source = ModelCheckpoint.Open(path);
-        ModelCheckpoint[] compressed = [.. rows.Select(row => ModelCheckpoint.Open(row.Folder))];
-        var errors = rows.Select(row => row.Report.Layers.ToDictionary(layer => layer.Name, _ => 0.0)).ToArray();
-        try
+        using ModelCheckpoint source = ModelCheckpoint.Open(path), compressed = ModelCheckpoint.Open(output);
+        using CalibrationFile known = CalibrationFile.Open(judged);
+        return [.. report.Layers.Select(layer =>
         {
-            ModelCalibration.Collect(dense, evaluation, (layers, statistics) =>
-            {
-                foreach (string layer in layers.Where(layer => errors.Length > 0 && errors[0].ContainsKey(layer)))
-                {
-                    using var original = LayerExplanation.ReadDense(source, layer);
-                    for (int i = 0; i < compressed.Length; i++)
-                    {
-                        using var approximate = LayerExplanation.ReadDense(compressed[i], layer);
-                        errors[i][layer] = statistics.OutputError(original.View, approximate.View);
-                    }
-                }
-            });
-        }
-        finally
-        {
-            foreach (ModelCheckpoint checkpoint in compressed) checkpoint.Dispose();
-        }
-
-        return [.. rows.Select((row, i) => row.Report.Layers.Select(layer => errors[i][layer.Name]).ToArray())];
+            using LayerStatistics statistics = known.Read(layer.Name)!;
+            using Matrix<float> original = LayerExplanation.ReadDense(source, layer.Name), approximate = LayerExplanation.ReadDense(compressed, layer.Name);
+            return statistics.OutputError(original.View, approximate.View);
+        })];
     }
 
     /// <summary>Layer by layer, what the fit to the outputs gains over the fit to the weights.</summary>
-    private static void Ratios(List<Row> rows, double[][] errors)
+    private static void Ratios(List<Row> rows)
     {
-        for (int i = 0; i < rows.Count; i++)
+        foreach (Row fitted in rows.Where(row => row.Candidate.Label == "ALS MPO"))
         {
-            int plain = rows.FindIndex(row => row.Candidate.Budget == rows[i].Candidate.Budget && row.Candidate.Label == "TT-SVD MPO");
-            if (rows[i].Candidate.Label != "ALS MPO" || plain < 0) continue;
-            double[] ratios = [.. errors[i].Zip(errors[plain], (fitted, unfitted) => fitted / unfitted).Order()];
+            if (rows.Find(row => row.Candidate.Budget == fitted.Candidate.Budget && row.Candidate.Label == "TT-SVD MPO") is not { } plain) continue;
+            double[] ratios = [.. fitted.OutputErrors.Zip(plain.OutputErrors, (ours, theirs) => ours / theirs).Order()];
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"ALS over TT-SVD at {rows[i].Candidate.Budget} %: output error of a layer {ratios[0]:F3} to {ratios[^1]:F3}, median {ratios[ratios.Length / 2]:F3}; KL {rows[i].Result.Kl!.Mean / rows[plain].Result.Kl!.Mean:F3}."));
+                $"ALS over TT-SVD at {fitted.Candidate.Budget} %: output error of a layer {ratios[0]:F3} to {ratios[^1]:F3}, median {ratios[ratios.Length / 2]:F3}; KL {fitted.Result.Kl!.Mean / plain.Result.Kl!.Mean:F3}."));
         }
     }
 
@@ -239,16 +231,15 @@ internal static class QualityComparison
         Outputs,
     }
 
-    private sealed record Row(Candidate Candidate, string Folder, CompressionReport Report, EvaluationResult Result)
+    private sealed record Row(Candidate Candidate, CompressionReport Report, EvaluationResult Result, double[] OutputErrors)
     {
-        public string Format(double[]? errors)
+        public string Format()
         {
             string options = string.Join(' ', Candidate.Values.Where(value => value.Key != "share").Select(value => $"{value.Key} {value.Value}"));
             double dense = Report.Layers.Sum(layer => (double)layer.OutputDimension * layer.InputDimension), stored = Report.Layers.Sum(layer => layer.StoredBytes);
             string parameters = Candidate.Budget is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{stored / sizeof(float) / dense:P1}");
-            string error = errors is null ? "" : errors.Average().ToString("F4", CultureInfo.InvariantCulture);
             return string.Create(CultureInfo.InvariantCulture,
-                $"| {Candidate.Budget} | {Candidate.Label} | {Candidate.Method} {options} | {parameters} | {Report.Size.StoredBytes} | {Report.Size.BitsPerWeight:F2} | {error} | {Result.Perplexity:G5} | {Result.Kl!.Mean:F4} | {Result.TopAgreement:F3} | {Report.Elapsed.TotalSeconds:F0} |");
+                $"| {Candidate.Budget} | {Candidate.Label} | {Candidate.Method} {options} | {parameters} | {Report.Size.StoredBytes} | {Report.Size.BitsPerWeight:F2} | {OutputErrors.Average():F4} | {Result.Perplexity:G5} | {Result.Kl!.Mean:F4} | {Result.TopAgreement:F3} | {Report.Elapsed.TotalSeconds:F0} |");
         }
     }
 }
