@@ -100,19 +100,24 @@ internal static class QualityComparison
 
     private static IEnumerable<Candidate> Candidates(Options options)
     {
-        foreach (int bits in (int[])[8, 4]) yield return new Candidate(null, "scalar", "round to nearest", new() { ["bits"] = Text(bits), ["group"] = "64" }, Target.None);
-        yield return new Candidate(null, "scalar", "error feedback", new() { ["bits"] = "4", ["group"] = "64" }, Target.Outputs);
+        if (IsChosen("round to nearest"))
+        {
+            foreach (int bits in (int[])[8, 4]) yield return new Candidate(null, "scalar", "round to nearest", new() { ["bits"] = Text(bits), ["group"] = "64" }, Target.None);
+        }
+
+        if (IsChosen("error feedback")) yield return new Candidate(null, "scalar", "error feedback", new() { ["bits"] = "4", ["group"] = "64" }, Target.Outputs);
         foreach (int thousandths in options.Sizes ?? [500, 250, 125])
         {
             string share = Text(thousandths / 1000.0);
             foreach ((string method, string label, string values, Target target) in Methods)
             {
-                if (options.Methods is { } chosen && !chosen.Contains(label)) continue;
+                if (!IsChosen(label)) continue;
                 string text = values.Replace("SHARE", share, StringComparison.Ordinal).Replace("HALF", Text(thousandths / 2000.0), StringComparison.Ordinal);
                 yield return new Candidate(thousandths / 10.0, method, label, text.Split(' ').Select(pair => pair.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]), target);
             }
         }
 
+        bool IsChosen(string label) => options.Methods is not { } chosen || chosen.Contains(label);
         static string Text(double value) => value.ToString(CultureInfo.InvariantCulture);
     }
 
