@@ -14,6 +14,14 @@ internal static class MatrixCopy
         where T : unmanaged
     {
         var result = new Matrix<T>(source.Columns, source.Rows);
+        Transpose(source, result.View);
+        return result;
+    }
+
+    /// <summary>A^T into memory that is there, of as many rows as the source has columns.</summary>
+    public static void Transpose<T>(MatrixView<T> source, MatrixView<T> destination)
+        where T : unmanaged
+    {
         for (nint rows = 0; rows < source.Rows; rows += Tile)
         {
             nint rowsEnd = nint.Min(rows + Tile, source.Rows);
@@ -23,12 +31,10 @@ internal static class MatrixCopy
                 for (nint i = rows; i < rowsEnd; i++)
                 {
                     ReadOnlySpan<T> row = source.Row(i);
-                    for (int j = columns; j < columnsEnd; j++) result[j, i] = row[j];
+                    for (int j = columns; j < columnsEnd; j++) destination.Row(j)[(int)i] = row[j];
                 }
             }
         }
-
-        return result;
     }
 
     /// <summary>A copy in double precision.</summary>

@@ -13,6 +13,9 @@ internal sealed class Whitening : IDisposable
     /// <summary>Eigenvalues below this share of the largest are raised to it.</summary>
     private const double Floor = 1e-12;
 
+    /// <summary>Elements that are turned and multiplied at a time.</summary>
+    private const nint MiddleElements = 1 << 20;
+
     private readonly FitProblem _problem;
     private readonly (Matrix<double> Root, Matrix<double> Inverse)[] _roots;
     private readonly double[][]? _outputs;
@@ -89,7 +92,7 @@ internal sealed class Whitening : IDisposable
     /// <summary>An operator for W from one for W S.</summary>
     public MatrixProductOperator Restore(MatrixProductOperator whitened)
     {
-        Matrix<double>[] cores = [.. whitened.Cores.Select((core, site) => MultiplyInputs(core, _problem.Factors.Inputs[site], _roots[site].Inverse))];
+        Matrix<double>[] cores = [.. whitened.Cores.Select((core, site) => MultiplyInputs(core, _problem.Factors.Inputs[site], _roots[site].Inverse, _problem.Pool))];
         for (int site = 0; site < (_outputs?.Length ?? 0); site++) ScaleOutputs(cores[site], [.. _outputs![site].Select(root => 1 / root)]);
         return new MatrixProductOperator(_problem.Rows, _problem.Columns, _problem.Factors, [.. whitened.BondDimensions], cores, whitened.ScaleExponent);
     }
@@ -104,22 +107,8 @@ internal sealed class Whitening : IDisposable
     }
 
     /// <summary>A core [(l, o), (i, r)] with its input digit multiplied by a symmetric matrix.</summary>
-    public static Matrix<double> MultiplyInputs(Matrix<double> core, int inputs, Matrix<double> matrix)
-    {
-        int right = (int)core.Columns / inputs;
-        var result = new Matrix<double>(core.Rows, core.Columns);
-        for (nint row = 0; row < core.Rows; row++)
-        {
-            ReadOnlySpan<double> source = core.Row(row);
-            for (int i = 0; i < inputs; i++)
-            {
-                Span<double> sum = result.Row(row).Slice(i * right, right);
-                for (int j = 0; j < inputs; j++) DoubleVectors.AddScaled(matrix[i, j], source.Slice(j * right, right), sum);
-            }
-        }
-
-        return result;
-    }
+    public static Matrix<double> MultiplyInputs(Matrix<double> core, int inputs, Matrix<double> matrix, ComputePool? pool = null) =>
+        MultiplyMiddle(core, inputs, core.Columns / inputs, matrix, pool);
 
     /// <summary>A core [(l, o), (i, r)] with its output digit scaled.</summary>
     public static void ScaleOutputs(Matrix<double> core, double[] scales)
@@ -159,26 +148,31 @@ internal sealed class Whitening : IDisposable
             return scaled;
         }
 
+        return MultiplyMiddle(matrix, size, after, factor, _problem.Pool);
+    }
+
+    /// <summary>[b, i, a] with i multiplied by a symmetric matrix. Where a is short, as in unbalanced splits, sums of rows of a would take many times as long as a product of matrices.</summary>
+    private static Matrix<double> MultiplyMiddle(Matrix<double> matrix, nint size, nint after, Matrix<double> factor, ComputePool? pool)
+    {
         var result = new Matrix<double>(matrix.Rows, matrix.Columns);
         nint blocks = matrix.Rows * matrix.Columns / (size * after);
         if (after == 1)
         {
-            MatrixProduct.Multiply(matrix.As(blocks, size), factor, result.As(blocks, size), pool: _problem.Pool);
+            MatrixProduct.Multiply(matrix.As(blocks, size), factor, result.As(blocks, size), pool: pool);
             return result;
         }
 
-        _problem.Pool.For(blocks, 16, (start, end) =>
+        MatrixView<double> source = matrix.As(blocks * size, after), destination = result.As(blocks * size, after);
+        nint chunk = Math.Clamp(MiddleElements / (size * after), 1, blocks);
+        using Matrix<double> turned = new(chunk * after, size), product = new(chunk * after, size);
+        for (nint first = 0; first < blocks; first += chunk)
         {
-            for (nint block = start; block < end; block++)
-            {
-                for (nint i = 0; i < size; i++)
-                {
-                    Span<double> sum = result.As(blocks * size, after).Row(block * size + i);
-                    ReadOnlySpan<double> factors = factor.Row(i);
-                    for (nint j = 0; j < size; j++) DoubleVectors.AddScaled(factors[(int)j], matrix.As(blocks * size, after).Row(block * size + j), sum);
-                }
-            }
-        });
+            nint count = Math.Min(chunk, blocks - first);
+            for (nint block = 0; block < count; block++) MatrixCopy.Transpose(source.RowRange((first + block) * size, size), turned.RowRange(block * after, after));
+            MatrixProduct.Multiply(turned.RowRange(0, count * after), factor, product.RowRange(0, count * after), pool: pool);
+            for (nint block = 0; block < count; block++) MatrixCopy.Transpose(product.RowRange(block * after, after), destination.RowRange((first + block) * size, size));
+        }
+
         return result;
     }
 }
