@@ -1,5 +1,6 @@
 using TensorCompress.Compression;
 using TensorCompress.Compression.Dense;
+using TensorCompress.Compression.Qet;
 using TensorCompress.Compression.Scalar;
 using TensorCompress.Layers;
 using TensorCompress.Numerics;
@@ -8,11 +9,9 @@ using TensorCompress.Threading;
 
 namespace TensorCompress.Comparison;
 
-/// <summary>A square matrix in one format, as many times as it takes to be cold: no cache holds a copy from its last turn.</summary>
+/// <summary>A matrix in one format, as many times as it takes to be cold: no cache holds a copy from its last turn.</summary>
 internal sealed class ColdLayers : IDisposable
 {
-    public const int Dimension = 4096;
-
     private const long ColdBytes = 512 << 20;
 
     /// <summary>All formats, by name.</summary>
@@ -28,6 +27,15 @@ internal sealed class ColdLayers : IDisposable
         ("int4 group 32 symmetric", new ScalarOptions(4, 32, symmetric: true)),
         ("int4 group 64", new ScalarOptions(4, 64)),
         ("int4 group 64 symmetric", new ScalarOptions(4, 64, symmetric: true)),
+        ("int3 group 64", new ScalarOptions(3, 64)),
+        ("int2 group 64", new ScalarOptions(2, 64)),
+        ("qet universal 1.5 bits", new QetMethodOptions(1.52, QetForm.Universal)),
+        ("qet universal 2 bits", new QetMethodOptions(2.02, QetForm.Universal)),
+        ("qet universal 2.28 bits, mixed", new QetMethodOptions(2.28, QetForm.Universal)),
+        ("qet universal 2.5 bits", new QetMethodOptions(2.52, QetForm.Universal)),
+        ("qet universal 3 bits", new QetMethodOptions(3.02, QetForm.Universal)),
+        ("qet universal 4 bits", new QetMethodOptions(4.02, QetForm.Universal)),
+        ("qet universal 5 bits", new QetMethodOptions(5.02, QetForm.Universal)),
     ];
 
     private readonly List<LinearLayer> _copies = [];
@@ -47,13 +55,14 @@ internal sealed class ColdLayers : IDisposable
     public long Bytes => _copies.Sum(layer => layer.ResidentBytes);
 
     /// <summary>The chosen formats.</summary>
-    /// <param name="options">Names the formats.</param>
+    /// <param name="options">Names the formats and, by one or two sizes, the shape: rows and columns.</param>
     /// <param name="isCold">Whether there are as many copies as it takes; otherwise one.</param>
     public static IReadOnlyList<ColdLayers> Create(Options options, bool isCold = true)
     {
-        using var dense = new Matrix<float>(Dimension, Dimension);
+        (int rows, int columns) = ShapeOf(options);
+        using var dense = new Matrix<float>(rows, columns);
         var random = new SeededRandom(1);
-        for (nint row = 0; row < Dimension; row++)
+        for (nint row = 0; row < rows; row++)
         {
             foreach (ref float value in dense.Row(row)) value = (float)random.NextDouble() - 0.5f;
         }
@@ -67,6 +76,9 @@ internal sealed class ColdLayers : IDisposable
 
         return layers;
     }
+
+    /// <summary>Rows and columns; 4096 each where the options do not say.</summary>
+    public static (int Rows, int Columns) ShapeOf(Options options) => options.Sizes is { } sizes ? (sizes[0], sizes[^1]) : (4096, 4096);
 
     /// <summary>Multiplies each copy once.</summary>
     public void Multiply(MatrixView<float> input, MatrixView<float> destination, ComputeContext context)

@@ -17,12 +17,14 @@ namespace TensorCompress.Comparison;
 /// <param name="Methods">What to compare instead of all: names of a table's rows, or compression methods with their options.</param>
 /// <param name="Layers">What the names of layers hold that count; null for all.</param>
 /// <param name="Formats">Weight formats to measure, by how their names begin; null for all.</param>
+/// <param name="Output">File to write a picture to.</param>
 internal sealed record Options(
     string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null,
-    string? Evaluation = null, int? Tokens = null, int? EvaluationTokens = null, IReadOnlyList<string>? Methods = null, string? Layers = null, IReadOnlyList<string>? Formats = null)
+    string? Evaluation = null, int? Tokens = null, int? EvaluationTokens = null, IReadOnlyList<string>? Methods = null, string? Layers = null, IReadOnlyList<string>? Formats = null,
+    string? Output = null)
 {
     public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE]"
-        + " [--evaluation FILE] [--tokens N] [--evaluation-tokens N] [--methods ROW,... or METHOD:OPTION=VALUE,...] [--layers NAME] [--formats f32,int4]";
+        + " [--evaluation FILE] [--tokens N] [--evaluation-tokens N] [--methods ROW,... or METHOD:OPTION=VALUE,...] [--layers NAME] [--formats f32,int4] [--output FILE]";
 
     public static Options Parse(ReadOnlySpan<string> args)
     {
@@ -45,6 +47,7 @@ internal sealed record Options(
                 "--evaluation-tokens" => options with { EvaluationTokens = Numbers(value)[0] },
                 "--tokenizer" => options with { Tokenizer = value },
                 "--texts" => options with { Texts = value },
+                "--output" => options with { Output = value },
                 "--formats" => options with { Formats = value.Split(',') },
                 _ => throw new ArgumentException($"{args[i]} is not known. {Usage}"),
             };

@@ -7,10 +7,10 @@ using TensorCompress.Threading;
 
 namespace TensorCompress.Comparison;
 
-/// <summary>Products of a 4096 x 4096 matrix in every format with one token, some tokens and a prompt, beside what bounds them.</summary>
+/// <summary>Products of a matrix (4096 x 4096, or as --sizes ROWS,COLUMNS says) in every format with one token, some tokens and a prompt, beside what bounds them.</summary>
 internal static class ProductsComparison
 {
-    private const int Dimension = ColdLayers.Dimension, PromptTokens = 128;
+    private const int PromptTokens = 128;
 
     private static readonly int[] Streams = [1, 4, 8], FewTokens = [1, 2, 3, 4, 6, 8, 12, 16];
 
@@ -20,9 +20,10 @@ internal static class ProductsComparison
         Describe();
         Console.WriteLine("| format | threads | microseconds, median (best) | GB/s | of the bandwidth: medians | bests |");
         Console.WriteLine("|---|---|---|---|---|---|");
+        (int rows, int columns) = ColdLayers.ShapeOf(options);
         IReadOnlyList<ColdLayers> formats = ColdLayers.Create(options);
         using var memory = new ReadBandwidth();
-        using Matrix<float> input = Random(1), output = new(1, Dimension);
+        using Matrix<float> input = Random(1, columns), output = new(1, rows);
         foreach (int threads in options.Threads)
         {
             using var pool = new ComputePool(threads);
@@ -51,8 +52,9 @@ internal static class ProductsComparison
         Describe();
         Console.WriteLine("| format | threads | " + string.Join(" | ", FewTokens.Select(tokens => $"{tokens} tokens, microseconds (a token, of one alone)")) + " |");
         Console.WriteLine("|---|---|" + string.Concat(FewTokens.Select(_ => "---|")));
+        (int rows, int columns) = ColdLayers.ShapeOf(options);
         IReadOnlyList<ColdLayers> formats = ColdLayers.Create(options);
-        using Matrix<float> input = Random(FewTokens[^1]), output = new(FewTokens[^1], Dimension);
+        using Matrix<float> input = Random(FewTokens[^1], columns), output = new(FewTokens[^1], rows);
         foreach (ColdLayers format in formats)
         {
             foreach (int threads in options.Threads)
@@ -76,23 +78,24 @@ internal static class ProductsComparison
         Console.WriteLine("| product | threads | GFLOP/s, median (best) | of sgemm 2048: medians | bests | of sgemm of this shape: medians |");
         Console.WriteLine("|---|---|---|---|---|---|");
         IReadOnlyList<ColdLayers> formats = ColdLayers.Create(options, isCold: false);
-        using Matrix<float> a = Random(2048), c = new(2048, 2048), weights = Random(Dimension), output = new(PromptTokens, Dimension), shaped = new(PromptTokens, Dimension);
+        (int rows, int columns) = ColdLayers.ShapeOf(options);
+        using Matrix<float> a = Random(2048, 2048), c = new(2048, 2048), prompt = Random(PromptTokens, columns), weights = Random(rows, columns), output = new(PromptTokens, rows), shaped = new(PromptTokens, rows);
         foreach (int threads in options.Threads)
         {
             using var pool = new ComputePool(threads);
             using var context = new ComputeContext(pool);
-            MatrixView<float> square = a.View.ColumnRange(0, 2048), prompt = a.RowRange(0, PromptTokens);
-            Action sgemm = () => MatrixProduct.Multiply(square, square, c.View, pool: pool);
-            Action sameShape = () => MatrixProduct.Multiply(prompt, weights.Transposed, shaped.View, pool: pool);
-            Action[] products = [.. formats.Select(format => (Action)(() => format.MultiplyOne(prompt, output.View, context)))];
+            Action sgemm = () => MatrixProduct.Multiply(a.View, a.View, c.View, pool: pool);
+            Action sameShape = () => MatrixProduct.Multiply(prompt.View, weights.Transposed, shaped.View, pool: pool);
+            Action[] products = [.. formats.Select(format => (Action)(() => format.MultiplyOne(prompt.View, output.View, context)))];
             (double Median, double Best)[] times = [.. Interleaved.MeasureWithoutPause(options.Rounds ?? 9, [sgemm, sameShape, .. products])];
-            const double Square = 2.0 * 2048 * 2048 * 2048, Work = 2.0 * PromptTokens * Dimension * Dimension;
+            const double Square = 2.0 * 2048 * 2048 * 2048;
+            double promptWork = 2.0 * PromptTokens * rows * columns;
             string[] names = ["sgemm 2048", "sgemm of the prompt's shape", .. formats.Select(format => format.Name)];
             for (int i = 0; i < names.Length; i++)
             {
-                double work = i == 0 ? Square : Work, rate = work / times[i].Median, best = work / times[i].Best;
+                double work = i == 0 ? Square : promptWork, rate = work / times[i].Median, best = work / times[i].Best;
                 Console.WriteLine(Text(
-                    $"| {names[i]} | {threads} | {rate / 1e9:F1} ({best / 1e9:F1}) | {rate / (Square / times[0].Median):P1} | {best / (Square / times[0].Best):P1} | {rate / (Work / times[1].Median):P1} |"));
+                    $"| {names[i]} | {threads} | {rate / 1e9:F1} ({best / 1e9:F1}) | {rate / (Square / times[0].Median):P1} | {best / (Square / times[0].Best):P1} | {rate / (promptWork / times[1].Median):P1} |"));
             }
         }
 
@@ -106,9 +109,9 @@ internal static class ProductsComparison
         Console.WriteLine();
     }
 
-    private static Matrix<float> Random(int rows)
+    private static Matrix<float> Random(int rows, int columns)
     {
-        var matrix = new Matrix<float>(rows, Dimension);
+        var matrix = new Matrix<float>(rows, columns);
         var random = new SeededRandom(2);
         for (nint row = 0; row < rows; row++)
         {

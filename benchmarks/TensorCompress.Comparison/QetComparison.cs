@@ -13,12 +13,12 @@ namespace TensorCompress.Comparison;
 /// </summary>
 internal static class QetComparison
 {
-    private delegate QuantizedMatrix? Quantizer(MatrixView<float> values, double bitsPerElement, int groups);
+    internal delegate QuantizedMatrix? Quantizer(MatrixView<float> values, double bitsPerElement, int groups);
 
     private static readonly (string Name, Quantizer Run)[] Grouped =
     [
-        ("PQ", RivalQuantizers.Product),
-        ("OPQ", RivalQuantizers.OptimizedProduct),
+        ("PQ", (values, bits, groups) => RivalQuantizers.Product(values, bits, groups)),
+        ("OPQ", (values, bits, groups) => RivalQuantizers.OptimizedProduct(values, bits, groups)),
         ("LOPQ", (values, bits, groups) => RivalQuantizers.LocallyOptimizedProduct(values, bits, groups, 2)),
         ("QET as published", (values, bits, groups) => Encode(values, bits, "[3, 0]", QetOptions.PaperDefault(groups))),
         ("QET, one swap layer", (values, bits, groups) => Encode(values, bits, "[1, 0]", new QetOptions(groups, [new QetStageOptions(1, 0.7), new QetStageOptions(0, 0.3)]))),
@@ -57,6 +57,8 @@ internal static class QetComparison
             Row("universal QET at one rate", () => Method(values, new QetMethodOptions(bits + 16.0 / values.Columns, QetForm.Universal))); // the scales beside the codes, as Lloyd-Max has them
             Row("group rounding", () => RivalQuantizers.RoundToNearest(values, (int)bits, 128));
             Row("Hadamard + Lloyd-Max", () => RivalQuantizers.LloydMax(values, (int)bits));
+            if (bits == 2) Row("lattice", () => GoodCodes.E8Ball(values));
+            if (bits == 2) Row("trellis", () => GoodCodes.Trellis(values));
 
             void Row(string method, Func<QuantizedMatrix?> run)
             {
@@ -77,7 +79,8 @@ internal static class QetComparison
         }
     }
 
-    private static QuantizedMatrix? Method(MatrixView<float> values, QetMethodOptions options)
+    /// <summary>What the method of the library makes of a matrix; null where the bits do not suffice.</summary>
+    internal static QuantizedMatrix? Method(MatrixView<float> values, QetMethodOptions options)
     {
         try
         {
@@ -94,7 +97,7 @@ internal static class QetComparison
     }
 
     /// <summary>The result of the number of groups that errs least.</summary>
-    private static QuantizedMatrix? Best(MatrixView<float> values, double bits, IReadOnlyList<int> groups, Quantizer run)
+    internal static QuantizedMatrix? Best(MatrixView<float> values, double bits, IReadOnlyList<int> groups, Quantizer run)
     {
         QuantizedMatrix? best = null;
         double least = double.PositiveInfinity;
@@ -115,7 +118,8 @@ internal static class QetComparison
         return best;
     }
 
-    private static QuantizedMatrix? Encode(MatrixView<float> values, double bits, string layers, QetOptions options)
+    /// <summary>The codec with given options; null where the bits do not suffice or the columns do not divide.</summary>
+    internal static QuantizedMatrix? Encode(MatrixView<float> values, double bits, string layers, QetOptions options)
     {
         QetPlan plan;
         try

@@ -134,6 +134,11 @@ internal static class QualityComparison
         ("scalar", "error feedback to dense outputs", "bits=BITS group=64", Target.Outputs),
         ("mpo", "MPO of 16-bit cores to dense outputs", "share=SHARE cores=f16", Target.Outputs),
         ("mpo", "MPO of 8-bit cores to dense outputs", "share=SHARE cores=int8", Target.Outputs),
+        ("qet", "QET, universal codebooks, to dense outputs", "bits=BITS", Target.Outputs),
+        ("qet", "QET, universal codebooks", "bits=BITS form=universal", Target.None),
+        ("qet", "QET, planned", "bits=BITS form=fitted", Target.None),
+        ("qet", "QET as published", "bits=BITS subspaces=4 layers=3,0", Target.None),
+        ("qet", "QET as published but two swap layers", "bits=BITS subspaces=4 layers=2,0", Target.None),
     ];
 
     /// <summary>The methods; the ones that are calibrated see the inputs of the dense model, so that their output errors are of one metric, and the best of them also what compressed layers give, aiming at the dense outputs.</summary>

@@ -34,26 +34,42 @@ internal sealed record QuantizedMatrix(string Method, double BitsPerElement, Mat
     }
 }
 
+/// <summary>How the rivals' numbers are stored, and counted.</summary>
+/// <param name="CodebookBits">Bits of a number of a codebook: 32 as the papers have them.</param>
+/// <param name="RotationBits">Bits of a number of a rotation; 0 does not count it, as if neighbouring matrices took it in.</param>
+internal sealed record RivalPrecision(int CodebookBits, int RotationBits)
+{
+    /// <summary>As well as the rivals can do without loss.</summary>
+    public static RivalPrecision Rounded { get; } = new(10, 16);
+
+    /// <summary>Floats, as in the papers.</summary>
+    public static RivalPrecision Floats { get; } = new(QetOptions.FloatBits, 32);
+
+    /// <summary>The most that can be said for rotations.</summary>
+    public static RivalPrecision WithoutRotations { get; } = new(10, 0);
+}
+
 /// <summary>
-/// The quantisers that are compared with: product quantisation (Jégou, Douze, Schmid 2011), the optimised one (Ge, He, Ke, Sun 2013) and the locally optimised one (Kalantidis, Avrithis 2014) with codebooks of 10 bits
-/// and rotations of 16 bits, group rounding, and Lloyd-Max levels behind a Hadamard rotation. The matrix is read once and quantised for itself.
+/// The quantisers that are compared with: product quantisation (Jégou, Douze, Schmid 2011), the optimised one (Ge, He, Ke, Sun 2013) and the locally optimised one (Kalantidis, Avrithis 2014) 
+/// with codebooks of 10 bits and rotations of 16 unless asked otherwise, group rounding, and Lloyd-Max levels behind a Hadamard rotation. The matrix is read once and quantised for itself.
 /// </summary>
 internal static class RivalQuantizers
 {
-    private const int Rotations = 8, RotationBits = 16, ScaleBits = 16, ShortIterations = 4;
+    private const int Rotations = 8, ScaleBits = 16, ShortIterations = 4;
 
     /// <summary>Product quantisation within a budget; null where the budget is too small for the groups.</summary>
-    public static QuantizedMatrix? Product(MatrixView<float> x, double bitsPerElement, int subspaces)
+    public static QuantizedMatrix? Product(MatrixView<float> x, double bitsPerElement, int subspaces, RivalPrecision? precision = null)
     {
-        if (PlanWithin(x, bitsPerElement * x.Rows * x.Columns, subspaces, 20) is not { } plan) return null;
+        if (PlanWithin(x, bitsPerElement * x.Rows * x.Columns, subspaces, 20, precision ?? RivalPrecision.Rounded) is not { } plan) return null;
         return new QuantizedMatrix($"PQ, {subspaces} groups of {plan.Centroids[0]}", plan.BitsPerElement, Quantize(x, plan));
     }
 
     /// <summary>Product quantisation behind a rotation that alternates with the codebooks (the non-parametric way, from the identity).</summary>
-    public static QuantizedMatrix? OptimizedProduct(MatrixView<float> x, double bitsPerElement, int subspaces)
+    public static QuantizedMatrix? OptimizedProduct(MatrixView<float> x, double bitsPerElement, int subspaces, RivalPrecision? precision = null)
     {
-        double budget = bitsPerElement * x.Rows * x.Columns - (double)RotationBits * x.Columns * x.Columns;
-        if (PlanWithin(x, budget, subspaces, ShortIterations) is not { } brief || PlanWithin(x, budget, subspaces, 20) is not { } plan) return null;
+        precision ??= RivalPrecision.Rounded;
+        double budget = bitsPerElement * x.Rows * x.Columns - (double)precision.RotationBits * x.Columns * x.Columns;
+        if (PlanWithin(x, budget, subspaces, ShortIterations, precision) is not { } brief || PlanWithin(x, budget, subspaces, 20, precision) is not { } plan) return null;
         using Matrix<float> rotation = Identity(x.Columns), turned = new(x.Rows, x.Columns);
         for (int round = 0; round < Rotations; round++)
         {
@@ -73,11 +89,11 @@ internal static class RivalQuantizers
         using Matrix<float> final = Quantize(turned.View, plan);
         var back = new Matrix<float>(x.Rows, x.Columns);
         MatrixProduct.Multiply(final.View, rotation.View.Transposed, back.View);
-        return new QuantizedMatrix($"OPQ, {subspaces} groups of {plan.Centroids[0]}", plan.BitsPerElement + (double)RotationBits * x.Columns / x.Rows, back);
+        return new QuantizedMatrix($"OPQ, {subspaces} groups of {plan.Centroids[0]}", plan.BitsPerElement + (double)precision.RotationBits * x.Columns / x.Rows, back);
     }
 
     /// <summary>Cells of rows around means, each with a rotation and codebooks of its own for what the mean leaves.</summary>
-    public static QuantizedMatrix? LocallyOptimizedProduct(MatrixView<float> x, double bitsPerElement, int subspaces, int cells)
+    public static QuantizedMatrix? LocallyOptimizedProduct(MatrixView<float> x, double bitsPerElement, int subspaces, int cells, RivalPrecision? precision = null)
     {
         using Matrix<float> means = KMeans.Fit(x, null, new KMeansOptions(cells, KMeansStart.PlusPlus, 20), new SeededRandom(123));
         int[] cell = new int[x.Rows];
@@ -95,7 +111,7 @@ internal static class RivalQuantizers
                 for (int column = 0; column < x.Columns; column++) residual[i, column] = x.Row(members[i])[column] - means[k, column];
             }
 
-            using QuantizedMatrix? part = OptimizedProduct(residual.View, rest, subspaces);
+            using QuantizedMatrix? part = OptimizedProduct(residual.View, rest, subspaces, precision);
             if (part is null)
             {
                 back.Dispose();
@@ -135,6 +151,16 @@ internal static class RivalQuantizers
     public static QuantizedMatrix LloydMax(MatrixView<float> x, int bits)
     {
         double[] levels = LloydMaxLevels(1 << bits);
+        return Rotated("Hadamard + Lloyd-Max", x, bits, row => [.. row.Select(value => levels.MinBy(level => Math.Abs(value - level)))]);
+    }
+
+    /// <summary>Signs, a Hadamard rotation of the longest power of two that divides the row, and a scale of 16 bits for each row around something that quantises standard normal numbers.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="x">The matrix.</param>
+    /// <param name="bits">Bits of a number.</param>
+    /// <param name="quantize">Gives what a row becomes.</param>
+    public static QuantizedMatrix Rotated(string name, MatrixView<float> x, double bits, Func<double[], double[]> quantize)
+    {
         int block = 1 << System.Numerics.BitOperations.TrailingZeroCount((uint)x.Columns);
         var random = new SeededRandom(7);
         float[] signs = [.. Enumerable.Range(0, (int)x.Columns).Select(_ => random.NextDouble() < 0.5 ? -1f : 1f)], row = new float[x.Columns];
@@ -145,14 +171,14 @@ internal static class RivalQuantizers
             for (int start = 0; start < row.Length; start += block) Hadamard(row.AsSpan(start, block));
             double norm = Math.Sqrt(row.Sum(value => (double)value * value) / row.Length);
             if (norm == 0) continue;
-            double[] nearest = [.. row.Select(value => levels.MinBy(level => Math.Abs(value / norm - level)))];
+            double[] nearest = quantize([.. row.Select(value => value / norm)]);
             double scale = (double)(Half)(nearest.Zip(row, (level, value) => level * value).Sum() / nearest.Sum(level => level * level));
             for (int i = 0; i < row.Length; i++) row[i] = (float)(scale * nearest[i]);
             for (int start = 0; start < row.Length; start += block) Hadamard(row.AsSpan(start, block));
             for (int i = 0; i < row.Length; i++) decoded[r, i] = signs[i] * row[i];
         }
 
-        return new QuantizedMatrix("Hadamard + Lloyd-Max", bits + (double)ScaleBits / x.Columns, decoded);
+        return new QuantizedMatrix(name, bits + (double)ScaleBits / x.Columns, decoded);
     }
 
     /// <summary>Levels of least squared error for the standard normal distribution (Lloyd 1957; Max 1960), ascending.</summary>
@@ -194,12 +220,12 @@ internal static class RivalQuantizers
         foreach (ref float value in values) value *= factor;
     }
 
-    private static QetPlan? PlanWithin(MatrixView<float> x, double bits, int subspaces, int iterations)
+    private static QetPlan? PlanWithin(MatrixView<float> x, double bits, int subspaces, int iterations, RivalPrecision precision)
     {
         if (bits <= 0 || x.Columns % subspaces != 0) return null;
         try
         {
-            return QetPlan.ForBudget(x.Rows, x.Columns, (long)(bits / 8), new QetOptions(subspaces, [new QetStageOptions(0, 1)], iterations: iterations));
+            return QetPlan.ForBudget(x.Rows, x.Columns, (long)(bits / 8), new QetOptions(subspaces, [new QetStageOptions(0, 1)], precision.CodebookBits, iterations: iterations));
         }
         catch (ArgumentOutOfRangeException)
         {

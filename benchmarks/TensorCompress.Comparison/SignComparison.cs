@@ -14,7 +14,7 @@ namespace TensorCompress.Comparison;
 /// <summary>Double binary layers of 4096 x 4096 whole, with one token and with a prompt, beside our own F16 and int4 layers and the memory bandwidth.</summary>
 internal static class SignComparison
 {
-    private const int Dimension = ColdLayers.Dimension, PromptTokens = 128;
+    private const int Dimension = 4096, PromptTokens = 128;
 
     private const long ColdBytes = 320 << 20;
 

@@ -7,9 +7,6 @@ namespace TensorCompress.Layers;
 /// <remarks>Subclasses implement <see cref="LinearLayer.ReadRow"/>; it must be safe for concurrent callers.</remarks>
 public abstract class RowDecodedLayer : LinearLayer
 {
-    /// <summary>Rows decoded at a time: together with the inputs of a block of tokens they stay in the second-level cache.</summary>
-    private const int BlockRows = 16;
-
     /// <summary>Sets the shape.</summary>
     protected RowDecodedLayer(int outputDimension, int inputDimension)
         : base(outputDimension, inputDimension)
@@ -26,16 +23,10 @@ public abstract class RowDecodedLayer : LinearLayer
     /// <param name="context">Threads.</param>
     internal static void Multiply(RowDecoder decode, ActivationBatch input, MatrixView<float> destination, ComputeContext context)
     {
-        nint grain = nint.Max(BlockRows, LinearProduct.RowGrain(input.Dimension, input.TokenCount));
-        context.Pool.For(destination.Columns, grain, (start, end) =>
+        RowBlocks.ForEach((int)destination.Columns, input.Dimension, input.TokenCount, (decode, input.Values, destination), context, static (start, count, decoded, state) =>
         {
-            using var block = new Matrix<float>(BlockRows, input.Dimension);
-            for (nint row = start; row < end; row += BlockRows)
-            {
-                nint count = nint.Min(BlockRows, end - row);
-                for (nint i = 0; i < count; i++) decode((int)(row + i), block.Row(i));
-                DotProducts.Multiply(block.RowRange(0, count), input.Values, destination.ColumnRange(row, count));
-            }
+            for (int i = 0; i < count; i++) state.decode(start + i, decoded.Row(i));
+            DotProducts.Multiply(decoded, state.Values, state.destination.ColumnRange(start, count));
         });
     }
 }

@@ -1,3 +1,4 @@
+using TensorCompress.Compression.Qet.Rotated;
 using TensorCompress.Compression.Qet.Universal;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
@@ -84,7 +85,7 @@ public sealed class QetMethod : ICompressionMethod
     /// <inheritdoc/>
     public CompressedWeight Read(StoredWeight stored)
     {
-        string form = stored.Text(FormParameter, "fitted", "universal");
+        string form = stored.Text(FormParameter, "fitted", "universal", RotatedWeight.Form);
         if (form == "universal") return UniversalWeight.Read(stored, this);
         QetPlan plan = ReadPlan(stored);
         var stages = new QetEncodedStage[plan.Centroids.Count];
@@ -98,7 +99,8 @@ public sealed class QetMethod : ICompressionMethod
             ThrowIfImpossible(stored, stages[i], plan, i);
         }
 
-        return new QetWeight(new QetTensor(plan, stages));
+        var weight = new QetWeight(new QetTensor(plan, stages));
+        return form == RotatedWeight.Form ? RotatedWeight.Read(stored, this, weight) : weight;
     }
 
     private static CompressedWeight Compress(MatrixView<float> weights, QetMethodOptions options, long budget, CompressionContext context, CancellationToken cancellationToken)
@@ -113,11 +115,21 @@ public sealed class QetMethod : ICompressionMethod
         }
 
         if (universal is not null && (options.Form == QetForm.Universal || context.Statistics is not null)) return new UniversalWeight(universal);
-        QetTensor fitted = QetPlanner.Compress(weights, budget, context.Seed, context.Pool, cancellationToken);
-        if (universal is null) return new QetWeight(fitted);
-        var alternative = new UniversalWeight(universal);
-        using Matrix<float> dense = alternative.ToDense();
-        return QetPlanner.SquaredError(weights, dense.View) < QetPlanner.SquaredError(weights, fitted, context.Pool) ? alternative : new QetWeight(fitted);
+        CompressedWeight fitted = Fitted(weights, budget, context, cancellationToken);
+        return universal is null ? fitted : Better(weights, new UniversalWeight(universal), fitted);
+    }
+
+    /// <summary>Codebooks of the matrix's own, behind a rotation that is learnt and stored where that pays.</summary>
+    private static CompressedWeight Fitted(MatrixView<float> weights, long budget, CompressionContext context, CancellationToken cancellationToken)
+    {
+        var plain = new QetWeight(QetPlanner.Compress(weights, budget, context.Seed, context.Pool, cancellationToken));
+        return RotatedWeight.Fit(weights, budget, context.Seed, context.Pool, cancellationToken) is { } rotated ? Better(weights, rotated, plain) : plain;
+    }
+
+    private static CompressedWeight Better(MatrixView<float> weights, CompressedWeight one, CompressedWeight other)
+    {
+        using Matrix<float> first = one.ToDense(), second = other.ToDense();
+        return QetPlanner.SquaredError(weights, first.View) < QetPlanner.SquaredError(weights, second.View) ? one : other;
     }
 
     private static QetPlan ReadPlan(StoredWeight stored)

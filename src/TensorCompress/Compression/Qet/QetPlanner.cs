@@ -9,7 +9,7 @@ namespace TensorCompress.Compression.Qet;
 /// </summary>
 internal static class QetPlanner
 {
-    private const int MostTrials = 12, MostSwapLayers = 3, MostStages = 3, WidestGroup = 32, MostCodeBits = 12;
+    private const int MostTrials = 12, MostGridTrials = 3, MostSwapLayers = 3, MostStages = 3, WidestGroup = 32, MostCodeBits = 12;
 
     /// <summary>Columns and rows of a trial, about; more rows where the centroids are many.</summary>
     private const int TrialColumns = 48, TrialRows = 4096, TrialRowsPerCentroid = 16;
@@ -27,7 +27,8 @@ internal static class QetPlanner
     {
         List<Candidate> candidates = [.. Candidates(values.Rows, (int)values.Columns, maxBytes, seed).OrderBy(candidate => candidate.Estimate)];
         if (candidates.Count == 0) throw TooFew(values, maxBytes);
-        Candidate[] tried = [.. Promising(candidates).Distinct().Select(candidate => candidate with { Estimate = Try(values, candidate.Plan, pool, cancellationToken) }).OrderBy(candidate => candidate.Estimate)];
+        Candidate[] tried = Tried(values, Promising(candidates), pool, cancellationToken);
+        tried = [.. tried.Concat(Tried(values, tried.Take(MostGridTrials).Select(candidate => WithGridPerGroup(candidate, maxBytes)).OfType<Candidate>(), pool, cancellationToken)).OrderBy(candidate => candidate.Estimate)];
         QetTensor? best = null;
         double least = double.PositiveInfinity;
         foreach (QetPlan plan in Finalists(tried).Distinct())
@@ -39,6 +40,24 @@ internal static class QetPlanner
         }
 
         return best!;
+    }
+
+    /// <summary>The plan of plain product quantisation that errs least in trials; null where the budget does not pay for one centroid.</summary>
+    public static QetPlan? BestProduct(MatrixView<float> values, long maxBytes, ulong seed, ComputePool pool, CancellationToken cancellationToken)
+    {
+        IEnumerable<Candidate> plain = Candidates(values.Rows, (int)values.Columns, maxBytes, seed).Where(candidate => candidate.IsPlain).OrderBy(candidate => candidate.Estimate);
+        return Tried(values, plain.Take(3), pool, cancellationToken).FirstOrDefault()?.Plan;
+    }
+
+    private static Candidate[] Tried(MatrixView<float> values, IEnumerable<Candidate> candidates, ComputePool pool, CancellationToken cancellationToken) =>
+        [.. candidates.Distinct().Select(candidate => candidate with { Estimate = Try(values, candidate.Plan, pool, cancellationToken) }).OrderBy(candidate => candidate.Estimate)];
+
+    /// <summary>The same with a grid for every group, which costs bytes and keeps far groups from spoiling the others; null where the budget does not pay for them.</summary>
+    private static Candidate? WithGridPerGroup(Candidate candidate, long maxBytes)
+    {
+        QetOptions options = candidate.Plan.Options;
+        var grids = QetPlan.WithCentroids(candidate.Plan.Rows, candidate.Plan.Columns, candidate.Plan.Centroids, new QetOptions(options.Subspaces, options.Stages, options.CodebookBits, gridPerGroup: true, options.Iterations, options.Seed));
+        return options.Subspaces > 1 && grids.StoredBytes <= maxBytes ? candidate with { Plan = grids } : null;
     }
 
     private static IEnumerable<Candidate> Promising(List<Candidate> candidates) =>
@@ -132,24 +151,27 @@ internal static class QetPlanner
             if (!Fits(centroids, options)) return null;
             for (int bit = 0; bit < MostCodeBits * Stages; bit++)
             {
-                int stage = bit % Stages, doubled = (int)nint.Min(Rows, 2 * centroids[stage]), before = centroids[stage];
+                int stage = bit % Stages, before = centroids[stage], doubled = (int)nint.Min(Rows, 2 * before);
                 centroids[stage] = doubled;
                 if (Fits(centroids, options)) continue;
-
-                // Twice as many do not fit: as many as fit above half of that, if any, because a code has its bits whatever the number.
-                for (int least = before, most = doubled; most - least > 1;)
-                {
-                    int middle = least + (most - least) / 2;
-                    centroids[stage] = middle;
-                    if (Fits(centroids, options)) least = middle;
-                    else most = middle;
-                    centroids[stage] = least;
-                }
-
+                centroids[stage] = MostBetween(before, doubled, count => Fits([.. centroids[..stage], count, .. centroids[(stage + 1)..]], options));
                 break;
             }
 
             return new Candidate(QetPlan.WithCentroids(Rows, Columns, centroids, options), Estimate(centroids, codebookBits));
+        }
+
+        /// <summary>Where twice as many do not fit: as many as fit, because a code has its bits whatever the number.</summary>
+        private static int MostBetween(int fits, int doesNot, Func<int, bool> isWithin)
+        {
+            while (doesNot - fits > 1)
+            {
+                int middle = fits + (doesNot - fits) / 2;
+                if (isWithin(middle)) fits = middle;
+                else doesNot = middle;
+            }
+
+            return fits;
         }
 
         private bool Fits(int[] centroids, QetOptions options) => QetPlan.WithCentroids(Rows, Columns, centroids, options).StoredBytes <= MaxBytes;

@@ -1,4 +1,10 @@
+using System.Text.Json.Nodes;
+using TensorCompress.Compression;
 using TensorCompress.Compression.Qet;
+using TensorCompress.Compression.Qet.Rotated;
+using TensorCompress.Layers;
+using TensorCompress.Numerics;
+using TensorCompress.Storage;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
 using TensorCompress.Threading;
@@ -7,32 +13,91 @@ namespace TensorCompress.Tests.Compression.Qet;
 
 public sealed class QetPlannerTests
 {
-    [Fact]
-    public void A_plan_is_never_worse_than_product_or_residual_quantisation_with_the_same_bytes()
+    [Theory]
+    [InlineData("trained", 96, 48, 3.0)]
+    [InlineData("trained", 200, 32, 2.5)]
+    [InlineData("trained", 300, 24, 4.0)]
+    [InlineData("gaussian", 300, 32, 3.0)]
+    [InlineData("gaussian", 500, 16, 2.0)]
+    public void A_plan_is_never_worse_than_product_or_residual_quantisation_with_the_same_bytes(string kind, int rows, int columns, double bits)
     {
-        foreach ((int rows, int columns, double bits) in new[] { (96, 48, 3.0), (200, 32, 2.5), (300, 24, 4.0) })
-        {
-            using Matrix<float> values = RandomMatrices.Trained(rows, columns);
-            long budget = (long)(bits * rows * columns / 8);
-            double planned = QetPlanner.SquaredError(values.View, QetPlanner.Compress(values.View, budget, 1, ComputePool.Shared, CancellationToken.None), ComputePool.Shared);
-            foreach (int groups in new[] { 1, 2, 4, 8, 12, 24 }.Where(groups => columns % groups == 0))
-            {
-                foreach (QetOptions options in new[] { new QetOptions(groups, [new QetStageOptions(0, 1)]), new QetOptions(groups, [new QetStageOptions(0, 0.7), new QetStageOptions(0, 0.3)]), QetOptions.PaperDefault(groups) })
-                {
-                    QetTensor rival;
-                    try
-                    {
-                        rival = QetCodec.Compress(values.View, QetPlan.ForBudget(rows, columns, budget, options));
-                    }
-                    catch (ArgumentException)
-                    {
-                        continue; // so few bits do not pay for it
-                    }
+        using Matrix<float> values = kind == "trained" ? RandomMatrices.Trained(rows, columns) : RandomMatrices.Gaussian(rows, columns, 4);
+        AssertNoRivalIsBetter(values, bits);
+    }
 
-                    double error = QetPlanner.SquaredError(values.View, rival, ComputePool.Shared);
-                    Assert.True(planned <= 1.02 * error, $"{rows} x {columns} at {bits}: {planned}, {groups} groups {error}");
-                }
-            }
+    [SharedTheory]
+    [InlineData("model.layers.2.self_attn.q_proj.weight", 3.0)]
+    [InlineData("model.layers.4.mlp.up_proj.weight", 4.0)]
+    public void Nor_of_matrices_of_a_model(string tensor, double bits)
+    {
+        using SafetensorsFile file = SafetensorsFile.Open(SharedData.Path("models/stories260K/model.f32.safetensors"));
+        using var values = new Matrix<float>((nint)file.Tensors[tensor].Shape[0], (nint)file.Tensors[tensor].Shape[1]);
+        for (nint row = 0; row < values.Rows; row++) file.ReadSingles(tensor, row * values.Columns, values.Row(row));
+        AssertNoRivalIsBetter(values, bits);
+    }
+
+    [Fact]
+    public void A_rotation_is_learnt_where_it_pays_and_then_nothing_is_worse_than_optimised_product_quantisation()
+    {
+        // Three directions matter, and no column knows of them.
+        const int Rows = 1200, Columns = 16;
+        using Matrix<float> low = RandomMatrices.LowRank(Rows, Columns, 3, 5), values = RandomMatrices.Gaussian(Rows, Columns, 9, 0.05);
+        for (int i = 0; i < Rows * Columns; i++) values[i / Columns, i % Columns] += low[i / Columns, i % Columns];
+        const double Bits = 2;
+        using CompressedWeight weight = QetMethod.Instance.Compress(values.View, new QetMethodOptions(Bits, QetForm.Fitted), new CompressionContext());
+        Assert.True(weight.BitsPerWeight <= Bits);
+        Assert.Equal("rotated", weight.Parameters["form"]!.GetValue<string>());
+        using Matrix<float> dense = weight.ToDense();
+        double planned = QetPlanner.SquaredError(values.View, dense.View);
+        long budget = (long)(Bits * Rows * Columns / 8), rest = budget - LearntRotation.BytesFor(Columns);
+        foreach (int groups in new[] { 1, 2, 4, 8, 16 })
+        {
+            QetPlan plan = QetPlan.ForBudget(Rows, Columns, rest, new QetOptions(groups, [new QetStageOptions(0, 1)]));
+            using Matrix<float> axes = LearntRotation.Learn(values.View, plan, ComputePool.Shared, CancellationToken.None).Axes(), rotated = new(Rows, Columns);
+            MatrixProduct.Multiply(values.View, axes.View.Transposed, rotated.View);
+            double rival = QetPlanner.SquaredError(rotated.View, QetCodec.Compress(rotated.View, plan), ComputePool.Shared);
+            Assert.True(planned <= 1.02 * rival, $"{planned}, {groups} groups {rival}");
+        }
+
+        AssertNoRivalIsBetter(values, Bits, planned);
+        using MemoryTensors stored = MemoryTensors.Of("layer", weight);
+        using CompressedWeight read = weight.Method.Read(new StoredWeight("layer", Rows, Columns, JsonNode.Parse(weight.Parameters.ToJsonString())!.AsObject(), stored));
+        using Matrix<float> reread = read.ToDense(), input = RandomMatrices.Gaussian(3, Columns, 2), outputs = new(3, Rows);
+        FloatBits.AssertEqual(dense.RowSpan(0, Rows), reread.RowSpan(0, Rows), "read back");
+        using LinearLayer layer = read.CreateLayer();
+        using var context = new ComputeContext(ComputePool.Shared);
+        layer.Forward(new ActivationBatch(input.View), outputs.View, context);
+        Assert.True(MatrixOracle.LargestError(MatrixOracle.Product(dense.View, input.View), outputs.View) <= 1e-5);
+        float[] row = new float[Columns];
+        layer.DecodeRow(77, row);
+        Assert.All(Enumerable.Range(0, Columns), k => Assert.Equal(dense[77, k], row[k], 1e-5f));
+        stored.Bytes["layer.qet.rotation"][1] = 0x40; // an element of 2
+        Assert.Throws<TensorFormatException>(() => weight.Method.Read(new StoredWeight("layer", Rows, Columns, JsonNode.Parse(weight.Parameters.ToJsonString())!.AsObject(), stored)));
+    }
+
+    [Theory]
+    [InlineData(2, 0.134)]
+    [InlineData(4, 0.0153)]
+    public void Errors_of_normal_numbers_are_at_most_those_of_the_best_parts_of_the_published_algorithm(double bits, double most)
+    {
+        using Matrix<float> values = RandomMatrices.Gaussian(4096, 128, 1);
+        QetTensor tensor = QetPlanner.Compress(values.View, (long)(4096 * 128 * bits / 8), 1, ComputePool.Shared, CancellationToken.None);
+        double error = QetPlanner.SquaredError(values.View, tensor, ComputePool.Shared) / Enumerable.Range(0, 4096).Sum(row => DoubleVectors.SquaredNorm(values.Row(row)));
+        Assert.True(tensor.Plan.BitsPerElement <= bits);
+        Assert.True(error <= most, $"{error}");
+        Assert.True(error > Math.Pow(2, -2 * tensor.Plan.BitsPerElement), $"{error}: bits are missing from the account");
+    }
+
+    [Fact]
+    public void The_budget_is_never_exceeded()
+    {
+        var random = new SeededRandom(5);
+        for (int trial = 0; trial < 30; trial++)
+        {
+            int rows = 20 + random.NextInt32(100), columns = 4 + random.NextInt32(28);
+            long budget = (long)((1 + 4 * random.NextDouble()) * rows * columns / 8) + 16;
+            using Matrix<float> values = RandomMatrices.Gaussian(rows, columns, (ulong)trial);
+            Assert.InRange(QetPlanner.Compress(values.View, budget, 1, ComputePool.Shared, CancellationToken.None).StoredBytes, 1, budget);
         }
     }
 
@@ -44,5 +109,30 @@ public sealed class QetPlannerTests
         double least = double.Parse(refusal.Split("the least is ")[1].Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
         Assert.Equal((24 * 4 / 8 + 8) * 8 / 960.0, least, 1e-3);
         QetPlanner.Compress(values.View, 20, 1, ComputePool.Shared, CancellationToken.None);
+    }
+
+    private static void AssertNoRivalIsBetter(Matrix<float> values, double bits, double? known = null)
+    {
+        (int rows, int columns) = ((int)values.Rows, (int)values.Columns);
+        long budget = (long)(bits * rows * columns / 8);
+        double planned = known ?? QetPlanner.SquaredError(values.View, QetPlanner.Compress(values.View, budget, 1, ComputePool.Shared, CancellationToken.None), ComputePool.Shared);
+        foreach (int groups in Enumerable.Range(1, columns).Where(groups => columns % groups == 0))
+        {
+            foreach (QetOptions options in new[] { new QetOptions(groups, [new QetStageOptions(0, 1)]), new QetOptions(groups, [new QetStageOptions(0, 0.7), new QetStageOptions(0, 0.3)]), QetOptions.PaperDefault(groups) })
+            {
+                QetTensor rival;
+                try
+                {
+                    rival = QetCodec.Compress(values.View, QetPlan.ForBudget(rows, columns, budget, options));
+                }
+                catch (ArgumentException)
+                {
+                    continue; // so few bits do not pay for it
+                }
+
+                double error = QetPlanner.SquaredError(values.View, rival, ComputePool.Shared);
+                Assert.True(planned <= 1.02 * error, $"{rows} x {columns} at {bits}: {planned}, {groups} groups {error}");
+            }
+        }
     }
 }

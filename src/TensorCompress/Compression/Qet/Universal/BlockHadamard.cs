@@ -1,4 +1,5 @@
 using System.Numerics;
+using TensorCompress.Kernels;
 
 namespace TensorCompress.Compression.Qet.Universal;
 
@@ -11,6 +12,11 @@ internal static class BlockHadamard
     /// <summary>Wider blocks mix no better and cost more.</summary>
     public const int Widest = 256;
 
+    /// <summary>Columns whose signs are kept: 2 KiB.</summary>
+    private const int KeptSigns = 1 << 14;
+
+    private static readonly ushort[] Negatives = [.. Enumerable.Range(0, KeptSigns / 16).Select(NegativesFrom)];
+
     /// <summary>The widest blocks that divide the columns.</summary>
     public static int WidthFor(int columns) => Math.Min(Widest, columns & -columns);
 
@@ -21,6 +27,28 @@ internal static class BlockHadamard
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
         return (z ^ (z >> 31)) >> 63 != 0;
+    }
+
+    /// <summary>Rotates a row of floats: to the same bits as the plain loops.</summary>
+    /// <inheritdoc cref="Rotate{T}"/>
+    public static void Rotate(Span<float> row, int width)
+    {
+        if (width < Hadamard.Narrowest) Rotate<float>(row, width);
+        else Hadamard.Transform(row, width, NegativesOf(row.Length));
+    }
+
+    /// <summary>Undoes the rotation of a row of floats.</summary>
+    /// <inheritdoc cref="Rotate{T}"/>
+    public static void Undo(Span<float> row, int width)
+    {
+        if (width < Hadamard.Narrowest)
+        {
+            Undo<float>(row, width);
+            return;
+        }
+
+        Hadamard.Transform(row, width, []);
+        Hadamard.ChangeSigns(row, NegativesOf(row.Length));
     }
 
     /// <summary>Rotates a row.</summary>
@@ -35,13 +63,22 @@ internal static class BlockHadamard
     }
 
     /// <summary>Undoes it.</summary>
-    /// <inheritdoc cref="Rotate"/>
+    /// <inheritdoc cref="Rotate{T}"/>
     public static void Undo<T>(Span<T> row, int width)
         where T : struct, IFloatingPointIeee754<T>
     {
         if (width == 1) return;
         Transform(row, width);
         ChangeSigns(row);
+    }
+
+    private static ReadOnlySpan<ushort> NegativesOf(int columns) => columns <= KeptSigns ? Negatives : Enumerable.Range(0, (columns + 15) / 16).Select(NegativesFrom).ToArray();
+
+    private static ushort NegativesFrom(int sixteen)
+    {
+        int bits = 0;
+        for (int lane = 0; lane < 16; lane++) bits |= IsNegative(16 * sixteen + lane) ? 1 << lane : 0;
+        return (ushort)bits;
     }
 
     private static void ChangeSigns<T>(Span<T> row)

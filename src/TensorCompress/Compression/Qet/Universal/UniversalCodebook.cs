@@ -29,6 +29,7 @@ internal sealed class UniversalCodebook
         stream.ReadExactly(bytes);
         _numbers = [.. bytes.Select(number => (float)number)];
         _packed = NearestCodeword.Pack([.. _numbers.Select(number => number / Steps)], Dimension);
+        Codewords = new Codewords(bytes, isOrdered);
         IsOrdered = isOrdered;
         Bits = Signs + (isOrdered ? Orders : 0) + int.Log2(Count);
     }
@@ -47,6 +48,9 @@ internal sealed class UniversalCodebook
 
     /// <summary>Whether pairs of codewords are ascending and words hold their order.</summary>
     public bool IsOrdered { get; }
+
+    /// <summary>What products read.</summary>
+    public Codewords Codewords { get; }
 
     /// <summary>Codewords.</summary>
     public int Count => _numbers.Length / Dimension;

@@ -1,3 +1,5 @@
+using TensorCompress.Kernels;
+
 namespace TensorCompress.Compression.Qet.Universal;
 
 /// <summary>How many bits a row spends: one codebook, or two, the second one for what the first one leaves.</summary>
@@ -18,8 +20,11 @@ internal sealed record UniversalRate(UniversalCodebook First, UniversalCodebook?
         new(UniversalCodebook.OrderedSigns4096, UniversalCodebook.Signs256, 5 / 32f, 0.0026),
     ];
 
+    /// <summary>How rows lie in memory and files.</summary>
+    public CodewordFormat Format { get; } = new(First.Codewords, Second?.Codewords, Ratio);
+
     /// <summary>Bits for eight numbers.</summary>
-    public int Bits => First.Bits + (Second?.Bits ?? 0);
+    public int Bits => Format.Bits;
 
     /// <summary>Bytes of a row of so many segments of eight.</summary>
     public int RowBytes(int segments) => BitStream.ByteLength(segments, Bits);

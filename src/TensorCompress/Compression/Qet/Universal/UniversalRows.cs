@@ -1,13 +1,15 @@
 using System.Runtime.Intrinsics;
+using TensorCompress.Kernels;
+using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.Qet.Universal;
 
 /// <summary>Rotated rows as words of universal codebooks: each row has a scale and a rate. Immutable once its words are written.</summary>
-internal sealed class UniversalRows
+internal sealed class UniversalRows : IDisposable
 {
     private const int Dimension = UniversalCodebook.Dimension;
 
-    private readonly byte[] _codes;
+    private readonly Matrix<byte> _codes;
     private readonly int[] _starts;
 
     /// <param name="columns">Columns.</param>
@@ -15,13 +17,14 @@ internal sealed class UniversalRows
     /// <param name="rates">Index of the rate of each row.</param>
     /// <param name="scales">Scale of each row, as stored.</param>
     /// <param name="hasWideScales">Whether scales are stored as F32, not F16.</param>
-    /// <param name="codes">Words of the rows, each row from a byte on; null for zeros to be written.</param>
-    public UniversalRows(int columns, int rotation, byte[] rates, float[] scales, bool hasWideScales, byte[]? codes = null)
+    /// <param name="codes">Words of the rows, each row from a byte on; empty for zeros to be written.</param>
+    public UniversalRows(int columns, int rotation, byte[] rates, float[] scales, bool hasWideScales, ReadOnlySpan<byte> codes = default)
     {
         (Columns, Rotation, Rates, Scales, HasWideScales) = (columns, rotation, rates, scales, hasWideScales);
         _starts = new int[rates.Length + 1];
         for (int row = 0; row < rates.Length; row++) _starts[row + 1] = checked(_starts[row] + UniversalRate.All[rates[row]].RowBytes(Segments));
-        _codes = codes ?? new byte[_starts[^1]];
+        _codes = new Matrix<byte>(1, checked(_starts[^1] + CodewordProducts.SlackBytes));
+        codes.CopyTo(_codes.Row(0));
     }
 
     public int Rows => Rates.Length;
@@ -36,14 +39,24 @@ internal sealed class UniversalRows
 
     public bool HasWideScales { get; }
 
-    public byte[] Codes => _codes;
+    /// <summary>What is stored.</summary>
+    public ReadOnlySpan<byte> Codes => _codes.Row(0)[.._starts[^1]];
 
     /// <summary>Vectors of a row; the last one may reach beyond it.</summary>
     public int Segments => SegmentsOf(Columns);
 
+    /// <summary>Columns up to a multiple of sixteen, as products take them.</summary>
+    public int PaddedColumns => (Columns + 15) & ~15;
+
     public bool HasOneRate => !Rates.AsSpan().ContainsAnyExcept(Rates[0]);
 
-    public long ByteLength => _codes.Length + sizeof(int) * (long)_starts.Length + Rates.Length + sizeof(float) * (long)Scales.Length;
+    public long ByteLength => _codes.ByteLength + sizeof(int) * (long)_starts.Length + Rates.Length + sizeof(float) * (long)Scales.Length;
+
+    /// <summary>The same words in memory of their own.</summary>
+    public UniversalRows Clone() => new(Columns, Rotation, Rates, Scales, HasWideScales, Codes);
+
+    /// <inheritdoc/>
+    public void Dispose() => _codes.Dispose();
 
     public static int SegmentsOf(int columns) => (columns - 1) / Dimension + 1;
 
@@ -85,23 +98,51 @@ internal sealed class UniversalRows
     public void Write(int row, int segment, (int First, int Second) words)
     {
         UniversalRate rate = UniversalRate.All[Rates[row]];
-        Span<byte> codes = _codes.AsSpan(_starts[row].._starts[row + 1]);
+        Span<byte> codes = _codes.Row(0)[_starts[row].._starts[row + 1]];
         BitStream.Write(codes, (long)segment * rate.Bits, words.First);
         if (rate.Second is not null) BitStream.Write(codes, (long)segment * rate.Bits + rate.First.Bits, words.Second);
+    }
+
+    /// <summary>Multiplies rows, rotated as they are, by one vector; one thread.</summary>
+    /// <param name="start">The first row.</param>
+    /// <param name="x">A rotated vector, zeros up to <see cref="PaddedColumns"/>.</param>
+    /// <param name="destination">A result for each row.</param>
+    public void Multiply(int start, ReadOnlySpan<float> x, Span<float> destination)
+    {
+        for (int first = 0, next; first < destination.Length; first = next)
+        {
+            byte rate = Rates[start + first];
+            for (next = first + 1; next < destination.Length && Rates[start + next] == rate;) next++;
+            CodewordFormat format = UniversalRate.All[rate].Format;
+            CodewordProducts.Multiply(format, Row(start + first), _starts[start + first + 1] - _starts[start + first], x, destination[first..next]);
+        }
+
+        for (int i = 0; i < destination.Length; i++) destination[i] *= Factor(start + i);
+    }
+
+    /// <summary>Multiplies some rows by several vectors to the bits that each has alone; one thread.</summary>
+    /// <param name="start">The first row.</param>
+    /// <param name="x">Rotated vectors, zeros up to <see cref="PaddedColumns"/>.</param>
+    /// <param name="destination">[vectors, rows].</param>
+    /// <param name="decoded">Room for the rows: [rows, <see cref="PaddedColumns"/>].</param>
+    public void Multiply(int start, MatrixView<float> x, MatrixView<float> destination, MatrixView<float> decoded)
+    {
+        int rows = (int)destination.Columns;
+        for (int i = 0; i < rows; i++) CodewordProducts.Decode(UniversalRate.All[Rates[start + i]].Format, Row(start + i), decoded.Row(i));
+        DotProducts.Multiply(decoded.RowRange(0, rows), x, destination);
+        for (nint token = 0; token < destination.Rows; token++)
+        {
+            Span<float> results = destination.Row(token);
+            for (int i = 0; i < results.Length; i++) results[i] *= Factor(start + i);
+        }
     }
 
     /// <summary>Decodes a row, rotated as it is.</summary>
     public void DecodeRotated(int row, Span<float> destination)
     {
-        UniversalRate rate = UniversalRate.All[Rates[row]];
-        ReadOnlySpan<byte> codes = _codes.AsSpan(_starts[row].._starts[row + 1]);
-        float scale = Scales[row];
-        int whole = destination.Length / Dimension;
-        for (int segment = 0; segment < whole; segment++) Segment(rate, scale, codes, segment).CopyTo(destination.Slice(segment * Dimension, Dimension));
-        if (whole == Segments) return;
-        Span<float> last = stackalloc float[Dimension];
-        Segment(rate, scale, codes, whole).CopyTo(last);
-        last[..(destination.Length - whole * Dimension)].CopyTo(destination[(whole * Dimension)..]);
+        CodewordProducts.Decode(UniversalRate.All[Rates[row]].Format, Row(row), destination);
+        float factor = Factor(row);
+        foreach (ref float number in destination) number *= factor;
     }
 
     /// <summary>Decodes a row.</summary>
@@ -111,10 +152,7 @@ internal sealed class UniversalRows
         BlockHadamard.Undo(destination, Rotation);
     }
 
-    private static Vector256<float> Segment(UniversalRate rate, float scale, ReadOnlySpan<byte> codes, int segment)
-    {
-        long bit = (long)segment * rate.Bits;
-        int first = BitStream.Read(codes, bit, rate.First.Bits);
-        return Decode(rate, scale, first, rate.Second is { } next ? BitStream.Read(codes, bit + rate.First.Bits, next.Bits) : 0);
-    }
+    private ReadOnlySpan<byte> Row(int row) => _codes.Row(0)[_starts[row]..];
+
+    private float Factor(int row) => Scales[row] / UniversalCodebook.Steps;
 }

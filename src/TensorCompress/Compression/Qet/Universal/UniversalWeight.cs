@@ -48,7 +48,7 @@ public sealed class UniversalWeight : CompressedWeight
     public override LinearLayer CreateLayer(RuntimeOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return new UniversalLayer(_rows);
+        return new UniversalLayer(_rows.Clone());
     }
 
     /// <summary>Reads one.</summary>
@@ -63,20 +63,27 @@ public sealed class UniversalWeight : CompressedWeight
         else ReadRates(stored, method, rates);
         int segments = UniversalRows.SegmentsOf(stored.InputDimension);
         long length = rates.Sum(index => (long)UniversalRate.All[index].RowBytes(segments));
-        if (length > Array.MaxLength) throw stored.Fault(TensorFormatError.Unsupported, $"codes of {length} bytes; up to {Array.MaxLength} are supported");
+        if (length > Array.MaxLength - CodewordProducts.SlackBytes) throw stored.Fault(TensorFormatError.Unsupported, $"codes of {length} bytes; up to {Array.MaxLength - CodewordProducts.SlackBytes} are supported");
         using Matrix<byte> codes = stored.ReadBytes(method, CodesPart, ElementType.U8, length), scaleBytes = stored.ReadBytes(method, ScalesPart, type, rows);
         stored.ThrowIfNotFinite(method, ScalesPart, type, scaleBytes);
         float[] scales = new float[rows];
         ElementConversion.ToSingle(type, scaleBytes.RowSpan(0, rows), scales);
         int negative = Array.FindIndex(scales, scale => !(scale >= 0 && scale <= QetCodec.LargestMagnitude));
         if (negative >= 0) throw stored.Fault(TensorFormatError.Value, $"the scale of row {negative} is {scales[negative]}", StoredParts.TensorName(stored.Layer, method, ScalesPart));
-        return new UniversalWeight(new UniversalRows(stored.InputDimension, rotation, rates, scales, type == ElementType.F32, codes.RowSpan(0, codes.Rows).ToArray()));
+        return new UniversalWeight(new UniversalRows(stored.InputDimension, rotation, rates, scales, type == ElementType.F32, codes.RowSpan(0, codes.Rows)));
     }
 
     /// <inheritdoc/>
     protected override void WriteDense(MatrixView<float> destination)
     {
         for (int row = 0; row < OutputDimension; row++) _rows.DecodeRow(row, destination.Row(row));
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) _rows.Dispose();
+        base.Dispose(disposing);
     }
 
     /// <inheritdoc/>

@@ -1,0 +1,130 @@
+using System.Globalization;
+using System.Text;
+using TensorCompress.Cli.Reports;
+using TensorCompress.Compression.Qet;
+using TensorCompress.Tensors;
+
+namespace TensorCompress.Comparison;
+
+/// <summary>
+/// Element swaps, their rivals and universal codebooks on normal numbers and on real rows: attention matrices of a safetensors file, keys and values of small models. <c>--model</c> are files and models, one after the
+/// other with commas; <c>--text</c> is what models read; <c>--tokens</c> how much of it; <c>--output</c> the picture.
+/// </summary>
+internal static class QetCurves
+{
+    private const int DefaultTokens = 4096;
+    private const string Bound = "Gaussian bound";
+
+    private static readonly int[] Widths = [1, 2, 4, 8, 16, 32];
+
+    private static readonly (string Name, QetComparison.Quantizer Run)[] Methods =
+    [
+        ("QET as published", (values, bits, groups) => QetComparison.Encode(values, bits, "[3, 0]", QetOptions.PaperDefault(groups))),
+        ("PQ", (values, bits, groups) => RivalQuantizers.Product(values, bits, groups)),
+        ("OPQ", (values, bits, groups) => RivalQuantizers.OptimizedProduct(values, bits, groups)),
+        ("LOPQ", (values, bits, groups) => RivalQuantizers.LocallyOptimizedProduct(values, bits, groups, 2)),
+    ];
+
+    private static readonly (string Name, Func<MatrixView<float>, int, QuantizedMatrix?> Run)[] Whole =
+    [
+        ("planned QET", (values, bits) => QetComparison.Method(values, new QetMethodOptions(bits, QetForm.Fitted))),
+        ("universal QET", (values, bits) => QetComparison.Method(values, new QetMethodOptions(bits + 16.0 / values.Columns, QetForm.Universal))),
+        ("group rounding", (values, bits) => RivalQuantizers.RoundToNearest(values, bits, 128)),
+        ("Hadamard + Lloyd-Max", RivalQuantizers.LloydMax),
+    ];
+
+    public static void Run(Options options)
+    {
+        Kind[] kinds = [.. Kinds(options)];
+        Console.WriteLine("Means over the matrices of a kind; each method of column groups with its best width of 1 to 32 columns. The last column is over the bound of normal numbers, D = 2^-2R, which real rows may pass.\n");
+        Console.WriteLine("| of | method | bits | squared error | absolute error | over the Gaussian bound, bits |");
+        Console.WriteLine("|---|---|---|---|---|---|");
+        foreach (Kind kind in kinds)
+        {
+            var points = Methods.Select(method => method.Name).Concat(Whole.Select(method => method.Name)).ToDictionary(name => name, _ => new List<PlotPoint>());
+            foreach (int bits in options.Sizes ?? [2, 3, 4])
+            {
+                foreach ((string name, QetComparison.Quantizer run) in Methods)
+                    Report(kind, name, points[name], values => QetComparison.Best(values, bits, [.. Widths.Where(width => values.Columns % width == 0).Select(width => (int)values.Columns / width)], run));
+                foreach ((string name, Func<MatrixView<float>, int, QuantizedMatrix?> run) in Whole) Report(kind, name, points[name], values => run(values, bits));
+            }
+
+            kind.Series.AddRange(points.Where(series => series.Value.Count > 0).Select(series => new PlotSeries(series.Key, series.Value)));
+            foreach (Matrix<float> matrix in kind.Matrices) matrix.Dispose();
+        }
+
+        if (options.Output is { } path) File.WriteAllText(path, Picture(kinds));
+    }
+
+    private static void Report(Kind kind, string method, List<PlotPoint> points, Func<MatrixView<float>, QuantizedMatrix?> run)
+    {
+        (double bits, double squared, double absolute) = (0, 0, 0);
+        foreach (Matrix<float> matrix in kind.Matrices)
+        {
+            using QuantizedMatrix? made = run(matrix.View);
+            if (made is null)
+            {
+                Console.WriteLine($"| {kind.Name} | {method} | does not fit | | | |");
+                return;
+            }
+
+            bits += made.BitsPerElement / kind.Matrices.Count;
+            squared += made.NormalizedSquaredError(matrix.View) / kind.Matrices.Count;
+            absolute += made.NormalizedAbsoluteError(matrix.View) / kind.Matrices.Count;
+        }
+
+        points.Add(new PlotPoint(bits, squared, 0, string.Create(CultureInfo.InvariantCulture, $"{squared:F4} at {bits:F2} bits")));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {kind.Name} | {method} | {bits:F3} | {squared:F4} | {absolute:F4} | {bits + Math.Log2(squared) / 2:F3} |"));
+    }
+
+    private static IEnumerable<Kind> Kinds(Options options)
+    {
+        yield return new Kind("normal numbers, 4096 x 128", [GaussianMatrix.Draw(4096, 128, 1)]);
+        foreach (string path in (options.Model ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
+            if (path.EndsWith(".safetensors", StringComparison.Ordinal))
+            {
+                yield return new Kind($"attention weights, {name.Split(".f32")[0]}", [.. TrialMatrices.From(options with { Model = path, Layers = options.Layers ?? "" }).Select(matrix => matrix.Draw(0))]);
+                continue;
+            }
+
+            using CapturedCache cache = CapturedCache.Of(path, options.Text ?? throw new ArgumentException("Keys and values of a model need --text."), options.Tokens ?? DefaultTokens);
+            yield return new Kind($"keys, {name}", [.. Enumerable.Range(0, cache.Blocks).Select(block => Copy(cache.Keys(block)))]);
+            yield return new Kind($"values, {name}", [.. Enumerable.Range(0, cache.Blocks).Select(block => Copy(cache.Values(block)))]);
+        }
+
+        static Matrix<float> Copy(MatrixView<float> values)
+        {
+            var copy = new Matrix<float>(values.Rows, values.Columns);
+            values.CopyTo(copy.View);
+            return copy;
+        }
+    }
+
+    /// <summary>A plot for each kind, two beside each other.</summary>
+    private static string Picture(Kind[] kinds)
+    {
+        const int Width = 580, Height = 440;
+        const string Style = "text{font-family:sans-serif;fill:#222}.plot-title{font-size:15px;font-weight:600}.axis,.legend{font-size:13px}.tick{font-size:12px;fill:#666}.grid,.frame{stroke:#ddd;fill:none}"
+            + "polyline{fill:none;stroke-width:1.6;opacity:.6}.mark{stroke:#fff}.s0{stroke:#0b6bcb;fill:#0b6bcb}.s1{stroke:#d9480f;fill:#d9480f}.s2{stroke:#2b8a3e;fill:#2b8a3e}.s3{stroke:#862e9c;fill:#862e9c}.s4{stroke:#c2255c;fill:#c2255c}.s5{stroke:#8a6d00;fill:#8a6d00}";
+        int rows = (kinds.Length + 1) / 2;
+        var page = new StringBuilder().Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {2 * Width} {rows * Height}\" width=\"{2 * Width}\" height=\"{rows * Height}\">\n<style>{Style}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n");
+        for (int i = 0; i < kinds.Length; i++)
+        {
+            PlotPoint[] points = [.. kinds[i].Series.SelectMany(series => series.Points)];
+            double least = points.Min(point => point.X), most = points.Max(point => point.X);
+            PlotSeries bound = new(Bound, [.. new[] { least, most }.Select(bits => new PlotPoint(bits, Math.Pow(2, -2 * bits), 0, "2^-2R"))]);
+            string plot = new ScatterPlot(kinds[i].Name, "stored bits per number", "squared error over that of zeros").Draw([.. kinds[i].Series, bound]);
+            page.Append(plot.Replace("<svg ", string.Create(CultureInfo.InvariantCulture, $"<svg x=\"{i % 2 * Width}\" y=\"{i / 2 * Height}\" width=\"{Width}\" height=\"{Height}\" "), StringComparison.Ordinal));
+        }
+
+        return page.Append("</svg>\n").ToString();
+    }
+
+    /// <summary>Matrices of one kind, and what came out.</summary>
+    private sealed record Kind(string Name, IReadOnlyList<Matrix<float>> Matrices)
+    {
+        public List<PlotSeries> Series { get; } = [];
+    }
+}
