@@ -3,7 +3,6 @@ using TensorCompress.Compression;
 using TensorCompress.Compression.Dbf;
 using TensorCompress.Compression.Sum;
 using TensorCompress.Inference;
-using TensorCompress.Models;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 
