@@ -18,6 +18,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["qet"] = QetComparison.Run,
     ["qet-paper"] = QetPaper.Run,
     ["qet-curves"] = QetCurves.Run,
+    ["qet-entropy"] = WordEntropy.Run,
     ["quality"] = QualityComparison.Run,
     ["quality-bits"] = QualityComparison.RunAtBits,
     ["target"] = ModelTrials.RunTarget,
