@@ -13,6 +13,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo-als"] = MpoComparison.RunFit,
     ["dbf"] = DbfComparison.Run,
     ["dbf-rivals"] = DbfRivals.Run,
+    ["dbf-composition"] = DbfComposition.Run,
     ["mpo-fit"] = MpoFitComparison.Run,
     ["qet"] = QetComparison.Run,
     ["qet-paper"] = QetPaper.Run,

@@ -12,7 +12,7 @@ namespace TensorCompress.Comparison;
 /// </summary>
 internal static class QetCurves
 {
-    private const int DefaultTokens = 4096;
+    private const int DefaultTokens = 1024;
     private const string Bound = "Gaussian bound";
 
     private static readonly int[] Widths = [1, 2, 4, 8, 16, 32];
@@ -79,7 +79,7 @@ internal static class QetCurves
 
     private static IEnumerable<Kind> Kinds(Options options)
     {
-        yield return new Kind("normal numbers, 4096 x 128", [GaussianMatrix.Draw(4096, 128, 1)]);
+        yield return new Kind("normal numbers, 1024 x 128", [GaussianMatrix.Draw(1024, 128, 1)]);
         foreach (string path in (options.Model ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
         {
             string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));

@@ -127,7 +127,7 @@ internal static class QualityComparison
         {
             foreach ((string method, string label, string values, Target target) in MethodsOfBits)
             {
-                if (options.Methods is { } chosen && !chosen.Contains(label)) continue;
+                if (options.Methods is { } chosen && !chosen.Contains(label.Replace(",", "", StringComparison.Ordinal))) continue; // the list stands between commas
                 string text = values.Replace("BITS", bits.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
                     .Replace("STORED", (bits + (16 + bits) / 64.0).ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
                     .Replace("SHARE", (bits / (values.Contains("int8", StringComparison.Ordinal) ? 8.25 : 16)).ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
