@@ -76,32 +76,8 @@ internal static unsafe class TableProducts
         fixed (byte* bytes = codes.Bytes)
         fixed (float* first = tables)
         {
-            int bits = codes.Bits;
-            ulong mask = (1ul << bits) - 1;
             for (int row = 0; row < sums.Length; row++)
-            {
-                long bit = ((long)(firstRow + row) * codes.Groups + firstGroup) * bits;
-                float* table = first, end = first + (groups & ~3) * (nint)length;
-                float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-                for (; table < end; table += 4 * (nint)length, bit += 4 * bits)
-                {
-                    ulong word = Unsafe.ReadUnaligned<ulong>(bytes + (nint)(bit >> 3)) >> (int)(bit & 7);
-                    s0 += table[word & mask];
-                    s1 += (table + length)[word >> bits & mask];
-                    s2 += (table + 2 * (nint)length)[word >> (2 * bits) & mask];
-                    s3 += (table + 3 * (nint)length)[word >> (3 * bits) & mask];
-                }
-
-                if ((groups & 3) != 0)
-                {
-                    ulong word = Unsafe.ReadUnaligned<ulong>(bytes + (nint)(bit >> 3)) >> (int)(bit & 7);
-                    s0 += table[word & mask];
-                    if ((groups & 3) > 1) s1 += (table + length)[word >> bits & mask];
-                    if ((groups & 3) > 2) s2 += (table + 2 * (nint)length)[word >> (2 * bits) & mask];
-                }
-
-                sums[row] += (s0 + s2) + (s1 + s3);
-            }
+                sums[row] += RowSum(bytes, ((long)(firstRow + row) * codes.Groups + firstGroup) * codes.Bits, codes.Bits, first, length, groups);
         }
     }
 
@@ -121,6 +97,34 @@ internal static unsafe class TableProducts
             case SimdWidth.Bits128: AddRowsForTokens<Simd128>(codes, firstRow, firstGroup, tables, centroids, sums); break;
             default: AddRowsForTokens<SimdScalar>(codes, firstRow, firstGroup, tables, centroids, sums); break;
         }
+    }
+
+    // Apart from the loop over rows, so that everything stays in registers.
+    private static float RowSum(byte* codes, long bit, int bits, float* table, nint length, int groups)
+    {
+        ulong mask = (1ul << bits) - 1;
+        int bits2 = 2 * bits, bits3 = 3 * bits, step = 4 * bits;
+        nint length2 = 2 * length, length3 = 3 * length, length4 = 4 * length;
+        float* end = table + (groups >> 2) * length4;
+        float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+        for (; table < end; table += length4, bit += step)
+        {
+            ulong word = Unsafe.ReadUnaligned<ulong>(codes + (bit >> 3)) >> (int)(bit & 7);
+            s0 += table[(nint)(word & mask)];
+            s1 += table[length + (nint)(word >> bits & mask)];
+            s2 += table[length2 + (nint)(word >> bits2 & mask)];
+            s3 += table[length3 + (nint)(word >> bits3 & mask)];
+        }
+
+        if ((groups & 3) != 0)
+        {
+            ulong word = Unsafe.ReadUnaligned<ulong>(codes + (bit >> 3)) >> (int)(bit & 7);
+            s0 += table[(nint)(word & mask)];
+            if ((groups & 3) > 1) s1 += table[length + (nint)(word >> bits & mask)];
+            if ((groups & 3) > 2) s2 += table[length2 + (nint)(word >> bits2 & mask)];
+        }
+
+        return (s0 + s2) + (s1 + s3);
     }
 
     internal static void Build<TSimd>(ReadOnlySpan<float> x, ReadOnlySpan<float> centroids, int count, Span<float> table)

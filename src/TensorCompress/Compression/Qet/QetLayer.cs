@@ -92,7 +92,9 @@ public sealed class QetLayer : LinearLayer
         int start = 0;
         foreach (PackedStage stage in _decoded)
         {
-            for (int group = 0; group < stage.Groups; group++, start += stage.GroupNumbers) stage.Decode(group, centroids.Row(0).Slice(start, stage.GroupNumbers));
+            int numbers = stage.Groups * stage.GroupNumbers;
+            stage.DecodeByCentroid(centroids.Row(0).Slice(start, numbers));
+            start += numbers;
         }
 
         RowBlocks.ForEach(OutputDimension, InputDimension, input.TokenCount, (_decoded, centroids, input.Values, destination), context, static (start, count, rows, state) =>

@@ -59,8 +59,13 @@ internal static class TableLookup
             (PackedStage stage, MatrixView<float> tables) = (state.stage, state.tables);
             Span<float> sums = state.sums.Row(0)[(int)start..(int)end];
             sums.Clear();
-            for (int first = 0; first < stage.Groups; first += stage.GroupsTogether)
-                TableProducts.AddRows(stage.Codes, (int)start, first, Rows(tables, first, Math.Min(stage.GroupsTogether, stage.Groups - first)), (int)tables.Columns, sums);
+            for (int row = 0, count; row < sums.Length; row += count)
+            {
+                count = Math.Min(stage.RowsTogether, sums.Length - row);
+                for (int first = 0; first < stage.Groups; first += stage.GroupsTogether)
+                    TableProducts.AddRows(stage.Codes, (int)start + row, first, Rows(tables, first, Math.Min(stage.GroupsTogether, stage.Groups - first)), (int)tables.Columns, sums.Slice(row, count));
+            }
+
             Span<float> results = state.destination.Row(0)[(int)start..(int)end];
             for (int i = 0; i < sums.Length; i++) results[i] += sums[i];
         });
