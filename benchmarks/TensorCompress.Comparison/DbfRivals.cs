@@ -8,7 +8,7 @@ namespace TensorCompress.Comparison;
 
 /// <summary>
 /// Double binary factorisations beside their rivals at equal charged bits: relative squared error on <see cref="TrialMatrices"/>. <c>--formats</c> are all stored bits per weight, <c>--rounds</c> the number
-/// of seeds. A method without that rate stands there at its nearest one, with its bits in brackets.
+/// of seeds, <c>--methods</c> columns. A method without that rate stands there at its nearest one, with its bits in brackets.
 /// </summary>
 internal static class DbfRivals
 {
@@ -29,15 +29,16 @@ internal static class DbfRivals
 
     public static void Run(Options options)
     {
-        Console.WriteLine($"| matrix | bits | {string.Join(" | ", Methods.Select(method => method.Name))} |");
-        Console.WriteLine($"|---|---|{string.Concat(Enumerable.Repeat("---|", Methods.Length))}");
+        (string Name, Func<Matrix<float>, double, QuantizedMatrix> Run)[] methods = [.. Methods.Where(method => options.Methods?.Contains(method.Name) ?? true)];
+        Console.WriteLine($"| matrix | bits | {string.Join(" | ", methods.Select(method => method.Name))} |");
+        Console.WriteLine($"|---|---|{string.Concat(Enumerable.Repeat("---|", methods.Length))}");
         foreach (TrialMatrices matrix in TrialMatrices.From(options))
         {
             foreach (string text in options.Formats ?? ["0.5", "1", "1.5", "2", "2.3", "3"])
             {
                 double bits = double.Parse(text, CultureInfo.InvariantCulture);
                 Console.Write($"| {matrix.Name} | {text} |");
-                foreach ((_, Func<Matrix<float>, double, QuantizedMatrix> run) in Methods) Console.Write($" {Mean(matrix, bits, run, options.Rounds ?? 1)} |");
+                foreach ((_, Func<Matrix<float>, double, QuantizedMatrix> run) in methods) Console.Write($" {Mean(matrix, bits, run, options.Rounds ?? 1)} |");
                 Console.WriteLine();
             }
         }
@@ -64,10 +65,10 @@ internal static class DbfRivals
         return new QuantizedMatrix("dbf", made.BitsPerWeight, made.ToDense());
     }
 
-    /// <summary>The nearest rate of 1 to 4 bits in groups of 32 to 256.</summary>
+    /// <summary>As many whole bits for a code as the budget has, in the groups of 32 to 256 that come nearest to it.</summary>
     private static QuantizedMatrix GroupRounding(Matrix<float> weights, double bits)
     {
-        (int codes, int group) = Enumerable.Range(1, 4).SelectMany(codes => Groups.Select(group => (codes, group))).MinBy(pair => Math.Abs(pair.codes + 2.0 * ScaleBits / pair.group - bits));
+        int codes = Math.Max(1, (int)bits), group = Groups.MinBy(group => Math.Abs(codes + 2.0 * ScaleBits / group - bits));
         return RivalQuantizers.RoundToNearest(weights.View, codes, group);
     }
 

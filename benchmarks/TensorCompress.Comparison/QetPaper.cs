@@ -8,7 +8,7 @@ namespace TensorCompress.Comparison;
 
 /// <summary>
 /// The claim of arXiv 2407.03637, that element swaps have a small part of the error of the best of product quantisation, optimised and locally optimised, measured again on weights of <c>--model</c> and on keys and
-/// values that it makes of <c>--text</c>; and what each part of the method does. <c>--tokens</c> are the rows of keys and values.
+/// values that it makes of <c>--text</c>; and what each part of the method does. <c>--tokens</c> are the rows of keys and values; <c>--layers</c> one of weights, keys and values alone.
 /// </summary>
 internal static class QetPaper
 {
@@ -44,6 +44,7 @@ internal static class QetPaper
             ("keys", "13.33", [.. CacheBlocks.Select(cache.Keys)]),
             ("values", "11.89", [.. CacheBlocks.Select(cache.Values)]),
         ];
+        kinds = [.. kinds.Where(kind => options.Layers is null || kind.Name == options.Layers)];
         foreach ((string name, _, MatrixView<float>[] matrices) in kinds) Console.WriteLine($"{name}: {string.Join(", ", matrices.Select(matrix => $"{matrix.Rows} x {matrix.Columns}"))}");
         string[] rates = [.. options.Formats ?? ["2", "3", "4"]];
         Compare(kinds, rates);

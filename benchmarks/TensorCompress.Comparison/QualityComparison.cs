@@ -114,8 +114,9 @@ internal static class QualityComparison
         {
             foreach ((string method, string label, string values, Target target) in MethodsOfBits)
             {
-                if (options.Methods is { } chosen && !chosen.Contains(label)) continue;
+                if (options.Methods is { } chosen && !chosen.Contains(label.Replace(",", "", StringComparison.Ordinal))) continue; // the list stands between commas
                 string text = values.Replace("BITS", bits.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+                    .Replace("STORED", (bits + (16 + bits) / 64.0).ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
                     .Replace("SHARE", (bits / (values.Contains("int8", StringComparison.Ordinal) ? 8.25 : 16)).ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
                 yield return new Candidate(bits, method, label, text.Split(' ').Select(pair => pair.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]), target);
             }
@@ -134,11 +135,12 @@ internal static class QualityComparison
         ("scalar", "error feedback to dense outputs", "bits=BITS group=64", Target.Outputs),
         ("mpo", "MPO of 16-bit cores to dense outputs", "share=SHARE cores=f16", Target.Outputs),
         ("mpo", "MPO of 8-bit cores to dense outputs", "share=SHARE cores=int8", Target.Outputs),
-        ("qet", "QET, universal codebooks, to dense outputs", "bits=BITS", Target.Outputs),
-        ("qet", "QET, universal codebooks", "bits=BITS form=universal", Target.None),
-        ("qet", "QET, planned", "bits=BITS form=fitted", Target.None),
+        ("qet", "QET of universal codebooks to dense outputs", "bits=BITS", Target.Outputs),
+        ("qet", "QET of as many stored bits as scalars to dense outputs", "bits=STORED", Target.Outputs),
+        ("qet", "QET of universal codebooks", "bits=BITS form=universal", Target.None),
+        ("qet", "planned QET", "bits=BITS form=fitted", Target.None),
         ("qet", "QET as published", "bits=BITS subspaces=4 layers=3,0", Target.None),
-        ("qet", "QET as published but two swap layers", "bits=BITS subspaces=4 layers=2,0", Target.None),
+        ("qet", "QET as published with two swap layers", "bits=BITS subspaces=4 layers=2,0", Target.None),
     ];
 
     /// <summary>The methods; the ones that are calibrated see the inputs of the dense model, so that their output errors are of one metric, and the best of them also what compressed layers give, aiming at the dense outputs.</summary>

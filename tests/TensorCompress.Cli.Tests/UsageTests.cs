@@ -19,7 +19,6 @@ public sealed class UsageTests
         { "--target-bits", "compress stories260K -o out --target-bits 4" },
         { "--target-size", "compress stories260K -o out --target-size 100000" },
         { "--max-memory", "compress stories260K -o out --method scalar --max-memory 1000" },
-        { "--restart", "compress stories260K -o out --method scalar --restart" },
         { "--kv", "eval stories260K --text a.txt --kv q8" },
         { "--save-plot", "eval stories260K --text a.txt --save-plot p.svg" },
         { "--kv", "generate stories260K --prompt a --kv q8/q8" },

@@ -17,6 +17,7 @@ internal sealed class CompressCommand : ToolCommand
     private readonly CalibrationChoice _calibration = new();
     private readonly Option<ulong?> _seed = ToolOptions.Seed();
     private readonly Option<int?> _threads = ToolOptions.Threads();
+    private readonly Option<bool> _restart = new("--restart") { Description = "Forget the layers that an interrupted run with the same output has done; without it they are taken over." };
 
     public CompressCommand()
         : base("compress", "Compresses the weights of a model into a new checkpoint folder.")
@@ -26,6 +27,7 @@ internal sealed class CompressCommand : ToolCommand
         foreach (Option option in _choice.Options.Concat(_calibration.Options)) Add(option);
         Add(_seed);
         Add(_threads);
+        Add(_restart);
     }
 
     protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
@@ -41,6 +43,7 @@ internal sealed class CompressCommand : ToolCommand
                 Calibration = _calibration.Parse(arguments, checkpoint),
                 Seed = arguments.GetValue(_seed) ?? 0,
                 Pool = ToolOptions.Pool(arguments.GetValue(_threads)),
+                Restart = arguments.GetValue(_restart),
             };
         }
 

@@ -6,9 +6,8 @@ namespace TensorCompress.Cli.Commands;
 /// <summary>Something that the tool's contract names and this version does not have: a verb, an option of a verb, or a value of an option.</summary>
 /// <param name="Verb">The verb.</param>
 /// <param name="Option">The option with its dashes; null where the whole verb is missing.</param>
-/// <param name="TakesValue">Whether the option is followed by a value.</param>
 /// <param name="Value">The one value that is missing, of an option that exists.</param>
-internal sealed record MissingPart(string Verb, string? Option = null, bool TakesValue = true, string? Value = null);
+internal sealed record MissingPart(string Verb, string? Option = null, string? Value = null);
 
 /// <summary>The one list of missing parts. They are refused by name, so that nobody mistakes silence for obedience; what is added later loses its line here.</summary>
 internal static class MissingParts
@@ -25,7 +24,6 @@ internal static class MissingParts
         new("compress", "--target-bits"),
         new("compress", "--target-size"),
         new("compress", "--max-memory"),
-        new("compress", "--restart", TakesValue: false),
         new("eval", "--kv"),
         new("eval", "--save-plot"),
         new("generate", "--kv"),
@@ -57,5 +55,5 @@ internal static class MissingParts
     private static Command Verb(RootCommand root, MissingPart part) => root.Subcommands.First(verb => verb.Name == part.Verb);
 
     private static Option<string> CreateOption(MissingPart part) =>
-        new(part.Option!) { Hidden = true, Arity = part.TakesValue ? ArgumentArity.ZeroOrOne : ArgumentArity.Zero };
+        new(part.Option!) { Hidden = true, Arity = ArgumentArity.ZeroOrOne };
 }

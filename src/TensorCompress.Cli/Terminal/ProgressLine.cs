@@ -19,7 +19,7 @@ internal sealed class ProgressLine(string task) : IProgress<JobProgress>, IProgr
     private TimeSpan _next = Console.IsErrorRedirected ? FirstLine : TimeSpan.Zero;
     private int _drawn;
 
-    public void Report(JobProgress value) => Report(value.ShareDone, value.Unit, value.Remaining);
+    public void Report(JobProgress value) => Report(value.ShareDone, value.Status is { } status ? $"{value.Unit}: {status}" : value.Unit, value.Remaining);
 
     public void Report(EvaluationProgress value)
     {

@@ -57,6 +57,14 @@ public abstract record MethodOptions
     /// <param name="columns">Its columns.</param>
     internal virtual int? NeuronOrderBond(int rows, int columns) => null;
 
+    /// <summary>Refuses a matrix that the options cannot be met for, as far as its shape tells.</summary>
+    /// <param name="rows">Rows of the matrix.</param>
+    /// <param name="columns">Its columns.</param>
+    /// <exception cref="ArgumentException">They cannot; the message says what would.</exception>
+    internal virtual void ThrowIfUnfit(int rows, int columns)
+    {
+    }
+
     /// <summary>The named values that <see cref="ICompressionMethod.ParseOptions"/> makes equal options of, in a fixed order.</summary>
     public abstract IReadOnlyList<KeyValuePair<string, string>> ToValues();
 
@@ -81,6 +89,9 @@ public sealed record CompressionContext
 
     /// <summary>What calibration knows of the layer's inputs; null where there was none. Methods that cannot use it leave it alone.</summary>
     public LayerStatistics? Statistics { get; init; }
+
+    /// <summary>Told in words for people what a method is at, for instance round and error; null for nobody.</summary>
+    public IProgress<string>? Status { get; init; }
 }
 
 /// <summary>A compressed weight in a file, not yet read.</summary>

@@ -38,7 +38,8 @@ public sealed record CompressionReport
 /// <param name="Unit">The unit at work.</param>
 /// <param name="ShareDone">Share of the work done, 0 to 1, by parameters.</param>
 /// <param name="Elapsed">Time since the beginning.</param>
-public readonly record struct JobProgress(int UnitsDone, int UnitCount, string Unit, double ShareDone, TimeSpan Elapsed)
+/// <param name="Status">What is being done with the unit, in words for people, for instance round and error; null where nothing is told.</param>
+public readonly record struct JobProgress(int UnitsDone, int UnitCount, string Unit, double ShareDone, TimeSpan Elapsed, string? Status = null)
 {
     /// <summary>Time left, by the share done; null while too little is known.</summary>
     public TimeSpan? Remaining => ShareDone < 0.02 ? null : Elapsed * ((1 - ShareDone) / ShareDone);

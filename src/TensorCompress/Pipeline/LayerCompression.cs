@@ -18,6 +18,7 @@ internal sealed class LayerCompression : IDisposable
     private readonly CompressionJobOptions _options;
     private readonly NeuronOrders _orders;
     private readonly CheckpointWriter _writer;
+    private readonly FinishedLayers _finished;
     private readonly Stopwatch _clock;
     private readonly IProgress<JobProgress>? _progress;
     private readonly CancellationToken _cancellationToken;
@@ -28,9 +29,10 @@ internal sealed class LayerCompression : IDisposable
     private readonly string _sourceHash;
     private readonly long _totalWeights;
     private long _weightsDone;
+    private string? _status;
 
     public LayerCompression(
-        ModelCheckpoint source, IReadOnlyDictionary<string, MethodOptions> recipe, CompressionJobOptions options, NeuronOrders orders, CheckpointWriter writer,
+        ModelCheckpoint source, IReadOnlyDictionary<string, MethodOptions> recipe, CompressionJobOptions options, NeuronOrders orders, CheckpointWriter writer, FinishedLayers finished,
         Stopwatch clock, IProgress<JobProgress>? progress, CancellationToken cancellationToken)
     {
         _source = source;
@@ -38,6 +40,7 @@ internal sealed class LayerCompression : IDisposable
         _options = options;
         _orders = orders;
         _writer = writer;
+        _finished = finished;
         _clock = clock;
         _progress = progress;
         _cancellationToken = cancellationToken;
@@ -46,6 +49,10 @@ internal sealed class LayerCompression : IDisposable
         _byTensor = source.Definition.Linears.Where(IsChosen).ToDictionary(linear => linear.WeightName);
         _totalWeights = _byTensor.Values.Sum(Weights);
     }
+
+    /// <summary>Name and version of this library.</summary>
+    public static string ToolVersion { get; } =
+        "TensorCompress " + typeof(ModelCompressor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     /// <summary>What became of the layers, in the order of the checkpoint.</summary>
     public IReadOnlyList<LayerReport> Reports => _reports;
@@ -86,12 +93,29 @@ internal sealed class LayerCompression : IDisposable
             Hashes = written.Tensors.Keys.ToDictionary(name => name, name => TensorHash.Compute(written, name, _cancellationToken)),
             Provenance = new JsonObject
             {
-                ["tool"] = "TensorCompress " + typeof(ModelCompressor).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0],
+                ["tool"] = ToolVersion,
                 ["source_format"] = _source.Format,
                 ["source_sha256"] = _sourceHash,
                 ["seed"] = _options.Seed,
             },
         };
+    }
+
+    /// <summary>Refuses options that do not fit a matrix, which is known from the shapes alone.</summary>
+    /// <exception cref="ArgumentException">Options do not fit; the message names the matrix.</exception>
+    public static void ThrowIfUnfit(IEnumerable<LinearDefinition> linears, IReadOnlyDictionary<string, MethodOptions> recipe)
+    {
+        foreach (LinearDefinition linear in linears)
+        {
+            try
+            {
+                recipe.GetValueOrDefault(linear.Name)?.ThrowIfUnfit(linear.OutputDimension, linear.InputDimension);
+            }
+            catch (ArgumentException fault)
+            {
+                throw Unfit(linear, fault);
+            }
+        }
     }
 
     /// <summary>Frees what was compressed and not written.</summary>
@@ -139,18 +163,10 @@ internal sealed class LayerCompression : IDisposable
         using Matrix<float> dense = WeightLoader.ReadFinite(_source, linear);
         using Matrix<float>? moved = aim?.Fit(dense.View);
         Matrix<float> target = moved ?? dense;
-        IProgress<double>? within = _progress is null ? null : new RelayedProgress(share => Report(linear, share * Weights(linear)));
-        CompressedWeight compressed;
-        try
-        {
-            var context = new CompressionContext { Pool = _options.Pool, Seed = _options.Seed, Statistics = statistics };
-            compressed = method.Method.Compress(target.View, method, context, within, _cancellationToken);
-        }
-        catch (ArgumentException fault)
-        {
-            throw new ArgumentException($"{linear.Name} ({linear.OutputDimension} x {linear.InputDimension}): {fault.Message}", fault);
-        }
-
+        string key = FinishedLayers.KeyOf(linear, target.View, method, _options.Seed, statistics);
+        CompressedWeight? known = _finished.Find(key, linear, method.Method);
+        CompressedWeight compressed = known ?? Compress(linear, target.View, method, statistics);
+        if (known is null) _finished.Keep(key, linear, compressed, layerClock.Elapsed);
         using Matrix<float> decoded = compressed.ToDense();
         var report = new LayerReport(
             linear.Name, compressed.Method.Name, linear.OutputDimension, linear.InputDimension, compressed.StoredBytes, compressed.BitsPerWeight,
@@ -158,6 +174,24 @@ internal sealed class LayerCompression : IDisposable
         _weightsDone += Weights(linear);
         Report(linear, 0);
         return new Outcome(compressed, report);
+    }
+
+    private CompressedWeight Compress(LinearDefinition linear, MatrixView<float> target, MethodOptions method, LayerStatistics? statistics)
+    {
+        IProgress<double>? within = _progress is null ? null : new Relay<double>(share => Report(linear, share * Weights(linear)));
+        var context = new CompressionContext { Pool = _options.Pool, Seed = _options.Seed, Statistics = statistics, Status = new Relay<string>(status => _status = status) };
+        try
+        {
+            return method.Method.Compress(target, method, context, within, _cancellationToken);
+        }
+        catch (ArgumentException fault)
+        {
+            throw Unfit(linear, fault);
+        }
+        finally
+        {
+            _status = null;
+        }
     }
 
     private void Write(LinearDefinition linear, Outcome outcome)
@@ -173,7 +207,10 @@ internal sealed class LayerCompression : IDisposable
     }
 
     private void Report(LinearDefinition linear, double weightsWithin) =>
-        _progress?.Report(new JobProgress(_reports.Count + _outcomes.Count, _byTensor.Count, linear.Name, (_weightsDone + weightsWithin) / _totalWeights, _clock.Elapsed));
+        _progress?.Report(new JobProgress(_reports.Count + _outcomes.Count, _byTensor.Count, linear.Name, (_weightsDone + weightsWithin) / _totalWeights, _clock.Elapsed, _status));
+
+    private static ArgumentException Unfit(LinearDefinition linear, ArgumentException fault) =>
+        new($"{linear.Name} ({linear.OutputDimension} x {linear.InputDimension}): {fault.Message}", fault);
 
     private static double RelativeError(Matrix<float> dense, Matrix<float> decoded)
     {
@@ -195,8 +232,8 @@ internal sealed class LayerCompression : IDisposable
     private sealed record Outcome(CompressedWeight Weight, LayerReport Report);
 
     // Progress<T> would post to another thread; jobs report in order on their own.
-    private sealed class RelayedProgress(Action<double> report) : IProgress<double>
+    private sealed class Relay<T>(Action<T> report) : IProgress<T>
     {
-        public void Report(double value) => report(value);
+        public void Report(T value) => report(value);
     }
 }

@@ -18,6 +18,12 @@ public sealed record CompressionJobOptions
     /// <summary>Threads; the result does not depend on their number.</summary>
     public ComputePool Pool { get; init; } = ComputePool.Shared;
 
+    /// <summary>Whether layers that an interrupted job with the same output left are forgotten.</summary>
+    public bool Restart { get; init; }
+
+    /// <summary>A layer that took less is not kept for a job that goes on: it is made again.</summary>
+    internal TimeSpan LeastTimeToKeep { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>Statistics of the layers' inputs for the methods that use them; null for none.</summary>
     public CalibrationOptions? Calibration { get; init; }
 }
@@ -33,12 +39,15 @@ public static class ModelCompressor
         string model, string output, CompressionJobOptions options, IProgress<JobProgress>? progress = null, CancellationToken cancellationToken = default) =>
         Task.Run(() => Compress(model, output, options, progress, cancellationToken), cancellationToken);
 
-    /// <summary>Compresses; the output appears whole, after the result was loaded and run once, or not at all.</summary>
+    /// <summary>
+    /// Compresses; the output appears whole, after the result was loaded and run once, or not at all. Layers that took more than a second are kept in a hidden folder beside it until it is whole: a job
+    /// that was killed or cancelled, begun again, goes on from them and ends with the same bytes.
+    /// </summary>
     /// <param name="model">Checkpoint folder, GGUF or llama2.c file with dense weights.</param>
     /// <param name="output">Folder to make; must not exist or be empty.</param>
     /// <param name="options">Recipe, seed, threads.</param>
     /// <param name="progress">Told after each layer; may be null.</param>
-    /// <param name="cancellationToken">Looked at often; nothing is left behind.</param>
+    /// <param name="cancellationToken">Looked at often; nothing but the layers that are done is left behind.</param>
     /// <exception cref="TensorFormatException">The source is damaged, not supported, or compressed already.</exception>
     /// <exception cref="ArgumentException">A rule matches no layer, or options do not fit a matrix (the message names it).</exception>
     /// <exception cref="OutputExistsException">The output exists.</exception>
@@ -52,10 +61,12 @@ public static class ModelCompressor
         if (source.Manifest is not null)
             throw new TensorFormatException(TensorFormatError.Unsupported, "the checkpoint is compressed already; compress its dense source, or convert it to dense first", model);
         IReadOnlyDictionary<string, MethodOptions> recipe = options.Recipe.Resolve(source.Definition.Linears.Select(linear => linear.Name));
+        LayerCompression.ThrowIfUnfit(source.Definition.Linears, recipe);
         NeuronOrders orders = NeuronOrders.Find(source, recipe, options.Pool, cancellationToken);
         using ModelCheckpoint ordered = orders.Apply(source);
         using CheckpointWriter writer = CheckpointWriter.Create(output);
-        using var job = new LayerCompression(ordered, recipe, options, orders, writer, clock, progress, cancellationToken);
+        var finished = FinishedLayers.Of(output, options);
+        using var job = new LayerCompression(ordered, recipe, options, orders, writer, finished, clock, progress, cancellationToken);
         job.WriteTensors();
         writer.CompleteTensors();
         writer.WriteCompanionFiles(source);
@@ -67,6 +78,7 @@ public static class ModelCompressor
         using (ModelCheckpoint result = ModelCheckpoint.Open(writer.Staging)) size = ModelSize.Of(result);
         cancellationToken.ThrowIfCancellationRequested();
         writer.Publish();
+        finished.Remove();
         return new CompressionReport
         {
             Layers = job.Reports,

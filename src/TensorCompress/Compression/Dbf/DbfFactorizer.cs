@@ -12,6 +12,7 @@ public sealed class DbfFactorizer : IDisposable
     private readonly DbfSchedule _schedule;
     private readonly ComputePool _pool;
     private readonly byte[] _identity;
+    private double _flipOperations;
 
     /// <summary>Weighs a matrix and prepares the first round.</summary>
     /// <param name="weights">W, [output, input]; read here. With statistics of a layer whose inputs are already those of a compressed model it may be another target than the layer's own weights.</param>
@@ -27,22 +28,28 @@ public sealed class DbfFactorizer : IDisposable
         context.Statistics?.ThrowIfUnfit(weights);
         int channels = options.MiddleDimensionFor(checked((int)weights.Rows), checked((int)weights.Columns));
         _pool = context.Pool;
-        _schedule = options.ScheduleFor((int)weights.Rows, (int)weights.Columns, channels);
+        _schedule = options.ScheduleFor((int)weights.Rows, (int)weights.Columns, channels, context.Statistics is not null);
         _target = new DbfTarget(weights, context.Statistics, options.DiagonalShare, _pool, cancellationToken);
         _identity = _target.Identity($"{channels} {_schedule.ToText()} {context.Seed}");
         _solver = new DbfSolver(_target, channels, _schedule, context.Seed, _pool);
     }
 
-    /// <summary>Multiplications and additions of the solver.</summary>
-    public double Operations => _solver.Operations;
+    /// <summary>Multiplications and additions of the solver, flips of signs included.</summary>
+    public double Operations => _solver.Operations + _flipOperations;
 
-    /// <summary>Squared error in the metric over the squared norm of the target, before the scales were rounded; NaN until <see cref="Run"/> has ended.</summary>
+    /// <summary>Squared error in the metric over the squared norm of the target; NaN until <see cref="Run"/> has ended.</summary>
     public double Error { get; private set; } = double.NaN;
+
+    /// <summary>Whether no flip of a single sign lowers the squared error of what <see cref="Run"/> gave.</summary>
+    public bool IsOptimal { get; private set; }
+
+    /// <summary>Signs that were flipped after the last round.</summary>
+    public long Flips { get; private set; }
 
     /// <summary>Rounds that this object ran: those before a restored state are not among them.</summary>
     public int RoundsRun { get; private set; }
 
-    /// <summary>Runs the rounds that are left, fits the scales and rounds them. Call it once.</summary>
+    /// <summary>Runs the rounds that are left, fits the scales and rounds them, then flips single signs. Call it once.</summary>
     /// <param name="progress">Told round and squared error (that of the round before) after every round; may be null.</param>
     /// <param name="cancellationToken">Looked at between rounds.</param>
     /// <exception cref="ArgumentException">A scale is beyond half precision: the weights are too large.</exception>
@@ -51,10 +58,21 @@ public sealed class DbfFactorizer : IDisposable
         RunRounds(_schedule.Rounds, progress, cancellationToken);
         _solver.Finish();
         DbfIterate iterate = _solver.Best!;
-        Error = _solver.BestError;
-        if (_schedule.RefitSweeps > 0) Error = DbfScaleFit.Run(_target, iterate, _schedule.RefitSweeps, _pool, cancellationToken);
+        DbfScaleFit.Run(_target, iterate, _schedule.RefitSweeps, _pool, cancellationToken);
         _target.Unweigh(iterate.OutputScale, iterate.MiddleScale, iterate.InputScale);
-        return DbfWeight.Round(iterate);
+        DbfWeight weight = DbfWeight.Round(iterate);
+        // From here on the scales are what a file holds.
+        iterate.TakeScales(weight.OutputScale, weight.MiddleScale, weight.InputScale);
+        _target.Weigh(iterate.OutputScale, iterate.MiddleScale, iterate.InputScale);
+        if (_schedule.FlipSweeps > 0)
+        {
+            using DbfWeight rounded = weight;
+            (Flips, IsOptimal, _flipOperations) = DbfSignFlips.Run(_target, iterate, _schedule.FlipSweeps, _pool, cancellationToken);
+            weight = rounded.WithSigns(iterate.Outer, iterate.Inner);
+        }
+
+        Error = DbfScaleFit.Error(_target, iterate, _pool);
+        return weight;
     }
 
     /// <summary>Runs a few rounds, at most those that are left.</summary>

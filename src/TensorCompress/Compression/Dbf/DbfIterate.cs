@@ -30,6 +30,13 @@ internal sealed class DbfIterate
         InputScale = [.. inner.Direction.Select(value => (double)value)];
     }
 
+    /// <summary>Takes other signs; the scales stay.</summary>
+    public void TakeSigns(SignMatrix outer, SignMatrix inner) => (Outer, Inner) = (outer, inner);
+
+    /// <summary>Takes other scales; the signs stay.</summary>
+    public void TakeScales(float[] output, float[] middle, float[] input) =>
+        (OutputScale, MiddleScale, InputScale) = (Array.ConvertAll(output, value => (double)value), Array.ConvertAll(middle, value => (double)value), Array.ConvertAll(input, value => (double)value));
+
     /// <summary>Writes all of it.</summary>
     public void Save(BinaryWriter writer)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 
@@ -30,7 +31,7 @@ public sealed class DbfMethod : ICompressionMethod
         new(BitsOption, "B", "all stored bits per weight, scales and padding included; meant for 0.5 to 3"),
         new(MiddleOption, "N", "middle dimension, in place of the bits"),
         new(DiagonalShareOption, "S", "with calibration: how far the inputs' second moment is shrunk towards its diagonal, 0 to 1; default 0.5"),
-        new(SolverOption, "S", "paper for the published solver, or rounds/inner-steps/ridge/penalty-power/relaxation/power-rounds/random-starts/keeps-best/refit-sweeps/first-ridge/least-penalty/weighs-channels; default by the rate"),
+        new(SolverOption, "S", "paper for the published solver, or rounds/inner-steps/ridge/penalty-power/relaxation/power-rounds/random-starts/keeps-best/refit-sweeps/first-ridge/least-penalty/weighs-channels/flip-sweeps; default by the rate"),
     ];
 
     /// <inheritdoc/>
@@ -49,7 +50,7 @@ public sealed class DbfMethod : ICompressionMethod
     {
         var chosen = options as DbfOptions ?? throw new ArgumentException($"Options of double binary factorisation are required, not {options.GetType().Name}.", nameof(options));
         using var factorizer = new DbfFactorizer(weights, chosen, context, cancellationToken);
-        return factorizer.Run(progress is null ? null : new ShareOfRounds(progress), cancellationToken);
+        return factorizer.Run(new ToldRounds(progress, context.Status), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -83,8 +84,12 @@ public sealed class DbfMethod : ICompressionMethod
 
     private StoredFactor ReadScale(StoredWeight stored, string part, int length) => StoredFactor.Read(stored, this, part, ElementType.F16, [length], rows: 1);
 
-    private sealed class ShareOfRounds(IProgress<double> progress) : IProgress<DbfProgress>
+    private sealed class ToldRounds(IProgress<double>? share, IProgress<string>? status) : IProgress<DbfProgress>
     {
-        public void Report(DbfProgress value) => progress.Report((double)value.Round / value.Rounds);
+        public void Report(DbfProgress value)
+        {
+            status?.Report(string.Create(CultureInfo.InvariantCulture, $"round {value.Round} of {value.Rounds}, squared error {value.Error:G4}"));
+            share?.Report((double)value.Round / value.Rounds);
+        }
     }
 }

@@ -52,7 +52,11 @@ public sealed record DbfOptions : MethodOptions
     }
 
     /// <summary>The schedule for a matrix.</summary>
-    internal DbfSchedule ScheduleFor(int rows, int columns, int middle) => Schedule ?? DbfSchedule.ForRate(DbfSchedule.Rate(rows, columns, middle));
+    internal DbfSchedule ScheduleFor(int rows, int columns, int middle, bool hasStatistics) =>
+        Schedule ?? DbfSchedule.ForRate(DbfSchedule.Rate(rows, columns, middle), hasMetric: hasStatistics && DiagonalShare < 1);
+
+    /// <inheritdoc/>
+    internal override void ThrowIfUnfit(int rows, int columns) => MiddleDimensionFor(rows, columns);
 
     /// <inheritdoc/>
     public override IReadOnlyList<KeyValuePair<string, string>> ToValues()

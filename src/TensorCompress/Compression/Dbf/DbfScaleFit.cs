@@ -23,8 +23,7 @@ internal sealed class DbfScaleFit : IDisposable
     }
 
     /// <summary>Replaces the scales of an iterate by better ones.</summary>
-    /// <returns>Squared error over the squared norm of the target.</returns>
-    public static double Run(DbfTarget target, DbfIterate iterate, int sweeps, ComputePool pool, CancellationToken cancellationToken)
+    public static void Run(DbfTarget target, DbfIterate iterate, int sweeps, ComputePool pool, CancellationToken cancellationToken)
     {
         using var fit = new DbfScaleFit(target, iterate, pool);
         for (int sweep = 0; sweep < sweeps; sweep++)
@@ -34,7 +33,12 @@ internal sealed class DbfScaleFit : IDisposable
             fit.FitOutput();
             fit.FitInput();
         }
+    }
 
+    /// <summary>Squared error of an iterate over the squared norm of the target.</summary>
+    public static double Error(DbfTarget target, DbfIterate iterate, ComputePool pool)
+    {
+        using var fit = new DbfScaleFit(target, iterate, pool);
         return fit.Error();
     }
 

@@ -44,18 +44,23 @@ public sealed record DbfSchedule
     /// <summary>Sweeps of the closed-form fit of the three scales; 0 for none.</summary>
     public int RefitSweeps { get; init => field = Count(value, 0, nameof(RefitSweeps)); }
 
+    /// <summary>At the end, most turns of flipping single signs of both factors as long as one flip lowers the error; 0 for none.</summary>
+    public int FlipSweeps { get; init => field = Count(value, 0, nameof(FlipSweeps)); }
+
     /// <summary>The published solver (Boza and Macko, arXiv 2505.11076), but for its random numbers.</summary>
     public static DbfSchedule Paper { get; } = new();
 
     /// <summary>Our own: lower errors than the published one with half of its operations or less. The ridge falls while the penalty rises.</summary>
     /// <param name="rate">Half the sign bits per weight: for a square matrix the middle dimension over its side.</param>
-    public static DbfSchedule ForRate(double rate) => new()
+    /// <param name="hasMetric">Whether the inputs' full second moment counts: a round costs twice as much then, and single flips regain most of what fewer rounds lose.</param>
+    public static DbfSchedule ForRate(double rate, bool hasMetric = false) => new()
     {
         // Cross products, once a round, are most of the work at low rates; a third step pays where signs are many.
-        Rounds = rate < LowRate ? 165 : rate < HighRate ? 180 : 145,
+        Rounds = hasMetric ? 40 : rate < LowRate ? 165 : rate < HighRate ? 180 : 145,
         InnerSteps = rate < HighRate ? 2 : 3,
-        Ridge = 0.01,
+        Ridge = hasMetric ? 0.02 : 0.01,
         FirstRidge = 0.4,
+        PenaltyPower = hasMetric ? 2 : 3,
         LeastPenalty = rate < LowRate ? 0.03 : 0.06,
         WeighsChannels = true,
         Relaxation = rate < LowRate ? 1 : 0.9,
@@ -63,6 +68,7 @@ public sealed record DbfSchedule
         RandomStarts = false,
         KeepsBest = true,
         RefitSweeps = 3,
+        FlipSweeps = hasMetric ? 6 : 15,
     };
 
     /// <summary>Half the sign bits per weight.</summary>
@@ -80,7 +86,7 @@ public sealed record DbfSchedule
     {
         if (text == PaperName) return Paper;
         string[] parts = text.Split('/');
-        if (parts.Length != 12) throw Wrong(text);
+        if (parts.Length != 13) throw Wrong(text);
         return new DbfSchedule
         {
             Rounds = Integer(parts[0], text),
@@ -95,13 +101,14 @@ public sealed record DbfSchedule
             FirstRidge = parts[9].Length == 0 ? null : Real(parts[9], text),
             LeastPenalty = Real(parts[10], text),
             WeighsChannels = Switch(parts[11], text),
+            FlipSweeps = Integer(parts[12], text),
         };
     }
 
     /// <summary>All values in one word.</summary>
     internal string ToText() => this == Paper
         ? PaperName
-        : string.Create(CultureInfo.InvariantCulture, $"{Rounds}/{InnerSteps}/{Ridge}/{PenaltyPower}/{Relaxation}/{PowerRounds}/{(RandomStarts ? 1 : 0)}/{(KeepsBest ? 1 : 0)}/{RefitSweeps}/{FirstRidge}/{LeastPenalty}/{(WeighsChannels ? 1 : 0)}");
+        : string.Create(CultureInfo.InvariantCulture, $"{Rounds}/{InnerSteps}/{Ridge}/{PenaltyPower}/{Relaxation}/{PowerRounds}/{(RandomStarts ? 1 : 0)}/{(KeepsBest ? 1 : 0)}/{RefitSweeps}/{FirstRidge}/{LeastPenalty}/{(WeighsChannels ? 1 : 0)}/{FlipSweeps}");
 
     private const string PaperName = "paper";
 
@@ -123,5 +130,5 @@ public sealed record DbfSchedule
     private static bool Switch(string part, string text) => part is "0" or "1" ? part == "1" : throw Wrong(text);
 
     private static ArgumentException Wrong(string text) => new(
-        $"A solver is \"{PaperName}\", or twelve numbers for rounds, inner steps, ridge, penalty power, relaxation, power rounds, random starts (0 or 1), keeping the best (0 or 1), refit sweeps, first ridge (or nothing), least penalty and weighing channels (0 or 1) between slashes, not \"{text}\".", nameof(text));
+        $"A solver is \"{PaperName}\", or thirteen numbers for rounds, inner steps, ridge, penalty power, relaxation, power rounds, random starts (0 or 1), keeping the best (0 or 1), refit sweeps, first ridge (or nothing), least penalty, weighing channels (0 or 1) and flip sweeps between slashes, not \"{text}\".", nameof(text));
 }

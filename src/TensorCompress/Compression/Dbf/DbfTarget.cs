@@ -87,6 +87,14 @@ internal sealed class DbfTarget : IDisposable
         TensorPrimitives.Multiply(inputScale, input == 0 ? 0 : even / input, inputScale);
     }
 
+    /// <summary>Puts the weighing back on scales that <see cref="Unweigh"/> took it off.</summary>
+    public void Weigh(Span<double> outputScale, Span<double> middleScale, Span<double> inputScale)
+    {
+        for (int i = 0; i < outputScale.Length; i++) outputScale[i] *= _outputScales?[i] ?? 1;
+        for (int i = 0; i < inputScale.Length; i++) inputScale[i] *= _inputScales?[i] ?? 1;
+        TensorPrimitives.Divide(middleScale, _unit, middleScale);
+    }
+
     /// <summary>A hash of the target, its metric, and what else matters.</summary>
     public byte[] Identity(string rest)
     {

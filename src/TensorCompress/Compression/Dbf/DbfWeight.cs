@@ -64,6 +64,9 @@ public sealed class DbfWeight : CompressedWeight
     internal static DbfWeight Round(DbfIterate factors) =>
         new(factors.Outer, factors.Inner, Round(factors.OutputScale), Round(factors.MiddleScale), Round(factors.InputScale));
 
+    /// <summary>The same scales with other signs.</summary>
+    internal DbfWeight WithSigns(SignMatrix outer, SignMatrix inner) => new(outer, inner, _outputScale.Clone(), _middleScale.Clone(), _inputScale.Clone());
+
     /// <inheritdoc/>
     public override LinearLayer CreateLayer(RuntimeOptions options) => new DbfLayer(this, options);
 

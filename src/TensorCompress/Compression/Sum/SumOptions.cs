@@ -48,6 +48,12 @@ public sealed record SumOptions : MethodOptions
     public override ICompressionMethod Method => SumMethod.Instance;
 
     /// <inheritdoc/>
+    internal override void ThrowIfUnfit(int rows, int columns)
+    {
+        foreach (MethodOptions term in Terms) term.ThrowIfUnfit(rows, columns);
+    }
+
+    /// <inheritdoc/>
     public override IReadOnlyList<KeyValuePair<string, string>> ToValues() =>
     [
         OptionValues.Pair(SumMethod.TermsOption, string.Join('+', Terms.Select(term => term.ToText()))),

@@ -3,6 +3,7 @@ using TensorCompress.Compression.Dbf;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
+using TensorCompress.Threading;
 
 namespace TensorCompress.Tests.Compression.Dbf;
 
@@ -120,31 +121,50 @@ public sealed class DbfTests
         }
     }
 
-    [Fact]
-    public void No_single_sign_flip_helps_much_after_the_last_round()
+    [Theory]
+    [InlineData(false, 180)]
+    [InlineData(false, 4)]
+    [InlineData(true, 60)]
+    [InlineData(true, 4)]
+    public void No_single_sign_flip_helps_in_the_end(bool withMetric, int rounds)
     {
-        using Matrix<float> weights = RandomMatrices.Gaussian(32, 32, 10);
-        using DbfWeight weight = Factorize(weights, new DbfOptions(middleDimension: 16, schedule: DbfSchedule.ForRate(0.5) with { Rounds = 400 }));
-        using Matrix<float> dense = weight.ToDense();
-        float[] a = weight.OutputScale, d = weight.MiddleScale, b = weight.InputScale;
-        int better = 0;
-        for (int row = 0; row < 32; row++)
+        using Matrix<float> weights = RandomMatrices.Gaussian(30, 24, 10), activations = RandomMatrices.Gaussian(200, 24, 15);
+        for (nint i = 0; i < activations.Rows; i++) activations[i, 3] = 3 * activations[i, 7] - activations[i, 11];
+        using LayerStatistics plain = LayerStatistics.FromActivations(activations.View);
+        LayerStatistics? statistics = withMetric ? plain.WithOutputImportance(Enumerable.Range(1, 30).Select(i => (double)i)) : null;
+        DbfSchedule schedule = DbfSchedule.ForRate(0.5) with { Rounds = rounds, FlipSweeps = 0 };
+        (double before, double unpolished) = Best(schedule);
+        (double after, double polished) = Best(schedule with { FlipSweeps = 50 });
+        Assert.Equal(0, after);
+        Assert.True(before < 0 || rounds > 100, "no flip would have helped before");
+        Assert.True(polished <= unpolished, $"{polished} and {unpolished}");
+
+        // The least change of the squared error by one flip, if any lowers it, and the error that the solver tells.
+        (double Change, double Error) Best(DbfSchedule chosen)
         {
-            for (int channel = 0; channel < 16; channel++)
-            {
-                // Flipping A[row, channel] takes 2 t off the row, t = a A d B diag(b): the error changes by 4 (t, residual) + 4 |t|^2.
-                double change = 0;
-                for (int column = 0; column < 32; column++)
-                {
-                    double t = a[row] * weight.OuterSigns[channel, row] * d[channel] * weight.InnerSigns[channel, column] * b[column];
-                    change += 4 * t * (weights[row, column] - dense[row, column]) + 4 * t * t;
-                }
-
-                if (change < 0) better++;
-            }
+            using var factorizer = new DbfFactorizer(weights.View, new DbfOptions(middleDimension: 16, schedule: chosen), new CompressionContext { Statistics = statistics });
+            using DbfWeight weight = factorizer.Run();
+            Assert.Equal(chosen.FlipSweeps > 0, factorizer.IsOptimal);
+            using Matrix<double> metric = statistics?.Shrunk(0.5, 1e-6) ?? Identity(24);
+            return (Math.Min(0, FlipChanges(weights, weight, metric, statistics?.OutputImportance).Min()), factorizer.Error);
         }
+    }
 
-        Assert.True(better <= 32 * 16 / 50, $"{better} of {32 * 16} flips would help");
+    [Fact]
+    public void A_scale_below_zero_keeps_its_signs_through_flips()
+    {
+        using Matrix<float> weights = RandomMatrices.Gaussian(12, 10, 16);
+        var iterate = new DbfIterate();
+        using var target = new DbfTarget(weights.View, null, 1, ComputePool.Shared, default);
+        using Matrix<float> outer = RandomMatrices.Gaussian(5, 12, 17), inner = RandomMatrices.Gaussian(5, 10, 18);
+        iterate.TakeSigns(SignMatrix.FromSigns(outer.View), SignMatrix.FromSigns(inner.View));
+        iterate.TakeScales([.. Enumerable.Range(0, 12).Select(i => i % 3 == 0 ? -0.5f : 0.5f)], [0.4f, -0.4f, 0.4f, -0.4f, 0.4f], [.. Enumerable.Range(0, 10).Select(i => i % 2 == 0 ? -0.5f : 0.5f)]);
+        double before = DbfScaleFit.Error(target, iterate, ComputePool.Shared);
+        (long flips, bool isDone, _) = DbfSignFlips.Run(target, iterate, 100, ComputePool.Shared, default);
+        Assert.True(flips > 0 && isDone);
+        Assert.True(DbfScaleFit.Error(target, iterate, ComputePool.Shared) < before);
+        (flips, isDone, _) = DbfSignFlips.Run(target, iterate, 1, ComputePool.Shared, default);
+        Assert.Equal((0, true), (flips, isDone));
     }
 
     [Fact]
@@ -214,15 +234,15 @@ public sealed class DbfTests
     [InlineData("dbf:middle=0")]
     [InlineData("dbf:bits=1:diagonal-share=1.5")]
     [InlineData("dbf:bits=1:solver=fast")]
-    [InlineData("dbf:bits=1:solver=0/1/0.03/3/1/1/0/1/3//0/0")]
-    [InlineData("dbf:bits=1:solver=10/1/0/3/1/1/0/1/3//0/0")]
+    [InlineData("dbf:bits=1:solver=0/1/0.03/3/1/1/0/1/3//0/0/0")]
+    [InlineData("dbf:bits=1:solver=10/1/0/3/1/1/0/1/3//0/0/0")]
     public void Impossible_options_are_refused(string text) => Assert.ThrowsAny<ArgumentException>(() => CompressionMethods.ParseOptions(text));
 
     [Theory]
     [InlineData("dbf:bits=1.5")]
     [InlineData("dbf:middle=12:diagonal-share=0.25:solver=paper")]
-    [InlineData("dbf:middle=12:solver=10/1/0.03/3/0.9/1/0/1/3//0/0")]
-    [InlineData("dbf:middle=12:solver=10/1/0.03/3/0.9/1/0/1/3/0.4/0.06/1")]
+    [InlineData("dbf:middle=12:solver=10/1/0.03/3/0.9/1/0/1/3//0/0/0")]
+    [InlineData("dbf:middle=12:solver=10/1/0.03/3/0.9/1/0/1/3/0.4/0.06/1/15")]
     public void Options_are_written_as_they_are_read(string text)
     {
         MethodOptions options = CompressionMethods.ParseOptions(text);
@@ -234,6 +254,63 @@ public sealed class DbfTests
     {
         using var factorizer = new DbfFactorizer(weights.View, options, new CompressionContext { Statistics = statistics });
         return factorizer.Run();
+    }
+
+    /// <summary>What flipping each sign alone does to <c>sum_r i_r E_r H E_r^T</c>: flipping takes 2 t off the approximation, which adds <c>4 t H E^T + 4 t H t^T</c>.</summary>
+    private static IEnumerable<double> FlipChanges(Matrix<float> weights, DbfWeight weight, Matrix<double> metric, IReadOnlyList<double>? importance)
+    {
+        int rows = weight.OutputDimension, columns = weight.InputDimension;
+        float[] a = weight.OutputScale, d = weight.MiddleScale, b = weight.InputScale;
+        double[,] error = new double[rows, columns], weighted = new double[rows, columns];
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column++)
+            {
+                error[row, column] = weights[row, column];
+                for (int c = 0; c < d.Length; c++) error[row, column] -= (double)a[row] * weight.OuterSigns[c, row] * d[c] * weight.InnerSigns[c, column] * b[column];
+            }
+
+            for (int column = 0; column < columns; column++)
+            {
+                for (int other = 0; other < columns; other++) weighted[row, column] += error[row, other] * metric[other, column] * (importance?[row] ?? 1);
+            }
+        }
+
+        for (int c = 0; c < d.Length; c++)
+        {
+            double square = 0; // of row c of B, in the metric
+            for (int column = 0; column < columns; column++)
+            {
+                for (int other = 0; other < columns; other++) square += weight.InnerSigns[c, column] * (double)b[column] * metric[column, other] * weight.InnerSigns[c, other] * b[other];
+            }
+
+            for (int row = 0; row < rows; row++)
+            {
+                double factor = (double)a[row] * weight.OuterSigns[c, row] * d[c], linear = 0;
+                for (int column = 0; column < columns; column++) linear += weight.InnerSigns[c, column] * (double)b[column] * weighted[row, column];
+                yield return 4 * factor * linear + 4 * factor * factor * square * (importance?[row] ?? 1);
+            }
+
+            for (int column = 0; column < columns; column++)
+            {
+                double linear = 0, quadratic = 0;
+                for (int row = 0; row < rows; row++)
+                {
+                    double factor = (double)a[row] * weight.OuterSigns[c, row] * d[c] * weight.InnerSigns[c, column] * b[column];
+                    linear += factor * weighted[row, column];
+                    quadratic += factor * factor * metric[column, column] * (importance?[row] ?? 1);
+                }
+
+                yield return 4 * linear + 4 * quadratic;
+            }
+        }
+    }
+
+    private static Matrix<double> Identity(int size)
+    {
+        var identity = new Matrix<double>(size, size);
+        for (int i = 0; i < size; i++) identity[i, i] = 1;
+        return identity;
     }
 
     private static (double Error, double Operations) Mean(int size, int middle, DbfSchedule schedule)
