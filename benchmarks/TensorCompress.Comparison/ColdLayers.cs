@@ -14,7 +14,9 @@ internal sealed class ColdLayers : IDisposable
 {
     private const long ColdBytes = 512 << 20;
 
-    /// <summary>All formats, by name.</summary>
+    private const int GroupColumns = 4;
+
+    /// <summary>All formats, by name; fitted ones have as many column groups as the columns make.</summary>
     private static readonly (string Name, MethodOptions Options)[] Formats =
     [
         ("f32", new DenseOptions(ElementType.F32)),
@@ -36,6 +38,9 @@ internal sealed class ColdLayers : IDisposable
         ("qet universal 3 bits", new QetMethodOptions(3.02, QetForm.Universal)),
         ("qet universal 4 bits", new QetMethodOptions(4.02, QetForm.Universal)),
         ("qet universal 5 bits", new QetMethodOptions(5.02, QetForm.Universal)),
+        ("qet fitted 2 bits, groups of 4", new QetMethodOptions(2, new QetOptions(1, [new QetStageOptions(0, 1)], 8))),
+        ("qet fitted 3 bits, groups of 4", new QetMethodOptions(3, new QetOptions(1, [new QetStageOptions(0, 0.6), new QetStageOptions(0, 0.4)], 8))),
+        ("qet fitted 3 bits, one swap layer", new QetMethodOptions(3, new QetOptions(1, [new QetStageOptions(1, 1)], 8))),
     ];
 
     private readonly List<LinearLayer> _copies = [];
@@ -70,11 +75,31 @@ internal sealed class ColdLayers : IDisposable
         var layers = new List<ColdLayers>();
         foreach ((string name, MethodOptions format) in Formats.Where(format => options.Formats is not { } chosen || chosen.Any(format.Name.StartsWith)))
         {
-            using CompressedWeight weight = format.Method.Compress(dense.View, format, new CompressionContext { Pool = ComputePool.Shared });
+            using CompressedWeight weight = format is QetMethodOptions { Codec: { } codec } fitted ? RandomlyFitted(dense, codec, fitted.Bits) : format.Method.Compress(dense.View, format, new CompressionContext { Pool = ComputePool.Shared });
             layers.Add(new ColdLayers(name, weight, isCold));
         }
 
         return layers;
+    }
+
+    /// <summary>Codes and centroids by chance: fitting them takes minutes and does not change the speed.</summary>
+    private static QetWeight RandomlyFitted(Matrix<float> dense, QetOptions options, double bits)
+    {
+        var groups = new QetOptions((int)dense.Columns / GroupColumns, options.Stages, options.CodebookBits);
+        QetPlan plan = QetPlan.ForBudget(dense.Rows, dense.Columns, (long)(bits * dense.Rows * dense.Columns / 8), groups);
+        var random = new SeededRandom(3);
+        QetEncodedStage Stage(int index)
+        {
+            float[] centroids = new float[plan.Numbers(index)];
+            foreach (ref float number in centroids.AsSpan()) number = (float)random.NextDouble() - 0.5f;
+            byte[] Bytes(long count) => [.. Enumerable.Range(0, (int)((count + 7) / 8)).Select(_ => (byte)random.NextInt32(256))];
+            int codeBits = int.Log2(plan.Centroids[index]); // every code has a centroid
+            byte[] codes = new byte[BitStream.Padded((long)plan.Rows * plan.Options.Subspaces * plan.CodeBits(index)) / 8];
+            for (long i = 0; i < (long)plan.Rows * plan.Options.Subspaces; i++) BitStream.Write(codes, i * plan.CodeBits(index), random.NextInt32(1 << codeBits));
+            return new QetEncodedStage(Bytes(plan.AccountOf(index).Swaps), codes, QetCodebook.Round(centroids, plan, index), plan.Options.Stages[index].SwapLayers, plan.CodeBits(index), plan.Centroids[index]);
+        }
+
+        return new QetWeight(new QetTensor(plan, [.. Enumerable.Range(0, plan.Centroids.Count).Select(Stage)]));
     }
 
     /// <summary>Rows and columns; 4096 each where the options do not say.</summary>

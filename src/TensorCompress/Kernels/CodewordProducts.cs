@@ -197,7 +197,7 @@ internal readonly unsafe struct OneWord<TWord> : ICodewordSteps
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static nuint Place(ulong word) => ((uint)(word >> (Bits - TWord.IndexBits)) & ((1u << TWord.IndexBits) - 1)) * Codewords.Dimension;
+    private static nuint Place(ulong word) => ((nuint)(word >> (Bits - TWord.IndexBits)) & ((1u << TWord.IndexBits) - 1)) * Codewords.Dimension;
 }
 
 /// <summary>Two words for eight columns, one after the other.</summary>

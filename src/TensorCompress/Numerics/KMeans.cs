@@ -9,6 +9,8 @@ namespace TensorCompress.Numerics;
 /// </summary>
 internal sealed class KMeans : IDisposable
 {
+    private const int MinimumWorkPerRange = 1 << 13;
+
     private readonly MatrixView<float> _points;
     private readonly float[]? _weights;
     private readonly ComputePool _pool;
@@ -161,7 +163,8 @@ internal sealed class KMeans : IDisposable
     private void MoveToMeans()
     {
         (int[] starts, int[] members) = Members();
-        _pool.For(_centroids.Rows, 1, (first, end) =>
+        nint grain = 1 + (nint)(MinimumWorkPerRange * (long)_centroids.Rows / ((long)_points.Rows * _points.Columns));
+        _pool.For(_centroids.Rows, grain, (first, end) =>
         {
             double[] sum = new double[_points.Columns];
             for (nint cluster = first; cluster < end; cluster++)

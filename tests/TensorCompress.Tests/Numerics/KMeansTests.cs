@@ -29,6 +29,29 @@ public sealed class KMeansTests
     }
 
     [Fact]
+    public void The_nearest_centroids_have_the_bits_of_one_matrix_product()
+    {
+        foreach ((int count, int dimension, int clusters) in new[] { (70, 1, 1), (70, 3, 5), (90, 8, 16), (33, 17, 37), (20, 40, 64), (18, 256, 64), (40, 260, 9), (40, 300, 70) })
+        {
+            using Matrix<float> points = RandomMatrices.Gaussian(count, dimension, 3), centroids = RandomMatrices.Gaussian(clusters, dimension, 4);
+            if (clusters > 4) centroids.Row(1).CopyTo(centroids.Row(4)); // of equal ones the first
+            centroids.Row(clusters / 2).CopyTo(points.Row(5));
+            using var products = new Matrix<double>(count, clusters);
+            MatrixProduct.Multiply(points.View, centroids.View.Transposed, products.View);
+            int[] nearest = new int[count];
+            double[] distances = new double[count];
+            using var search = new NearestCentroid(clusters, ComputePool.Shared);
+            search.Find(points.View, centroids.View, nearest, distances);
+            for (int i = 0; i < count; i++)
+            {
+                double[] expected = [.. Enumerable.Range(0, clusters).Select(j => DoubleVectors.SquaredNorm(centroids.Row(j)) - 2 * products[i, j])];
+                Assert.Equal(Array.IndexOf(expected, expected.Min()), nearest[i]);
+                Assert.Equal(Math.Max(0, expected.Min() + DoubleVectors.SquaredNorm(points.Row(i))), distances[i]); // to the bit
+            }
+        }
+    }
+
+    [Fact]
     public void The_error_never_rises_and_ends_below_the_start()
     {
         using Matrix<float> points = RandomMatrices.Gaussian(500, 4, 8);

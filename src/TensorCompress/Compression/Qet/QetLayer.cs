@@ -1,21 +1,31 @@
 using System.Buffers;
 using System.Numerics.Tensors;
+using TensorCompress.Kernels;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
 namespace TensorCompress.Compression.Qet;
 
-/// <summary>A quantised weight that stays packed: a product makes floats of the codebooks, once, and of a few rows at a time.</summary>
+/// <summary>
+/// A quantised weight that stays packed. Stages without swaps are multiplied by look-up: a table for each column group of the products with its centroids, from which codes choose; the weight is never
+/// expanded. Stages behind swaps become floats a few rows at a time.
+/// </summary>
 public sealed class QetLayer : LinearLayer
 {
-    private QetTensor? _tensor;
+    private readonly PackedStage[] _tabled, _decoded;
+    private readonly PackedStage[] _stages;
 
     internal QetLayer(QetTensor tensor)
-        : base((int)tensor.Rows, (int)tensor.Columns) => _tensor = tensor;
+        : base((int)tensor.Rows, (int)tensor.Columns)
+    {
+        _stages = [.. Enumerable.Range(0, tensor.Stages.Count).Select(stage => new PackedStage(tensor, stage))];
+        _tabled = [.. _stages.Where(stage => stage.UsesTables)];
+        _decoded = [.. _stages.Where(stage => !stage.UsesTables)];
+    }
 
     /// <inheritdoc/>
-    public override long ResidentBytes => _tensor?.StoredBytes ?? 0;
+    public override long ResidentBytes => _stages.Sum(stage => stage.ByteLength);
 
     /// <summary>Quantises a matrix to a layer; swap layers, column groups, stages and codebooks are chosen by trials.</summary>
     /// <param name="weights">W, row-major; read before the call returns.</param>
@@ -48,32 +58,65 @@ public sealed class QetLayer : LinearLayer
         return FromDense(matrix, options, statistics);
     }
 
-    private QetTensor Tensor => _tensor ?? throw new ObjectDisposedException(nameof(QetLayer));
-
     /// <inheritdoc/>
     protected override void Multiply(ActivationBatch input, MatrixView<float> destination, ComputeContext context)
     {
-        using ScratchLease lease = context.Rent(1, Tensor.CodebookNumbers);
-        MatrixView<float> codebooks = lease.View;
-        Tensor.DecodeCodebooks(codebooks.Row(0));
-        RowDecodedLayer.Multiply((row, values) => Decode(row, codebooks.Row(0), values), input, destination, context);
+        if (_decoded.Length > 0) MultiplyDecoded(input, destination, context);
+        else for (nint token = 0; token < destination.Rows; token++) destination.Row(token).Clear();
+        foreach (PackedStage stage in _tabled) TableLookup.Add(stage, input.Values, destination, context);
     }
 
     /// <inheritdoc/>
-    protected override void ReadRow(int row, Span<float> destination) => Decode(row, [], destination);
+    protected override void ReadRow(int row, Span<float> destination)
+    {
+        float[] scratch = ArrayPool<float>.Shared.Rent(2 * destination.Length);
+        DecodeRow(_stages, row, [], destination, scratch);
+        ArrayPool<float>.Shared.Return(scratch);
+    }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _tensor = null;
+        if (disposing)
+        {
+            foreach (PackedStage stage in _stages) stage.Dispose();
+        }
+
         base.Dispose(disposing);
     }
 
-    private void Decode(int row, ReadOnlySpan<float> codebooks, Span<float> destination)
+    private void MultiplyDecoded(ActivationBatch input, MatrixView<float> destination, ComputeContext context)
     {
-        float[] scratch = ArrayPool<float>.Shared.Rent(2 * destination.Length);
-        Tensor.DecodeRow(row, codebooks, destination, scratch.AsSpan(0, 2 * destination.Length));
-        ArrayPool<float>.Shared.Return(scratch);
+        using ScratchLease lease = context.Rent(1, _decoded.Sum(stage => stage.Groups * stage.GroupNumbers));
+        MatrixView<float> centroids = lease.View;
+        int start = 0;
+        foreach (PackedStage stage in _decoded)
+        {
+            int numbers = stage.Groups * stage.GroupNumbers;
+            stage.DecodeByCentroid(centroids.Row(0).Slice(start, numbers));
+            start += numbers;
+        }
+
+        RowBlocks.ForEach(OutputDimension, InputDimension, input.TokenCount, (_decoded, centroids, input.Values, destination), context, static (start, count, rows, state) =>
+        {
+            float[] scratch = ArrayPool<float>.Shared.Rent(2 * (int)rows.Columns);
+            for (int i = 0; i < count; i++) DecodeRow(state._decoded, start + i, state.centroids.Row(0), rows.Row(i), scratch);
+            ArrayPool<float>.Shared.Return(scratch);
+            DotProducts.Multiply(rows, state.Values, state.destination.ColumnRange(start, count));
+        });
+    }
+
+    // The sum of some stages; centroids of all of them, or none.
+    private static void DecodeRow(ReadOnlySpan<PackedStage> stages, int row, ReadOnlySpan<float> centroids, Span<float> destination, Span<float> scratch)
+    {
+        Span<float> part = scratch[..destination.Length], room = scratch.Slice(destination.Length, destination.Length);
+        for (int i = 0; i < stages.Length; i++)
+        {
+            int numbers = centroids.IsEmpty ? 0 : stages[i].Groups * stages[i].GroupNumbers;
+            stages[i].DecodeRow(row, centroids[..numbers], i == 0 ? destination : part, room);
+            centroids = centroids[numbers..];
+            if (i > 0) Elementwise.Add(destination, part, destination);
+        }
     }
 
     private static LinearLayer FromDense(Matrix<float> weights, QetMethodOptions options, LayerStatistics? statistics)
