@@ -15,6 +15,8 @@ internal static class QetCurves
     private const int DefaultTokens = 1024;
     private const string Bound = "Gaussian bound";
 
+    private static readonly string[] Colours = ["#1f6fd1", "#c4520e", "#12805c", "#8b46b8", "#b08900", "#d6336c", "#0c8599", "#7a4a2b", "#343a40", "#5c7a00"];
+
     private static readonly int[] Widths = [1, 2, 4, 8, 16, 32];
 
     private static readonly (string Name, QetComparison.Quantizer Run)[] Methods =
@@ -37,7 +39,7 @@ internal static class QetCurves
     {
         Kind[] kinds = [.. Kinds(options)];
         Console.WriteLine("Means over the matrices of a kind; each method of column groups with its best width of 1 to 32 columns. The last column is over the bound of normal numbers, D = 2^-2R, which real rows may pass.\n");
-        Console.WriteLine("| of | method | bits | squared error | absolute error | over the Gaussian bound, bits |");
+        Console.WriteLine("| of | method | bits per number | squared error | absolute error | over the Gaussian bound, bits |");
         Console.WriteLine("|---|---|---|---|---|---|");
         foreach (Kind kind in kinds)
         {
@@ -51,9 +53,8 @@ internal static class QetCurves
 
             kind.Series.AddRange(points.Where(series => series.Value.Count > 0).Select(series => new PlotSeries(series.Key, series.Value)));
             foreach (Matrix<float> matrix in kind.Matrices) matrix.Dispose();
+            if (options.Output is { } path) File.WriteAllText(path, Picture([.. kinds.Where(done => done.Series.Count > 0)])); // a run that is cut off leaves what it has
         }
-
-        if (options.Output is { } path) File.WriteAllText(path, Picture(kinds));
     }
 
     private static void Report(Kind kind, string method, List<PlotPoint> points, Func<MatrixView<float>, QuantizedMatrix?> run)
@@ -79,7 +80,7 @@ internal static class QetCurves
 
     private static IEnumerable<Kind> Kinds(Options options)
     {
-        yield return new Kind("normal numbers, 1024 x 128", [GaussianMatrix.Draw(1024, 128, 1)]);
+        yield return new Kind("normal numbers, 4096 x 128", [GaussianMatrix.Draw(4096, 128, 1)]);
         foreach (string path in (options.Model ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
         {
             string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
@@ -106,10 +107,10 @@ internal static class QetCurves
     private static string Picture(Kind[] kinds)
     {
         const int Width = 580, Height = 440;
-        const string Style = "text{font-family:sans-serif;fill:#222}.plot-title{font-size:15px;font-weight:600}.axis,.legend{font-size:13px}.tick{font-size:12px;fill:#666}.grid,.frame{stroke:#ddd;fill:none}"
-            + "polyline{fill:none;stroke-width:1.6;opacity:.6}.mark{stroke:#fff}.s0{stroke:#0b6bcb;fill:#0b6bcb}.s1{stroke:#d9480f;fill:#d9480f}.s2{stroke:#2b8a3e;fill:#2b8a3e}.s3{stroke:#862e9c;fill:#862e9c}.s4{stroke:#c2255c;fill:#c2255c}.s5{stroke:#8a6d00;fill:#8a6d00}";
+        string style = "text{font-family:sans-serif;fill:#222}.plot-title{font-size:15px;font-weight:600}.axis,.legend{font-size:13px}.tick{font-size:12px;fill:#666}.grid,.frame{stroke:#ddd;fill:none}"
+            + "polyline{fill:none;stroke-width:1.6;opacity:.6}.mark{stroke:#fff}" + string.Concat(Colours.Select((colour, index) => $".s{index}{{stroke:{colour};fill:{colour}}}"));
         int rows = (kinds.Length + 1) / 2;
-        var page = new StringBuilder().Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {2 * Width} {rows * Height}\" width=\"{2 * Width}\" height=\"{rows * Height}\">\n<style>{Style}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n");
+        var page = new StringBuilder().Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {2 * Width} {rows * Height}\" width=\"{2 * Width}\" height=\"{rows * Height}\">\n<style>{style}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n");
         for (int i = 0; i < kinds.Length; i++)
         {
             PlotPoint[] points = [.. kinds[i].Series.SelectMany(series => series.Points)];
