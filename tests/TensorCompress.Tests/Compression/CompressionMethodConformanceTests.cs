@@ -17,8 +17,13 @@ public sealed class CompressionMethodConformanceTests
 
     private static readonly (int Rows, int Columns)[] Shapes = [(1, 1), (1, 7), (7, 1), (5, 3), (2, 13), (33, 65), (64, 64), (48, 31), (17, 128)];
 
-    /// <summary>Forms that no table shows, because their trials take long.</summary>
-    private static readonly MethodOptions[] Unshown = [new QetMethodOptions(3, QetForm.Fitted)];
+    /// <summary>Forms that no table shows, because their trials take long or others are better.</summary>
+    private static readonly MethodOptions[] Unshown =
+    [
+        new QetMethodOptions(3, QetForm.Fitted),
+        new QetMethodOptions(6, new QetOptions(1, [new QetStageOptions(0, 0.5), new QetStageOptions(0, 0.5)]) { BeamWidth = 4, Rotation = QetRotation.Hadamard }),
+        new QetMethodOptions(28, new QetOptions(1, [new QetStageOptions(0, 1)]) { Rotation = QetRotation.Learnt }),
+    ];
 
     /// <summary>Method, index into its options, kind of matrix, shape.</summary>
     public static TheoryData<string, int, string, int, int> Cases()

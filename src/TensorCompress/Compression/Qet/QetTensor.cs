@@ -1,3 +1,5 @@
+using TensorCompress.Compression.Qet.Rotated;
+
 namespace TensorCompress.Compression.Qet;
 
 /// <summary>A matrix in the form of <see cref="QetCodec"/>: immutable, thread-safe, decoded from any row on.</summary>
@@ -5,7 +7,7 @@ public sealed class QetTensor
 {
     private readonly QetEncodedStage[] _stages;
 
-    internal QetTensor(QetPlan plan, QetEncodedStage[] stages) => (Plan, _stages) = (plan, stages);
+    internal QetTensor(QetPlan plan, QetEncodedStage[] stages, RowRotation? rotation = null) => (Plan, _stages, Rotation) = (plan, stages, rotation);
 
     /// <summary>Shape, options, centroids and where every bit goes.</summary>
     public QetPlan Plan { get; }
@@ -16,8 +18,11 @@ public sealed class QetTensor
     /// <summary>Columns of the matrix.</summary>
     public nint Columns => Plan.Columns;
 
-    /// <summary>Bytes of swaps, codes, codebooks and scales.</summary>
-    public long StoredBytes => _stages.Sum(stage => stage.StoredBytes);
+    /// <summary>Bytes of swaps, codes, codebooks, scales and a learnt rotation.</summary>
+    public long StoredBytes => _stages.Sum(stage => stage.StoredBytes) + (Rotation?.ByteLength ?? 0);
+
+    /// <summary>What rows are rotated by; null for nothing.</summary>
+    internal RowRotation? Rotation { get; }
 
     internal IReadOnlyList<QetEncodedStage> Stages => _stages;
 
@@ -34,7 +39,7 @@ public sealed class QetTensor
         }
     }
 
-    /// <summary>Decodes a row.</summary>
+    /// <summary>Decodes a row, rotated as it is.</summary>
     /// <param name="row">Which.</param>
     /// <param name="codebooks">What <see cref="DecodeCodebooks"/> gave; empty to decode no more than this row needs.</param>
     /// <param name="destination">All columns of it.</param>
