@@ -8,7 +8,7 @@ namespace TensorCompress.Comparison;
 
 /// <summary>
 /// Element swaps, their rivals and universal codebooks on normal numbers and on real rows: attention matrices of a safetensors file, keys and values of small models. <c>--model</c> are files and models, one after the
-/// other with commas; <c>--text</c> is what models read; <c>--tokens</c> how much of it; <c>--output</c> the picture.
+/// other with commas; <c>--text</c> is what models read; <c>--tokens</c> how much of it; <c>--output</c> the picture. A run takes hours: rows that <c>--resume</c> (an earlier table) has are taken over, and <c>--methods</c> computes no others.
 /// </summary>
 internal static class QetCurves
 {
@@ -35,14 +35,20 @@ internal static class QetCurves
     {
         Kind[] kinds = [.. Kinds(options)];
         Console.WriteLine("Means over the matrices of a kind; methods of column groups with their best width of 1 to 32 columns, behind learnt rotations with the better of the two widths at which plain PQ is best with what the rotations leave. The last column is over the bound of normal numbers, D = 2^-2R, which real rows may pass.\n");
-        Console.WriteLine("| of | method | bits per number | squared error | absolute error | over the Gaussian bound, bits |");
-        Console.WriteLine("|---|---|---|---|---|---|");
+        Console.WriteLine("| of | budget, bits | method | bits per number | squared error | absolute error | over the Gaussian bound, bits |");
+        Console.WriteLine("|---|---|---|---|---|---|---|");
+        Dictionary<string, string[]> known = options.Resume is { } earlier ? Rows(earlier) : [];
         foreach (Kind kind in kinds)
         {
             var points = Methods.Select(method => method.Name).ToDictionary(name => name, _ => new List<PlotPoint>());
             foreach (int bits in options.Sizes ?? [2, 3, 4])
             {
-                foreach ((string name, Func<MatrixView<float>, int, QuantizedMatrix?> run) in Methods) Report(kind, name, points[name], values => run(values, bits));
+                foreach ((string name, Func<MatrixView<float>, int, QuantizedMatrix?> run) in Methods)
+                {
+                    string start = string.Create(CultureInfo.InvariantCulture, $"| {kind.Name} | {bits} | {name} |");
+                    if (known.TryGetValue(start, out string[]? row)) Repeat(start, row, points[name]);
+                    else if (options.Methods is not { } chosen || chosen.Contains(name)) Report(kind, start, points[name], values => run(values, bits));
+                }
             }
 
             kind.Series.AddRange(points.Where(series => series.Value.Count > 0).Select(series => new PlotSeries(series.Key, series.Value)));
@@ -68,7 +74,28 @@ internal static class QetCurves
         return rest <= 0 ? [] : [.. Groups(values).Select(groups => (Groups: groups, Error: Error(groups))).Where(one => one.Error < double.PositiveInfinity).OrderBy(one => one.Error).Take(2).Select(one => one.Groups)];
     }
 
-    private static void Report(Kind kind, string method, List<PlotPoint> points, Func<MatrixView<float>, QuantizedMatrix?> run)
+    /// <summary>Rows of an earlier table, by their first three cells.</summary>
+    private static Dictionary<string, string[]> Rows(string path)
+    {
+        var rows = new Dictionary<string, string[]>();
+        foreach (string line in File.ReadLines(path))
+        {
+            string[] cells = line.Split(" | ");
+            if (cells.Length > 3) rows[$"{string.Join(" | ", cells[..3])} |"] = cells[3..];
+        }
+
+        return rows;
+    }
+
+    private static void Repeat(string start, string[] cells, List<PlotPoint> points)
+    {
+        Console.WriteLine($"{start} {string.Join(" | ", cells)}");
+        if (double.TryParse(cells[0], CultureInfo.InvariantCulture, out double bits)) Add(points, bits, double.Parse(cells[1], CultureInfo.InvariantCulture));
+    }
+
+    private static void Add(List<PlotPoint> points, double bits, double squared) => points.Add(new PlotPoint(bits, squared, 0, string.Create(CultureInfo.InvariantCulture, $"{squared:F4} at {bits:F2} bits")));
+
+    private static void Report(Kind kind, string start, List<PlotPoint> points, Func<MatrixView<float>, QuantizedMatrix?> run)
     {
         (double bits, double squared, double absolute) = (0, 0, 0);
         foreach (Matrix<float> matrix in kind.Matrices)
@@ -76,7 +103,7 @@ internal static class QetCurves
             using QuantizedMatrix? made = run(matrix.View);
             if (made is null)
             {
-                Console.WriteLine($"| {kind.Name} | {method} | does not fit | | | |");
+                Console.WriteLine($"{start} does not fit | | | |");
                 return;
             }
 
@@ -85,8 +112,8 @@ internal static class QetCurves
             absolute += made.NormalizedAbsoluteError(matrix.View) / kind.Matrices.Count;
         }
 
-        points.Add(new PlotPoint(bits, squared, 0, string.Create(CultureInfo.InvariantCulture, $"{squared:F4} at {bits:F2} bits")));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {kind.Name} | {method} | {bits:F3} | {squared:F4} | {absolute:F4} | {bits + Math.Log2(squared) / 2:F3} |"));
+        Add(points, bits, squared);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{start} {bits:F3} | {squared:F4} | {absolute:F4} | {bits + Math.Log2(squared) / 2:F3} |"));
     }
 
     private static IEnumerable<Kind> Kinds(Options options)

@@ -22,7 +22,6 @@ public sealed class CompressionMethodConformanceTests
     [
         new QetMethodOptions(3, QetForm.Fitted),
         new QetMethodOptions(6, new QetOptions(1, [new QetStageOptions(0, 0.5), new QetStageOptions(0, 0.5)]) { BeamWidth = 4, Rotation = QetRotation.Hadamard }),
-        new QetMethodOptions(28, new QetOptions(1, [new QetStageOptions(0, 1)]) { Rotation = QetRotation.Learnt }),
     ];
 
     /// <summary>Method, index into its options, kind of matrix, shape.</summary>
@@ -330,7 +329,7 @@ public sealed class CompressionMethodConformanceTests
         {
             return options.Method.Compress(weights.View, options, new CompressionContext { Pool = pool ?? ComputePool.Shared, Seed = 7 });
         }
-        catch (ArgumentException fault) when (fault.Message.Contains("the least is", StringComparison.Ordinal))
+        catch (ArgumentException fault) when (fault.Message.Contains("the least is", StringComparison.Ordinal) || fault.Message.Contains("takes at least", StringComparison.Ordinal))
         {
             Assert.True((long)rows * columns < 400, $"{rows} x {columns} is large enough for every showcase");
             return null;
