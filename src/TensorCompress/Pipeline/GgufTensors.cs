@@ -1,4 +1,3 @@
-using TensorCompress.Compression;
 using TensorCompress.Inference;
 using TensorCompress.Models;
 using TensorCompress.Models.Gguf;

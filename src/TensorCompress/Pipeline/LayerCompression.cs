@@ -208,7 +208,10 @@ internal sealed class LayerCompression : IDisposable
         var recorded = new JsonObject();
         foreach ((string name, string value) in _recipe[linear.Name].ToValues()) recorded.Add(name, value);
         _layers.Add(linear.Name, new ManifestLayer(
-            compressed.Method.Name, compressed.Method.FormatVersion, linear.OutputDimension, linear.InputDimension, recorded, compressed.Parameters) { Members = Members(linear) });
+            compressed.Method.Name, compressed.Method.FormatVersion, linear.OutputDimension, linear.InputDimension, recorded, compressed.Parameters)
+        {
+            Members = Members(linear),
+        });
         _reports.Add(outcome.Report);
     }
 
