@@ -89,10 +89,7 @@ internal static unsafe class TwoSiteProduct
     public static void PackFirst(TwoSiteShape shape, nint row, ReadOnlySpan<float> values, MatrixView<float> first)
     {
         float* destination = first.Pointer + row * shape.Inputs1 * shape.Bond;
-        for (int i = 0; i < shape.Inputs1; i++)
-        {
-            for (int r = 0; r < shape.Bond; r++) destination[(nint)r * shape.Inputs1 + i] = values[i * shape.Bond + r];
-        }
+        fixed (float* source = values) Turn(source, shape.Bond, shape.Inputs1, destination);
     }
 
     /// <summary>The inverse of <see cref="PackFirst"/>.</summary>
@@ -105,20 +102,39 @@ internal static unsafe class TwoSiteProduct
         }
     }
 
-    /// <summary>Puts rows of B, (r, o_2) with i_2 running, into panels.</summary>
+    /// <summary>Puts all rows (r, o_2) of B with one r, i_2 running, into panels.</summary>
     /// <param name="shape">Digits and bond.</param>
-    /// <param name="row">r x o_2.</param>
-    /// <param name="values">The elements i_2.</param>
+    /// <param name="bond">r.</param>
+    /// <param name="values">The elements (o_2, i_2).</param>
     /// <param name="panels"><see cref="TwoSiteShape.PanelFloats"/> floats in one row.</param>
-    public static void PackRow(TwoSiteShape shape, nint row, ReadOnlySpan<float> values, MatrixView<float> panels)
+    public static void PackSecond(TwoSiteShape shape, nint bond, ReadOnlySpan<float> values, MatrixView<float> panels)
     {
-        (nint r, nint o) = Math.DivRem(row, shape.Outputs2);
-        int slice = (int)o / PanelProduct.Width, width = shape.SliceWidth(slice);
-        float* destination = panels.Pointer + shape.SliceStart(slice) + r * shape.Inputs2 * width + o % PanelProduct.Width;
-        for (int i = 0; i < values.Length; i++) destination[(nint)i * width] = values[i];
+        fixed (float* source = values)
+        {
+            for (int slice = 0; slice < shape.Slices; slice++)
+            {
+                int width = shape.SliceWidth(slice);
+                Turn(source + (nint)slice * PanelProduct.Width * shape.Inputs2, shape.Inputs2, width, panels.Pointer + shape.SliceStart(slice) + bond * shape.Inputs2 * width);
+            }
+        }
     }
 
-    /// <summary>The inverse of <see cref="PackRow"/>.</summary>
+    /// <summary>[lines, depth] to [depth, lines]. Squares of registers would reach beyond lines that are no multiple of their side, where another thread may be at work.</summary>
+    private static void Turn(float* source, int depth, int lines, float* destination)
+    {
+        if (lines % 8 == 0)
+        {
+            PanelPacking.Pack(source, depth, 1, lines, depth, lines, destination);
+            return;
+        }
+
+        for (nint line = 0; line < lines; line++)
+        {
+            for (nint k = 0; k < depth; k++) destination[k * lines + line] = source[line * depth + k];
+        }
+    }
+
+    /// <summary>One row of the inverse of <see cref="PackSecond"/>.</summary>
     public static void UnpackRow(TwoSiteShape shape, nint row, MatrixView<float> panels, Span<float> values)
     {
         (nint r, nint o) = Math.DivRem(row, shape.Outputs2);
