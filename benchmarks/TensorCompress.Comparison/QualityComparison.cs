@@ -3,6 +3,7 @@ using TensorCompress.Calibration;
 using TensorCompress.Compression;
 using TensorCompress.Evaluation;
 using TensorCompress.Inference;
+using TensorCompress.Layers;
 using TensorCompress.Models;
 using TensorCompress.Pipeline;
 using TensorCompress.Tensors;
@@ -188,7 +189,7 @@ internal static class QualityComparison
         string path, string output, CompressionRecipe recipe, CalibrationOptions? calibration, IReadOnlyList<int[]> evaluation, LanguageModel dense)
     {
         CompressionReport report = ModelCompressor.Compress(path, output, new CompressionJobOptions { Recipe = recipe, Calibration = calibration });
-        using LanguageModel model = LanguageModel.Load(output);
+        using LanguageModel model = LanguageModel.Load(output, new LanguageModelOptions { Runtime = new RuntimeOptions { Plan = RuntimePlan.Fastest } });
         return (report, Evaluator.Evaluate(model, evaluation, dense));
     }
 

@@ -46,6 +46,7 @@ public sealed class UsageTests
         { "METHOD:BITS", "compress stories260K -o out --method scalar --head 8" },
         { "--bits", "compress stories260K -o out --method scalar --head mpo:8" },
         { "--head", "compress stories260K -o out --recipe r.json --head scalar:8" },
+        { "--joint", "compress stories260K -o out --recipe r.json --joint" },
         { "--threads", "verify stories260K --threads 0" },
         { "--seed", "compress stories260K -o out --method scalar --seed -1" },
         { "--context", "eval stories260K --text a.txt --context 1" },

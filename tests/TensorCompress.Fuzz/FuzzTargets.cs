@@ -48,7 +48,7 @@ public sealed class FuzzTargets : IDisposable
             Binary("chat-template", Seeds.Templates, (mutator, seed) => mutator.Words(seed, TemplateWords), ParseTemplate, ["Syntax"],
                 ["Forbidden", "Limit", "Raised", "Syntax", "Undefined", "Unsupported", "Value"]),
             Json("recipe", Seeds.Recipes, bytes => CompressionRecipe.Parse(bytes), ["Duplicate", "Limit", "Structure", "Unsupported", "Value"]),
-            Json("manifest", [Seeds.Manifest], ParseManifest, ["Duplicate", "Limit", "Structure", "Unsupported", "Version"]),
+            Json("manifest", [Seeds.Manifest], ParseManifest, ["Duplicate", "Inconsistent", "Limit", "Structure", "Unsupported", "Version"]),
             Json("compressed-model", [compressed], bytes => RunModel(bytes, compressedWeights), ["Duplicate", "Inconsistent", "Limit", "Shape", "Structure", "Type", "Unsupported", "Value", "Version"]),
         ];
     }

@@ -59,12 +59,12 @@ internal static class Seeds
     public static byte[][] Recipes { get; } =
     [
         Text("""{"rules":[{"match":"model.layers.*.mlp.*","method":"scalar","bits":3,"group":32,"symmetric":true,"scales":"f16"},{"match":"*.self_attn.*","method":"mpo","share":0.5},{"match":"*","method":"dense","type":"bf16"}]}"""),
-        Text("""{"rules":[{"match":"lm_head","method":"mpo","chi":16,"sites":3,"cores":"f16"}]}"""),
+        Text("""{"rules":[{"match":"lm_head","method":"mpo","chi":16,"sites":3,"cores":"f16","joint":true}]}"""),
     ];
 
-    /// <summary>One layer at least for each method, for the model of the first configuration.</summary>
+    /// <summary>One layer at least for each method and joint ones, for the model of the first configuration.</summary>
     public const string RecipeOfAllMethods =
-        """{"rules":[{"match":"model.layers.1.self_attn.q_proj","method":"qet","bits":8,"subspaces":4,"layers":"0,0","beam":4,"rotate":"hadamard"},{"match":"model.layers.1.mlp.gate_proj","method":"qet","bits":20,"subspaces":4,"layers":"0","rotate":"learnt"},{"match":"model.layers.1.mlp.up_proj","method":"qet","bits":8,"subspaces":4,"layers":"1,0"},{"match":"model.layers.1.mlp.down_proj","method":"qet","bits":4,"form":"universal"},{"match":"model.layers.1.self_attn.o_proj","method":"dbf","bits":8},{"match":"*.q_proj","method":"mpo","chi":2},{"match":"*.gate_proj","method":"mpo","chi":3,"sites":3,"cores":"int8"},{"match":"*.k_proj","method":"lowrank","rank":2},{"match":"*.v_proj","method":"btt","rank":1},{"match":"*.o_proj","method":"dense","type":"bf16"},{"match":"*","method":"scalar","bits":3,"group":8}]}""";
+        """{"rules":[{"match":"model.layers.1.self_attn.o_proj","method":"qet","bits":8,"subspaces":4,"layers":"1,0","rotate":"hadamard"},{"match":"model.layers.0.mlp.up_proj","method":"qet","bits":20,"subspaces":4,"layers":"0,0","beam":4,"rotate":"learnt"},{"match":"model.layers.1.mlp.down_proj","method":"qet","bits":4,"form":"universal"},{"match":"model.layers.1.*","method":"lowrank","rank":2,"joint":true},{"match":"*.q_proj","method":"mpo","chi":2},{"match":"*.gate_proj","method":"mpo","chi":3,"sites":3,"cores":"int8"},{"match":"*.k_proj","method":"lowrank","rank":2},{"match":"*.v_proj","method":"btt","rank":1},{"match":"*.o_proj","method":"dense","type":"bf16"},{"match":"*","method":"scalar","bits":3,"group":8}]}""";
 
     public static byte[] Manifest { get; } = MakeManifest();
 
@@ -125,7 +125,7 @@ internal static class Seeds
         void Part(byte field, byte[] content) => file.AddRange([field, (byte)content.Length, .. content]);
     }
 
-    // The kept checkpoint's, with two layers and four hashes of its many.
+    // The kept checkpoint's, with two layers and four hashes of its many, and one of the layers again as the rows of two.
     private static byte[] MakeManifest()
     {
         JsonObject configuration = JsonNode.Parse(Golden("format-1/model/config.json"))!.AsObject();
@@ -136,6 +136,10 @@ internal static class Seeds
             foreach (string name in all.Skip(kept).Select(entry => entry.Key).ToArray()) all.Remove(name);
         }
 
+        JsonObject layers = manifest["layers"]!.AsObject(), joint = layers.First().Value!.DeepClone().AsObject();
+        int rows = joint["shape"]![0]!.GetValue<int>();
+        joint["rows"] = new JsonObject { ["a"] = new JsonArray(0, 1), ["b"] = new JsonArray(1, rows - 1) };
+        layers.Add("a+b", joint);
         return Text(new JsonObject { [CompressionManifest.ConfigurationKey] = manifest.DeepClone() }.ToJsonString());
     }
 

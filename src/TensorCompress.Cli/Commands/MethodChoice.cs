@@ -31,6 +31,11 @@ internal sealed class MethodChoice
         Description = "Method for embedding and head, for instance scalar:8; default: they stay dense, or are as the preset has them. The other options apply where that method knows them.",
     };
 
+    private readonly Option<bool> _joint = new("--joint")
+    {
+        Description = "Compress layers of the blocks that have the same input (queries, keys and values; gate and up) as one matrix, so that they share what a method keeps for the inputs (dbf, lowrank: the right factor).",
+    };
+
     private readonly Option<string> _recipe = new("--recipe") { HelpName = "FILE", Description = "JSON file with a rule per group of layers, in place of --method." };
 
     // Options of several methods with the same name are one option on the command line.
@@ -40,7 +45,7 @@ internal sealed class MethodChoice
         .ToDictionary(group => group.Key, group => CreateOption([.. group]));
 
     /// <summary>Everything that the command line may say about methods.</summary>
-    public IEnumerable<Option> Options => [_method, _preset, .. _methodOptions.Values, _head, _recipe];
+    public IEnumerable<Option> Options => [_method, _preset, .. _methodOptions.Values, _joint, _head, _recipe];
 
     /// <summary>Refuses what contradicts itself, before any file is touched.</summary>
     /// <exception cref="UsageException">There is none of method, preset and recipe, or more than one, or an option that has no method to go to.</exception>
@@ -52,6 +57,8 @@ internal sealed class MethodChoice
         Dictionary<string, string> given = Given(arguments);
         string[] ways = [.. new[] { (_method, method), (_preset, presetName), (_recipe, recipe) }.Where(way => way.Item2 is not null).Select(way => way.Item1.Name)];
         if (ways.Length > 1) throw new UsageException($"{string.Join(" and ", ways)} exclude each other");
+        bool isJoint = arguments.GetValue(_joint);
+        if (recipe is not null && isJoint) throw new UsageException("--joint and --recipe exclude each other: give a rule \"joint\": true");
         if (recipe is not null) return ParseRecipe(recipe, head, given);
         if (ways.Length == 0) throw new UsageException($"--method is required ({string.Join(", ", CompressionMethods.All.Select(known => known.Name))}), or --preset NAME, or --recipe FILE");
 
@@ -66,7 +73,7 @@ internal sealed class MethodChoice
 
         MethodOptions options = chosen.ParseOptions(Known(chosen, given));
         MethodOptions? headOptions = headChoice is { } forHead ? forHead.Method.ParseOptions(new Dictionary<string, string>(Known(forHead.Method, given)) { [BitsOption] = forHead.Bits }) : null;
-        return definition => preset?.Recipe(definition, options, headOptions) ?? CompressionRecipes.ForBlocks(definition, options, headOptions);
+        return definition => preset?.Recipe(definition, options, headOptions, isJoint) ?? CompressionRecipes.ForBlocks(definition, options, headOptions, isJoint);
     }
 
     private static Func<ModelDefinition, CompressionRecipe> ParseRecipe(string file, string? head, Dictionary<string, string> given)

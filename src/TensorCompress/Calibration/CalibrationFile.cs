@@ -58,7 +58,7 @@ public sealed class CalibrationFile : IDisposable
         var layers = new JsonObject();
         foreach (CalibrationPoint point in model.Definition.Blocks.SelectMany(CalibrationPoint.Of))
         {
-            foreach (LinearDefinition linear in point.Linears) layers.Add(linear.Name, point.Linears[0].Name);
+            foreach (LinearDefinition linear in point.Linears.SelectMany(linear => linear.Parts)) layers.Add(linear.Name, point.Linears[0].Parts[0].Name);
         }
 
         string head = ModelCalibration.HeadName(model.Definition);

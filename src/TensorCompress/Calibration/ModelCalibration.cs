@@ -33,7 +33,7 @@ public static class ModelCalibration
             {
                 run.Advance(block, point.Stage, cancellationToken);
                 using LayerStatistics statistics = InputMoments.Of(run, model.Options.Pool).Statistics;
-                handler([.. point.Linears.Select(linear => linear.Name)], statistics);
+                handler([.. point.Linears.SelectMany(linear => linear.Parts).Select(linear => linear.Name)], statistics);
             }
 
             run.Advance(block, BlockStage.End, cancellationToken);

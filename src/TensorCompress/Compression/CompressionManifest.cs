@@ -11,7 +11,17 @@ namespace TensorCompress.Compression;
 /// <param name="InputDimension">Columns of W.</param>
 /// <param name="Options">Options that made it, for people and provenance.</param>
 /// <param name="Parameters">What is needed to read the parts.</param>
-public sealed record ManifestLayer(string Method, int Version, int OutputDimension, int InputDimension, JsonObject Options, JsonObject Parameters);
+public sealed record ManifestLayer(string Method, int Version, int OutputDimension, int InputDimension, JsonObject Options, JsonObject Parameters)
+{
+    /// <summary>The layers of the model whose rows these are, in order and without gaps; empty where the layer is one of the model's.</summary>
+    public IReadOnlyList<ManifestMember> Members { get; init; } = [];
+}
+
+/// <summary>A layer of the model that is stored with others as one matrix.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="FirstRow">The first of its rows.</param>
+/// <param name="RowCount">Its rows.</param>
+public sealed record ManifestMember(string Name, int FirstRow, int RowCount);
 
 /// <summary>
 /// The <c>quantization_config</c> of a compressed checkpoint's <c>config.json</c>: which layers are compressed and how, a hash for every tensor, where it came from,
@@ -24,6 +34,8 @@ public sealed record CompressionManifest
 
     /// <summary>The key of the manifest in <c>config.json</c>.</summary>
     public const string ConfigurationKey = "quantization_config";
+
+    private const string RowsKey = "rows";
 
     /// <summary>The format version that this library writes, and the highest that it reads.</summary>
     public const int CurrentVersion = 1;
@@ -75,14 +87,16 @@ public sealed record CompressionManifest
         var layers = new JsonObject();
         foreach ((string name, ManifestLayer layer) in Layers)
         {
-            layers.Add(name, new JsonObject
+            var entry = new JsonObject
             {
                 ["method"] = layer.Method,
                 ["version"] = layer.Version,
                 ["shape"] = new JsonArray(layer.OutputDimension, layer.InputDimension),
                 ["options"] = layer.Options.DeepClone(),
                 ["parameters"] = layer.Parameters.DeepClone(),
-            });
+            };
+            if (layer.Members.Count > 0) entry.Add(RowsKey, new JsonObject(layer.Members.Select(member => KeyValuePair.Create(member.Name, (JsonNode?)new JsonArray(member.FirstRow, member.RowCount)))));
+            layers.Add(name, entry);
         }
 
         var hashes = new JsonObject();
@@ -107,7 +121,31 @@ public sealed record CompressionManifest
         if (output < 1 || input < 1) throw new FormatException($"a layer of shape {output} x {input}");
         return new ManifestLayer(
             Required(layer, "method").GetString() ?? "", Required(layer, "version").GetInt32(), output, input,
-            ReadObject(Required(layer, "options")), ReadObject(Required(layer, "parameters")));
+            ReadObject(Required(layer, "options")), ReadObject(Required(layer, "parameters")))
+        {
+            Members = layer.TryGetProperty(RowsKey, out JsonElement rows) ? ReadMembers(rows, output) : [],
+        };
+    }
+
+    private static ManifestMember[] ReadMembers(JsonElement rows, int output)
+    {
+        ManifestMember[] members =
+        [
+            .. rows.EnumerateObject().Select(entry => entry.Value.GetArrayLength() == 2
+                ? new ManifestMember(entry.Name, entry.Value[0].GetInt32(), entry.Value[1].GetInt32())
+                : throw new FormatException($"the rows of {entry.Name} are two numbers")).OrderBy(member => member.FirstRow),
+        ];
+        long next = 0;
+        foreach (ManifestMember member in members)
+        {
+            if (member.FirstRow != next || member.RowCount < 1)
+                throw new TensorFormatException(TensorFormatError.Inconsistent, $"{member.RowCount} rows from {member.FirstRow} where row {next} is the next", tensor: member.Name);
+            next += member.RowCount;
+        }
+
+        return members.Length > 1 && next == output
+            ? members
+            : throw new TensorFormatException(TensorFormatError.Inconsistent, $"{members.Length} layers share {next} rows of {output}");
     }
 
     private static string ReadHash(JsonElement value)

@@ -9,6 +9,12 @@ namespace TensorCompress.Compression;
 /// <param name="Options">Method and options for the layers that it matches.</param>
 public sealed record RecipeRule(string Match, MethodOptions Options)
 {
+    /// <summary>
+    /// Whether neighbouring layers that the rule is for and that have the same input (queries, keys and values; gate and up) are compressed as one matrix, stacked by rows: what a method keeps for the
+    /// inputs, a right factor or a codebook, is stored once for all of them.
+    /// </summary>
+    public bool IsJoint { get; init; }
+
     /// <summary>Whether the rule is for a layer.</summary>
     public bool Matches(string layer)
     {
@@ -23,6 +29,7 @@ public sealed record RecipeRule(string Match, MethodOptions Options)
 public sealed record CompressionRecipe(IReadOnlyList<RecipeRule> Rules)
 {
     private const int MaxFileBytes = 16 << 20;
+    private const string JointKey = "joint";
 
     /// <summary>Reads a recipe: <c>{"rules": [{"match": "model.layers.*.mlp.*", "method": "mpo", "chi": 16}, {"match": "*", "method": "dense"}]}</c>.</summary>
     /// <param name="utf8">The file's bytes.</param>
@@ -51,18 +58,21 @@ public sealed record CompressionRecipe(IReadOnlyList<RecipeRule> Rules)
         var resolved = new Dictionary<string, MethodOptions>();
         foreach (string name in names)
         {
-            RecipeRule? rule = Rules.FirstOrDefault(candidate => candidate.Matches(name));
-            if (rule is not null) resolved.Add(name, rule.Options);
+            if (FindRule(name) is { } rule) resolved.Add(name, rule.Options);
         }
 
         return resolved;
     }
+
+    /// <summary>The rule for a layer: the first that matches it, or null.</summary>
+    public RecipeRule? FindRule(string layer) => Rules.FirstOrDefault(rule => rule.Matches(layer));
 
     private static RecipeRule ParseRule(JsonElement rule, int index, string? file)
     {
         if (rule.ValueKind != JsonValueKind.Object) throw new TensorFormatException(TensorFormatError.Structure, $"rule {index} is not an object", file);
         string? match = null;
         string? method = null;
+        bool isJoint = false;
         var values = new Dictionary<string, string>();
         foreach (JsonProperty property in rule.EnumerateObject())
         {
@@ -70,13 +80,14 @@ public sealed record CompressionRecipe(IReadOnlyList<RecipeRule> Rules)
                 ?? throw new TensorFormatException(TensorFormatError.Structure, $"rule {index}: \"{property.Name}\" is neither text, number, truth value, list nor a method with options", file);
             if (property.Name == "match") match = text;
             else if (property.Name == "method") method = text;
+            else if (property.Name == JointKey) isJoint = text == "true" || (text == "false" ? false : throw new TensorFormatException(TensorFormatError.Value, $"rule {index}: \"{JointKey}\" is true or false, not \"{text}\"", file));
             else values.Add(property.Name, text);
         }
 
         if (match is null || method is null) throw new TensorFormatException(TensorFormatError.Structure, $"rule {index} lacks \"match\" or \"method\"", file);
         try
         {
-            return new RecipeRule(match, CompressionMethods.Get(method).ParseOptions(values));
+            return new RecipeRule(match, CompressionMethods.Get(method).ParseOptions(values)) { IsJoint = isJoint };
         }
         catch (NotSupportedException fault)
         {

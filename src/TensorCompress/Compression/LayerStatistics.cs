@@ -143,15 +143,7 @@ public sealed class LayerStatistics : IDisposable
             for (int i = 0; i < values.Length; i++) values[i] = (double)exact[i] - other[i];
         }
 
-        double error = SquaredNorm(difference, pool);
-        for (nint row = 0; row < weights.Rows; row++)
-        {
-            ReadOnlySpan<float> exact = weights.Row(row);
-            Span<double> values = difference.Row(row);
-            for (int i = 0; i < values.Length; i++) values[i] = exact[i];
-        }
-
-        double norm = SquaredNorm(difference, pool);
+        double error = RowEnergies(difference, pool).Sum(), norm = OutputEnergies(weights, pool).Sum();
         return norm > 0 ? Math.Sqrt(Math.Max(0, error) / norm) : error > 0 ? double.PositiveInfinity : 0;
     }
 
@@ -172,13 +164,24 @@ public sealed class LayerStatistics : IDisposable
         if (_isOwner) _secondMoment.Dispose();
     }
 
-    /// <summary>tr(diag(d) D H D^T).</summary>
-    private double SquaredNorm(Matrix<double> difference, ComputePool? pool)
+    /// <summary>The mean square of each output of weights, times its importance: the diagonal of <c>diag(d) W H W^T</c>.</summary>
+    internal double[] OutputEnergies(MatrixView<float> weights, ComputePool? pool = null)
     {
-        using var product = new Matrix<double>(difference.Rows, difference.Columns);
-        MatrixProduct.Multiply(difference, _secondMoment, product.View, pool: pool);
-        double sum = 0;
-        for (int row = 0; row < difference.Rows; row++) sum += (OutputImportance?[row] ?? 1) * DoubleVectors.Dot(difference.Row(row), product.Row(row));
-        return sum;
+        using var exact = new Matrix<double>(weights.Rows, weights.Columns);
+        for (nint row = 0; row < weights.Rows; row++)
+        {
+            ReadOnlySpan<float> source = weights.Row(row);
+            Span<double> values = exact.Row(row);
+            for (int i = 0; i < values.Length; i++) values[i] = source[i];
+        }
+
+        return RowEnergies(exact, pool);
+    }
+
+    private double[] RowEnergies(Matrix<double> rows, ComputePool? pool)
+    {
+        using var product = new Matrix<double>(rows.Rows, rows.Columns);
+        MatrixProduct.Multiply(rows, _secondMoment, product.View, pool: pool);
+        return [.. Enumerable.Range(0, (int)rows.Rows).Select(row => (OutputImportance?[row] ?? 1) * DoubleVectors.Dot(rows.Row(row), product.Row(row)))];
     }
 }

@@ -16,7 +16,11 @@ internal static class DenseLayerReader
     private const int PieceElements = 1 << 17;
 
     /// <summary>Whether a layer is read here.</summary>
-    public static bool Reads(ModelCheckpoint checkpoint, LinearDefinition linear) => DenseTensors.HasRows(checkpoint, linear) && (IsSingle(checkpoint, linear) || !linear.IsStoredTransposed);
+    public static bool Reads(ModelCheckpoint checkpoint, LinearDefinition linear)
+    {
+        bool isSingle = WeightLoader.DenseType(checkpoint, linear) == ElementType.F32;
+        return linear.Parts.All(part => DenseTensors.HasRows(checkpoint, part) && (isSingle || !part.IsStoredTransposed));
+    }
 
     /// <summary>Reads layers.</summary>
     /// <exception cref="TensorFormatException">A value is not finite, or a file has become shorter.</exception>
@@ -48,31 +52,33 @@ internal static class DenseLayerReader
     private static LinearLayer Allocate(ModelCheckpoint checkpoint, LinearDefinition linear, List<Piece> pieces)
     {
         int rows = linear.OutputDimension, columns = linear.InputDimension, rowsAtATime = Math.Max(1, PieceElements / columns);
-        ElementType type = checkpoint.Tensors.Tensors[linear.WeightName].ElementType;
-        Matrix<float>? singles = IsSingle(checkpoint, linear) ? Matrix<float>.Uninitialized(rows, columns) : null;
+        ElementType type = WeightLoader.DenseType(checkpoint, linear);
+        Matrix<float>? singles = type == ElementType.F32 ? Matrix<float>.Uninitialized(rows, columns) : null;
         Matrix<byte>? halves = singles is null ? Matrix<byte>.Uninitialized(rows, checked((nint)columns * sizeof(ushort))) : null;
-        for (int row = 0; row < rows; row += rowsAtATime) pieces.Add(new Piece(linear, row, Math.Min(rowsAtATime, rows - row), type, singles, halves));
+        int first = 0;
+        foreach (LinearDefinition part in linear.Parts)
+        {
+            for (int row = 0; row < part.OutputDimension; row += rowsAtATime) pieces.Add(new Piece(part, row, Math.Min(rowsAtATime, part.OutputDimension - row), first + row, type, singles, halves));
+            first += part.OutputDimension;
+        }
+
         return singles is not null ? new DenseLayer(singles) : new HalfDenseLayer(type, halves!, columns);
     }
 
-    // 16-bit floats stay as they are; other numbers are read as floats.
-    private static bool IsSingle(ModelCheckpoint checkpoint, LinearDefinition linear) =>
-        checkpoint.Tensors.Tensors[linear.WeightName].ElementType is not (ElementType.F16 or ElementType.BF16);
-
     /// <summary>Consecutive rows of a layer, and where they go.</summary>
-    private sealed record Piece(LinearDefinition Linear, int FirstRow, int Rows, ElementType Type, Matrix<float>? Singles, Matrix<byte>? Halves)
+    private sealed record Piece(LinearDefinition Linear, int FirstRow, int Rows, int Destination, ElementType Type, Matrix<float>? Singles, Matrix<byte>? Halves)
     {
         public void Read(ModelCheckpoint checkpoint)
         {
             if (Singles is not null)
             {
-                Span<float> values = Singles.RowSpan(FirstRow, Rows);
+                Span<float> values = Singles.RowSpan(Destination, Rows);
                 DenseTensors.ReadRows(checkpoint, Linear, FirstRow, values);
                 if (!Finiteness.IsWhole(values)) ThrowIfNotFinite(checkpoint, values);
                 return;
             }
 
-            Span<byte> bytes = Halves!.RowSpan(FirstRow, Rows);
+            Span<byte> bytes = Halves!.RowSpan(Destination, Rows);
             checkpoint.Tensors.ReadBytes(Linear.WeightName, (long)FirstRow * Halves.Columns, bytes);
             if (HasFullExponent(MemoryMarshal.Cast<byte, ushort>(bytes), Type == ElementType.BF16 ? (ushort)0x7F80 : (ushort)0x7C00))
             {

@@ -18,7 +18,7 @@ internal static class WeightLoader
         ModelDefinition definition = checkpoint.Definition;
         CheckTensors(checkpoint);
         Dictionary<LinearDefinition, LinearLayer> byDefinition = LoadLinears(checkpoint, [.. definition.Linears], options, pool, cancellationToken);
-        BiasedLinear Biased(LinearDefinition linear) => new(byDefinition[linear], linear.HasBias ? ReadVector(checkpoint, linear.BiasName) : []);
+        BiasedLinear Biased(LinearDefinition linear) => new(byDefinition[linear], linear.HasBias ? ReadBias(checkpoint, linear) : []);
         NormLayer? Norm(NormDefinition? norm) => norm is null ? null : CreateNorm(checkpoint, norm);
         LinearLayer embedding = byDefinition[definition.TokenEmbedding];
         return new ModelWeights(
@@ -87,6 +87,24 @@ internal static class WeightLoader
         return CompressionMethods.Read(layer.Method, layer.Version, stored);
     }
 
+    /// <summary>The weight of a layer as floats, decompressed where it is compressed.</summary>
+    /// <param name="checkpoint">Where it lies.</param>
+    /// <param name="linear">A layer, or a member of a joint one.</param>
+    /// <returns>[output, input].</returns>
+    public static Matrix<float> ReadDecoded(ModelCheckpoint checkpoint, LinearDefinition linear)
+    {
+        (LinearDefinition stored, int firstRow, int rows) = JointLayers.Find(checkpoint.Definition, linear.Name) ?? (linear, 0, linear.OutputDimension);
+        using CompressedWeight weight = ReadWeight(checkpoint, stored);
+        Matrix<float> whole = weight.ToDense();
+        if (rows == whole.Rows) return whole;
+        using (whole)
+        {
+            var part = Matrix<float>.Uninitialized(rows, whole.Columns);
+            whole.RowRange(firstRow, rows).CopyTo(part.View);
+            return part;
+        }
+    }
+
     private static LinearLayer LoadLinear(ModelCheckpoint checkpoint, LinearDefinition linear, RuntimeOptions options)
     {
         // Plain floats become the layer itself; everything else is packed from its stored form.
@@ -97,11 +115,11 @@ internal static class WeightLoader
 
     private static bool IsCompressed(ModelCheckpoint checkpoint, LinearDefinition linear) => checkpoint.Manifest?.Layers.ContainsKey(linear.Name) == true;
 
-    // 16-bit floats stay as they are; other numbers are read as floats.
-    private static ElementType DenseType(ModelCheckpoint checkpoint, LinearDefinition linear)
+    /// <summary>The type in which a dense layer is held: 16-bit floats stay as they are, other numbers are read as floats, and so are members of different types.</summary>
+    public static ElementType DenseType(ModelCheckpoint checkpoint, LinearDefinition linear)
     {
-        ElementType type = checkpoint.Tensors.Tensors[linear.WeightName].ElementType;
-        return type is ElementType.F16 or ElementType.BF16 ? type : ElementType.F32;
+        ElementType type = checkpoint.Tensors.Tensors[linear.Parts[0].WeightName].ElementType;
+        return type is ElementType.F16 or ElementType.BF16 && linear.Parts.All(part => checkpoint.Tensors.Tensors[part.WeightName].ElementType == type) ? type : ElementType.F32;
     }
 
     private static DenseWeight ReadDense(ModelCheckpoint checkpoint, LinearDefinition linear)
@@ -115,7 +133,13 @@ internal static class WeightLoader
     public static Matrix<float> ReadFinite(ModelCheckpoint checkpoint, LinearDefinition linear)
     {
         Matrix<float> values = DenseTensors.Read(checkpoint, linear);
-        for (nint row = 0; row < values.Rows; row++) ThrowIfNotFinite(values.Row(row), checkpoint, linear.WeightName, row * values.Columns);
+        nint first = 0;
+        foreach (LinearDefinition part in linear.Parts)
+        {
+            for (nint row = 0; row < part.OutputDimension; row++) ThrowIfNotFinite(values.Row(first + row), checkpoint, part.WeightName, row * values.Columns);
+            first += part.OutputDimension;
+        }
+
         return values;
     }
 
@@ -138,6 +162,10 @@ internal static class WeightLoader
             : new LayerNorm(gain, norm.HasBias ? ReadVector(checkpoint, norm.BiasName) : [], norm.Epsilon);
     }
 
+    // Members without a bias add nothing.
+    private static float[] ReadBias(ModelCheckpoint checkpoint, LinearDefinition linear) =>
+        [.. linear.Parts.SelectMany(part => part.HasBias ? ReadVector(checkpoint, part.BiasName) : new float[part.OutputDimension])];
+
     private static float[] ReadVector(ModelCheckpoint checkpoint, string name)
     {
         var values = new float[checked((int)checkpoint.Tensors.Tensors[name].ElementCount)];
@@ -149,9 +177,8 @@ internal static class WeightLoader
     // Every tensor that the definition names is there with the right shape, before anything large is allocated.
     private static void CheckTensors(ModelCheckpoint checkpoint)
     {
-        foreach (LinearDefinition linear in checkpoint.Definition.Linears)
+        foreach (LinearDefinition linear in checkpoint.Definition.Linears.Where(linear => !IsCompressed(checkpoint, linear)).SelectMany(linear => linear.Parts))
         {
-            if (IsCompressed(checkpoint, linear)) continue;
             long rows = linear.IsStoredTransposed ? linear.InputDimension : linear.OutputDimension;
             long columns = linear.IsStoredTransposed ? linear.OutputDimension : linear.InputDimension;
             Check(linear.WeightName, shape => shape.Count == 2 && shape[0] == rows && shape[1] == columns, $"[{rows}, {columns}]");

@@ -10,10 +10,12 @@ public static class DenseTensors
     // Square tiles whose rows and columns both stay in the first-level cache.
     private const int Tile = 32;
 
-    /// <summary>Reads a layer's dense weight as floats.</summary>
+    /// <summary>Reads a layer's dense weight as floats; members are stacked.</summary>
     /// <exception cref="TensorFormatException">The tensor is missing or has another shape.</exception>
     public static Matrix<float> Read(ModelCheckpoint checkpoint, LinearDefinition linear)
     {
+        ArgumentNullException.ThrowIfNull(linear);
+        if (linear.Members.Count > 0) return ReadMembers(checkpoint, linear);
         CheckShape(checkpoint, linear);
         bool hasRows = HasRows(checkpoint, linear);
         (int rows, int columns) = hasRows ? (linear.OutputDimension, linear.InputDimension) : (linear.InputDimension, linear.OutputDimension);
@@ -33,7 +35,7 @@ public static class DenseTensors
         }
 
         if (hasRows) return stored;
-        using (stored) return Transpose(stored);
+        using (stored) return Transpose(stored.View);
     }
 
     /// <summary>Whether rows of W lie together in the file, so that they can be read some at a time.</summary>
@@ -53,9 +55,8 @@ public static class DenseTensors
     }
 
     /// <summary>The transpose, newly allocated.</summary>
-    public static Matrix<float> Transpose(Matrix<float> matrix)
+    public static Matrix<float> Transpose(MatrixView<float> matrix)
     {
-        ArgumentNullException.ThrowIfNull(matrix);
         var transposed = Matrix<float>.Uninitialized(matrix.Columns, matrix.Rows);
         for (nint firstRow = 0; firstRow < matrix.Rows; firstRow += Tile)
         {
@@ -66,12 +67,34 @@ public static class DenseTensors
                 for (nint column = firstColumn; column < firstColumn + columns; column++)
                 {
                     Span<float> destination = transposed.Row(column).Slice((int)firstRow, (int)rows);
-                    for (int row = 0; row < destination.Length; row++) destination[row] = matrix[firstRow + row, column];
+                    for (int row = 0; row < destination.Length; row++) destination[row] = matrix.Row(firstRow + row)[(int)column];
                 }
             }
         }
 
         return transposed;
+    }
+
+    private static Matrix<float> ReadMembers(ModelCheckpoint checkpoint, LinearDefinition linear)
+    {
+        var stacked = Matrix<float>.Uninitialized(linear.OutputDimension, linear.InputDimension);
+        try
+        {
+            nint row = 0;
+            foreach (LinearDefinition member in linear.Members)
+            {
+                using Matrix<float> read = Read(checkpoint, member);
+                read.View.CopyTo(stacked.RowRange(row, read.Rows));
+                row += read.Rows;
+            }
+        }
+        catch
+        {
+            stacked.Dispose();
+            throw;
+        }
+
+        return stacked;
     }
 
     private static void CheckShape(ModelCheckpoint checkpoint, LinearDefinition linear)

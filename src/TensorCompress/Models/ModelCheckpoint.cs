@@ -66,16 +66,17 @@ public sealed class ModelCheckpoint : IDisposable
 
     /// <summary>What the model computes.</summary>
     /// <exception cref="TensorFormatException">The architecture is not supported, or the configuration is bad.</exception>
-    public ModelDefinition Definition => _definition ??= ModelRegistry.Define(Configuration, Tensors.Tensors);
+    public ModelDefinition Definition => _definition ??= JointLayers.Read(ModelRegistry.Define(Configuration, Tensors.Tensors), Manifest, Path);
 
     /// <summary>Bytes of the weight files, headers included.</summary>
     public long WeightBytes => WeightFiles.Sum(file => new FileInfo(file).Length);
 
     /// <summary>The same model with other tensors, of the same names and shapes.</summary>
     /// <param name="tensors">Disposed with the result.</param>
+    /// <param name="definition">What its layers are; null for those of this checkpoint.</param>
     /// <returns>Valid as long as this checkpoint is open.</returns>
-    internal ModelCheckpoint With(ITensorSource tensors) =>
-        new(Path, Format, Configuration.Root, configurationOwner: null, tensors, WeightFiles, CompanionFiles, _fileWarnings, _loadTokenizer) { _definition = Definition, TemplateReader = TemplateReader };
+    internal ModelCheckpoint With(ITensorSource tensors, ModelDefinition? definition = null) =>
+        new(Path, Format, Configuration.Root, configurationOwner: null, tensors, WeightFiles, CompanionFiles, _fileWarnings, _loadTokenizer) { _definition = definition ?? Definition, TemplateReader = TemplateReader };
 
     /// <summary>Opens a checkpoint.</summary>
     /// <param name="path">Checkpoint folder, <c>.gguf</c> file or llama2.c <c>.bin</c> file.</param>

@@ -67,7 +67,7 @@ public sealed record ModelDefinition
                 if (norm.HasBias) yield return (norm.BiasName, norm.Dimension);
             }
 
-            foreach (LinearDefinition linear in BlockLinears.Where(linear => linear.HasBias)) yield return (linear.BiasName, linear.OutputDimension);
+            foreach (LinearDefinition linear in BlockLinears.SelectMany(linear => linear.Parts).Where(linear => linear.HasBias)) yield return (linear.BiasName, linear.OutputDimension);
             if (PositionEmbedding is not null) yield return (PositionEmbedding, (long)ContextLength * HiddenSize);
             if (HeadBias is not null) yield return (HeadBias, VocabularySize);
         }
@@ -85,6 +85,12 @@ public sealed record LinearDefinition(string Name, int OutputDimension, int Inpu
 {
     /// <summary>Whether the layer adds a bias.</summary>
     public bool HasBias { get; init; }
+
+    /// <summary>The layers of the checkpoint that this one holds, stacked by rows (<see cref="JointLayers"/>); empty where it is a layer of the checkpoint itself.</summary>
+    public IReadOnlyList<LinearDefinition> Members { get; init; } = [];
+
+    /// <summary>The layers of the checkpoint: the members, or the layer itself.</summary>
+    internal IReadOnlyList<LinearDefinition> Parts => Members.Count > 0 ? Members : [this];
 
     /// <summary>Whether the checkpoint stores the transpose, [input, output] (GPT-2's convolution layout).</summary>
     public bool IsStoredTransposed { get; init; }

@@ -40,11 +40,12 @@ public sealed class CompressionPreset
     /// <param name="definition">The model.</param>
     /// <param name="options">Options of the blocks' method.</param>
     /// <param name="head">Method and options of embedding and head; null for <see cref="Head"/>.</param>
+    /// <param name="isJoint">Whether layers of the blocks with the same input are compressed as one matrix (<see cref="RecipeRule.IsJoint"/>).</param>
     /// <exception cref="ArgumentException">The options are those of another method.</exception>
-    public CompressionRecipe Recipe(ModelDefinition definition, MethodOptions options, MethodOptions? head = null)
+    public CompressionRecipe Recipe(ModelDefinition definition, MethodOptions options, MethodOptions? head = null, bool isJoint = false)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Method != Method) throw new ArgumentException($"The preset {Name} takes options of {Method.Name}, not of {options.Method.Name}.", nameof(options));
-        return CompressionRecipes.ForBlocks(definition, options, head ?? Head);
+        return CompressionRecipes.ForBlocks(definition, options, head ?? Head, isJoint);
     }
 }

@@ -55,7 +55,7 @@ public static class GgufExporter
         var clock = Stopwatch.StartNew();
         using ModelCheckpoint source = ModelCheckpoint.Open(model);
         IGgufArchitecture architecture = Architecture(source.Definition);
-        var export = new GgufExport(source.Definition, architecture.GgufArchitecture);
+        var export = new GgufExport(JointLayers.Separate(source.Definition), architecture.GgufArchitecture);
         WriteGeneral(export, source, type);
         architecture.Export(export);
         if (GgufTokenizers.Write(export.Metadata, source) is { } warning) export.Warnings.Add(warning);

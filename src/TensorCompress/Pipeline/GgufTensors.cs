@@ -1,4 +1,3 @@
-using TensorCompress.Compression;
 using TensorCompress.Inference;
 using TensorCompress.Models;
 using TensorCompress.Models.Gguf;
@@ -13,7 +12,7 @@ internal sealed class GgufTensors(ModelCheckpoint source, IGgufArchitecture arch
 {
     private const string HeadName = "output.weight";
 
-    private readonly ModelDefinition _definition = source.Definition;
+    private readonly ModelDefinition _definition = export.Definition;
 
     /// <summary>All tensors in the order of the file.</summary>
     public IEnumerable<GgufTensorContent> All()
@@ -102,10 +101,8 @@ internal sealed class GgufTensors(ModelCheckpoint source, IGgufArchitecture arch
             (_source, _linear, _originalRow, _factor, _type) = (source, linear, originalRow, factor, type);
             // What rounds to infinity as F16, as a value or as the scale of the largest code.
             _limit = type switch { "F16" => 65520f, "Q8_0" => 65520f * 127, "Q4_0" => 65520f * 8, _ => float.PositiveInfinity };
-            bool isCompressed = source.Manifest?.Layers.ContainsKey(linear.Name) == true;
-            if (!isCompressed && DenseTensors.HasRows(source, linear)) return;
-            using CompressedWeight weight = WeightLoader.ReadWeight(source, linear);
-            _decoded = weight.ToDense();
+            bool isDense = source.Tensors.Tensors.ContainsKey(linear.WeightName);
+            if (!isDense || !DenseTensors.HasRows(source, linear)) _decoded = WeightLoader.ReadDecoded(source, linear);
         }
 
         public void Read(long firstElement, Span<float> destination)

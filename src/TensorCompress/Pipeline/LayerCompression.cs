@@ -27,6 +27,7 @@ internal sealed class LayerCompression : IDisposable
     private readonly Dictionary<string, ManifestLayer> _layers = [];
     private readonly List<LayerReport> _reports = [];
     private readonly string _sourceHash;
+    private readonly int _layerCount;
     private readonly long _totalWeights;
     private long _weightsDone;
     private string? _status;
@@ -46,8 +47,10 @@ internal sealed class LayerCompression : IDisposable
         _cancellationToken = cancellationToken;
         _sourceHash = source.ComputeHash(cancellationToken);
         // Compressed layers are looked up by the name of their dense tensor.
-        _byTensor = source.Definition.Linears.Where(IsChosen).ToDictionary(linear => linear.WeightName);
-        _totalWeights = _byTensor.Values.Sum(Weights);
+        LinearDefinition[] chosen = [.. source.Definition.Linears.Where(IsChosen)];
+        _byTensor = chosen.SelectMany(linear => linear.Parts.Select(part => (part.WeightName, linear))).ToDictionary();
+        _layerCount = chosen.Length;
+        _totalWeights = chosen.Sum(Weights);
     }
 
     /// <summary>Name and version of this library.</summary>
@@ -71,9 +74,10 @@ internal sealed class LayerCompression : IDisposable
                 continue;
             }
 
+            if (tensor.Name != linear.Parts[0].WeightName) continue; // stands where the first member stood
             if (!_outcomes.Remove(linear.Name, out Outcome? outcome))
             {
-                using LayerStatistics? known = statistics?.Read(linear.Name) is { } read ? _orders.Apply(linear, read) : null;
+                using LayerStatistics? known = statistics?.Read(linear.Parts[0].Name) is { } read ? _orders.Apply(linear, read) : null;
                 outcome = Compress(linear, known);
             }
 
@@ -156,13 +160,15 @@ internal sealed class LayerCompression : IDisposable
         pass.Run(options, _cancellationToken);
     }
 
-    private Outcome Compress(LinearDefinition linear, LayerStatistics? statistics, DenseOutputTarget? aim = null)
+    private Outcome Compress(LinearDefinition linear, LayerStatistics? inputs, DenseOutputTarget? aim = null)
     {
         var layerClock = Stopwatch.StartNew();
         MethodOptions method = _recipe[linear.Name];
         using Matrix<float> dense = WeightLoader.ReadFinite(_source, linear);
         using Matrix<float>? moved = aim?.Fit(dense.View);
         Matrix<float> target = moved ?? dense;
+        using LayerStatistics? weighed = inputs is null ? null : JointImportance.Weigh(linear, target.View, inputs, _options.Pool);
+        LayerStatistics? statistics = weighed ?? inputs;
         string key = FinishedLayers.KeyOf(linear, target.View, method, _options.Seed, statistics);
         CompressedWeight? known = _finished.Find(key, linear, method.Method);
         CompressedWeight compressed = known ?? Compress(linear, target.View, method, statistics);
@@ -202,12 +208,21 @@ internal sealed class LayerCompression : IDisposable
         var recorded = new JsonObject();
         foreach ((string name, string value) in _recipe[linear.Name].ToValues()) recorded.Add(name, value);
         _layers.Add(linear.Name, new ManifestLayer(
-            compressed.Method.Name, compressed.Method.FormatVersion, linear.OutputDimension, linear.InputDimension, recorded, compressed.Parameters));
+            compressed.Method.Name, compressed.Method.FormatVersion, linear.OutputDimension, linear.InputDimension, recorded, compressed.Parameters)
+        {
+            Members = Members(linear),
+        });
         _reports.Add(outcome.Report);
     }
 
+    private static ManifestMember[] Members(LinearDefinition linear)
+    {
+        int row = 0;
+        return [.. linear.Members.Select(member => new ManifestMember(member.Name, (row += member.OutputDimension) - member.OutputDimension, member.OutputDimension))];
+    }
+
     private void Report(LinearDefinition linear, double weightsWithin) =>
-        _progress?.Report(new JobProgress(_reports.Count + _outcomes.Count, _byTensor.Count, linear.Name, (_weightsDone + weightsWithin) / _totalWeights, _clock.Elapsed, _status));
+        _progress?.Report(new JobProgress(_reports.Count + _outcomes.Count, _layerCount, linear.Name, (_weightsDone + weightsWithin) / _totalWeights, _clock.Elapsed, _status));
 
     private static ArgumentException Unfit(LinearDefinition linear, ArgumentException fault) =>
         new($"{linear.Name} ({linear.OutputDimension} x {linear.InputDimension}): {fault.Message}", fault);

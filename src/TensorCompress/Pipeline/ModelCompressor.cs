@@ -34,6 +34,8 @@ public sealed record CompressionJobOptions
 /// </summary>
 public static class ModelCompressor
 {
+    private const string NothingToJoin = "nothing was joined: of the layers with the same input, no two neighbours have the same rule, or the checkpoint has one matrix for them anyway";
+
     /// <inheritdoc cref="Compress"/>
     public static Task<CompressionReport> CompressAsync(
         string model, string output, CompressionJobOptions options, IProgress<JobProgress>? progress = null, CancellationToken cancellationToken = default) =>
@@ -60,10 +62,12 @@ public static class ModelCompressor
         using ModelCheckpoint source = ModelCheckpoint.Open(model);
         if (source.Manifest is not null)
             throw new TensorFormatException(TensorFormatError.Unsupported, "the checkpoint is compressed already; compress its dense source, or convert it to dense first", model);
-        IReadOnlyDictionary<string, MethodOptions> recipe = options.Recipe.Resolve(source.Definition.Linears.Select(linear => linear.Name));
-        LayerCompression.ThrowIfUnfit(source.Definition.Linears, recipe);
-        NeuronOrders orders = NeuronOrders.Find(source, recipe, options.Pool, cancellationToken);
-        using ModelCheckpoint ordered = orders.Apply(source);
+        IReadOnlyDictionary<string, MethodOptions> resolved = options.Recipe.Resolve(source.Definition.Linears.Select(linear => linear.Name));
+        ModelDefinition joined = JointLayers.Join(source.Definition, (one, next) => options.Recipe.FindRule(one.Name) is { IsJoint: true, Options.KeepsSource: false } rule && rule == options.Recipe.FindRule(next.Name));
+        var recipe = joined.Linears.Where(linear => resolved.ContainsKey(linear.Parts[0].Name)).ToDictionary(linear => linear.Name, linear => resolved[linear.Parts[0].Name]);
+        LayerCompression.ThrowIfUnfit(joined.Linears, recipe);
+        NeuronOrders orders = NeuronOrders.Find(source, resolved, options.Pool, cancellationToken);
+        using ModelCheckpoint ordered = orders.Apply(source, joined);
         using CheckpointWriter writer = CheckpointWriter.Create(output);
         var finished = FinishedLayers.Of(output, options);
         using var job = new LayerCompression(ordered, recipe, options, orders, writer, finished, clock, progress, cancellationToken);
@@ -85,7 +89,7 @@ public static class ModelCompressor
             Size = size,
             Elapsed = clock.Elapsed,
             PeakBytes = Process.GetCurrentProcess().PeakWorkingSet64,
-            Warnings = source.Warnings,
+            Warnings = options.Recipe.Rules.Any(rule => rule.IsJoint) && joined.Linears.All(linear => linear.Members.Count == 0) ? [.. source.Warnings, NothingToJoin] : source.Warnings,
         };
     }
 }

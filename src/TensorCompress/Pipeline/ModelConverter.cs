@@ -85,7 +85,18 @@ public static class ModelConverter
         using CompressedWeight weight = WeightLoader.ReadWeight(source, linear);
         bool isCompressed = source.Manifest?.Layers.ContainsKey(linear.Name) == true; // else the source has it in its old order already
         using Matrix<float> decoded = isCompressed ? orders.Apply(linear, weight.ToDense()) : weight.ToDense();
-        using Matrix<float> stored = linear.IsStoredTransposed ? DenseTensors.Transpose(decoded) : decoded;
+        nint row = 0;
+        foreach (LinearDefinition part in linear.Parts)
+        {
+            WriteRows(decoded.RowRange(row, part.OutputDimension), part, type, sink);
+            row += part.OutputDimension;
+        }
+    }
+
+    private static void WriteRows(MatrixView<float> rows, LinearDefinition linear, ElementType type, ITensorSink sink)
+    {
+        using Matrix<float>? transposed = linear.IsStoredTransposed ? DenseTensors.Transpose(rows) : null;
+        MatrixView<float> stored = transposed?.View ?? rows;
         sink.Add(new TensorInfo(linear.WeightName, type, [stored.Rows, stored.Columns]), stream =>
         {
             var bytes = new byte[checked((int)stored.Columns * type.BitWidth() / 8)];

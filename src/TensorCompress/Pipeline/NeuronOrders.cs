@@ -76,21 +76,23 @@ internal sealed class NeuronOrders(IReadOnlyList<(FeedForwardDefinition Layer, i
     public NeuronOrders Inverse() => new([.. orders.Select(entry => (entry.Layer, NeuronOrder.Inverse(entry.Order)))]);
 
     /// <summary>The checkpoint with its dense tensors in these orders.</summary>
-    public ModelCheckpoint Apply(ModelCheckpoint source)
+    /// <param name="source">The checkpoint.</param>
+    /// <param name="definition">What the layers of the result are; null for those of the source.</param>
+    public ModelCheckpoint Apply(ModelCheckpoint source, ModelDefinition? definition = null)
     {
         var tensors = new Dictionary<string, (bool IsFirst, int[] Order)>();
         foreach ((FeedForwardDefinition layer, int[] order) in orders)
         {
-            foreach (LinearDefinition linear in new[] { layer.Gate, layer.Up, layer.Down }.OfType<LinearDefinition>())
+            foreach (LinearDefinition linear in new[] { layer.Gate, layer.Up, layer.Down }.OfType<LinearDefinition>().SelectMany(linear => linear.Parts))
             {
                 bool isDown = linear == layer.Down;
-                int[] rows = RowOrder(layer, order);
+                int[] rows = RowOrder(linear, order);
                 tensors.Add(linear.WeightName, (isDown == linear.IsStoredTransposed, isDown ? order : rows));
                 if (!isDown && linear.HasBias) tensors.Add(linear.BiasName, (true, rows));
             }
         }
 
-        return source.With(new ReorderedTensors(source.Tensors, tensors));
+        return source.With(new ReorderedTensors(source.Tensors, tensors), definition);
     }
 
     /// <summary>A decoded matrix in its order; takes it over.</summary>
@@ -99,7 +101,7 @@ internal sealed class NeuronOrders(IReadOnlyList<(FeedForwardDefinition Layer, i
         foreach ((FeedForwardDefinition layer, int[] order) in orders)
         {
             if (linear != layer.Gate && linear != layer.Up && linear != layer.Down) continue;
-            using (matrix) return linear == layer.Down ? NeuronOrder.PermuteColumns(matrix.View, order) : NeuronOrder.PermuteRows(matrix.View, RowOrder(layer, order));
+            using (matrix) return linear == layer.Down ? NeuronOrder.PermuteColumns(matrix.View, order) : NeuronOrder.PermuteRows(matrix.View, RowOrder(linear, order));
         }
 
         return matrix;
@@ -131,5 +133,5 @@ internal sealed class NeuronOrders(IReadOnlyList<(FeedForwardDefinition Layer, i
     }
 
     /// <summary>The order of the rows of gate and up; where one matrix holds both, of each half.</summary>
-    private static int[] RowOrder(FeedForwardDefinition layer, int[] order) => layer.IsGateFused ? [.. order, .. order.Select(neuron => neuron + order.Length)] : order;
+    private static int[] RowOrder(LinearDefinition linear, int[] order) => linear.OutputDimension == 2 * order.Length ? [.. order, .. order.Select(neuron => neuron + order.Length)] : order;
 }

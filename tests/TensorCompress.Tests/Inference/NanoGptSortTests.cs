@@ -83,7 +83,7 @@ public sealed class NanoGptSortTests : IDisposable
             if (shape.Length == 2 && entry.Name.Contains(".h.", StringComparison.Ordinal))
             {
                 using var matrix = new Matrix<float>((nint)shape[0], (nint)shape[1], values);
-                using Matrix<float> transposed = DenseTensors.Transpose(matrix);
+                using Matrix<float> transposed = DenseTensors.Transpose(matrix.View);
                 values = [.. Enumerable.Range(0, (int)transposed.Rows).SelectMany(row => transposed.Row(row).ToArray())];
                 Array.Reverse(shape);
             }

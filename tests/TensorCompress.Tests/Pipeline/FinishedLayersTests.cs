@@ -14,13 +14,14 @@ public sealed class FinishedLayersTests
     private static readonly string ModelPath = TestFiles.Golden("stories260K/stories260K.bin");
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void An_interrupted_job_goes_on_where_it_was(bool withTexts)
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public void An_interrupted_job_goes_on_where_it_was(bool withTexts, bool isJoint)
     {
         using var folder = new TemporaryFolder();
         string output = folder.Combine("out"), whole = folder.Combine("whole"), kept = folder.Combine(".out.layers");
-        CompressionJobOptions job = Job(withTexts);
+        CompressionJobOptions job = Job(withTexts, isJoint: isJoint);
         ModelCompressor.Compress(ModelPath, whole, job);
         Assert.Equal(["whole"], Names(folder)); // an output that is whole needs no layers beside it
 
@@ -96,12 +97,12 @@ public sealed class FinishedLayersTests
         Assert.Empty(Names(folder));
     }
 
-    private static CompressionJobOptions Job(bool withTexts, string method = Steps)
+    private static CompressionJobOptions Job(bool withTexts, string method = Steps, bool isJoint = false)
     {
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(ModelPath);
         return new CompressionJobOptions
         {
-            Recipe = CompressionRecipes.ForBlocks(checkpoint.Definition, CompressionMethods.ParseOptions(method)),
+            Recipe = CompressionRecipes.ForBlocks(checkpoint.Definition, CompressionMethods.ParseOptions(method), isJoint: isJoint),
             Calibration = withTexts ? new CalibrationOptions { Windows = [[.. Enumerable.Range(0, 90).Select(i => 7 * i * i % 500)]] } : null,
             LeastTimeToKeep = TimeSpan.Zero,
         };

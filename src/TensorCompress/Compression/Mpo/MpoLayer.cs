@@ -42,8 +42,8 @@ public sealed class MpoLayer : LinearLayer
         _cores = [];
         _first = new Matrix<float>(1, _groups.Shape.FirstElements);
         _second = new Matrix<float>(1, _groups.Shape.PanelFloats);
-        PackFirst(cores[0], _first.View);
-        Pack(cores[1], _second.View);
+        using var scratch = new Matrix<float>(1, PackingFloats(_groups.Shape));
+        Pack(0, PackingUnits(_groups.Shape), _groups.Shape, cores, _first.View, _second.View, scratch.Row(0));
     }
 
     /// <inheritdoc/>
@@ -188,10 +188,12 @@ public sealed class MpoLayer : LinearLayer
     {
         if (_cores.Length == 2)
         {
-            context.Pool.For(2, 1, (this_: this, first, second), static (start, end, on) =>
+            using ScratchLease scratch = context.Rent(context.Pool.Threads, PackingFloats(_groups.Shape));
+            context.Pool.For(PackingUnits(_groups.Shape), 1, (_groups.Shape, Cores: _cores, First: first, Second: second, Slots: new ScratchSlots(scratch.View)), static (start, end, on) =>
             {
-                if (start == 0) on.this_.PackFirst(on.this_._cores[0], on.first);
-                if (end == 2) on.this_.Pack(on.this_._cores[1], on.second);
+                int slot = on.Slots.Take();
+                Pack(start, end, on.Shape, on.Cores, on.First, on.Second, on.Slots.Row(slot));
+                on.Slots.Return(slot);
             });
             return;
         }
@@ -203,7 +205,7 @@ public sealed class MpoLayer : LinearLayer
         {
             nint elements = _cores[site].Rows * _cores[site].Columns;
             MatrixView<float> flat = decoded.View.ColumnRange(start, elements);
-            Decode(_cores[site], flat);
+            _cores[site].DecodeRows(0, flat.Row(0));
             cores[site] = flat.Contiguous(_cores[site].Rows, _cores[site].Columns);
             start += elements;
         }
@@ -211,36 +213,35 @@ public sealed class MpoLayer : LinearLayer
         _groups.MultiplyOut(site => cores[site], first, second, context);
     }
 
-    private static void Decode(StoredCore core, MatrixView<float> flat)
-    {
-        for (nint row = 0; row < core.Rows; row++) core.DecodeRow(row, flat.Row(0).Slice((int)row * core.Columns, core.Columns));
-    }
+    /// <summary>Units of <see cref="Pack"/>: each o_1 of the first of two cores, then each r of the second.</summary>
+    private static nint PackingUnits(TwoSiteShape shape) => (nint)shape.Outputs1 + shape.Bond;
 
-    /// <summary>The first of two cores, [o_1, (i_1, r)], to the order of the kernel.</summary>
-    private void PackFirst(StoredCore core, MatrixView<float> first)
-    {
-        Span<float> row = new float[core.Columns];
-        for (nint i = 0; i < core.Rows; i++)
-        {
-            core.DecodeRow(i, row);
-            TwoSiteProduct.PackFirst(_groups.Shape, i, row, first);
-        }
-    }
+    private static nint PackingFloats(TwoSiteShape shape) => nint.Max((nint)shape.Inputs1 * shape.Bond, (nint)shape.Outputs2 * shape.Inputs2);
 
-    /// <summary>The second of two cores, [(r, o_2), i_2], into panels.</summary>
-    private void Pack(StoredCore core, MatrixView<float> panels)
+    /// <summary>Decodes two cores, [o_1, (i_1, r)] and [(r, o_2), i_2], to the order of the kernel.</summary>
+    private static void Pack(nint start, nint end, TwoSiteShape shape, IReadOnlyList<StoredCore> cores, MatrixView<float> first, MatrixView<float> second, Span<float> scratch)
     {
-        Span<float> row = new float[core.Columns];
-        for (nint i = 0; i < core.Rows; i++)
+        for (nint unit = start; unit < end; unit++)
         {
-            core.DecodeRow(i, row);
-            TwoSiteProduct.PackRow(_groups.Shape, i, row, panels);
+            if (unit < shape.Outputs1)
+            {
+                Span<float> row = scratch[..cores[0].Columns];
+                cores[0].DecodeRows(unit, row);
+                TwoSiteProduct.PackFirst(shape, unit, row, first);
+            }
+            else
+            {
+                nint bond = unit - shape.Outputs1;
+                Span<float> rows = scratch[..(shape.Outputs2 * shape.Inputs2)];
+                cores[1].DecodeRows(bond * shape.Outputs2, rows);
+                TwoSiteProduct.PackSecond(shape, bond, rows, second);
+            }
         }
     }
 
     private void ReadCoreRow(int site, nint row, Span<float> destination)
     {
-        if (_first is null) _cores[site].DecodeRow(row, destination);
+        if (_first is null) _cores[site].DecodeRows(row, destination);
         else if (site == 0) TwoSiteProduct.UnpackFirst(_groups.Shape, row, _first.View, destination);
         else TwoSiteProduct.UnpackRow(_groups.Shape, row, _second!.View, destination);
     }

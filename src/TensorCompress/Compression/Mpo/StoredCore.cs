@@ -13,6 +13,10 @@ namespace TensorCompress.Compression.Mpo;
 /// </remarks>
 internal sealed class StoredCore : IDisposable
 {
+    /// <summary>The two codes of a byte of <see cref="CoreFormat.Int4"/> as floats.</summary>
+    private static readonly ulong[] CodePairs =
+        [.. Enumerable.Range(0, 256).Select(value => MemoryMarshal.Cast<float, ulong>([(value & 15) - 8, (value >> 4) - 8])[0])];
+
     private readonly Matrix<byte> _values;
     private readonly Matrix<byte>? _scales;
 
@@ -68,7 +72,7 @@ internal sealed class StoredCore : IDisposable
         float[] row = new float[Columns];
         for (nint i = 0; i < Rows; i++)
         {
-            DecodeRow(i, row);
+            DecodeRows(i, row);
             Span<double> destination = core.Row(i);
             for (int j = 0; j < row.Length; j++) destination[j] = row[j];
         }
@@ -76,23 +80,23 @@ internal sealed class StoredCore : IDisposable
         return core;
     }
 
-    /// <summary>The elements (input, rightBond) of one (leftBond, output).</summary>
-    /// <param name="row">Which.</param>
-    /// <param name="destination"><see cref="Columns"/> floats.</param>
-    public void DecodeRow(nint row, Span<float> destination)
+    /// <summary>The elements (input, rightBond) of one or more rows (leftBond, output) that follow each other.</summary>
+    /// <param name="row">The first.</param>
+    /// <param name="destination"><see cref="Columns"/> floats for each.</param>
+    public void DecodeRows(nint row, Span<float> destination)
     {
         ReadOnlySpan<byte> values = _values.Row(0);
         int start = checked((int)(row * Columns));
         if (_scales is null)
         {
             int size = Format.ElementType().BitWidth() / 8;
-            ElementConversion.ToSingle(Format.ElementType(), values.Slice(start * size, Columns * size), destination);
+            ElementConversion.ToSingle(Format.ElementType(), values.Slice(start * size, destination.Length * size), destination);
             return;
         }
 
-        for (int done = 0; done < Columns;)
+        for (int done = 0; done < destination.Length;)
         {
-            int group = (start + done) / CoreFormats.Group, count = Math.Min(Columns - done, (group + 1) * CoreFormats.Group - start - done);
+            int group = (start + done) / CoreFormats.Group, count = Math.Min(destination.Length - done, (group + 1) * CoreFormats.Group - start - done);
             Span<float> part = destination.Slice(done, count);
             ReadCodes(values, start + done, part);
             TensorPrimitives.Multiply(part, Scale(group), part);
@@ -116,7 +120,12 @@ internal sealed class StoredCore : IDisposable
             return;
         }
 
-        for (int i = 0; i < codes.Length; i++) codes[i] = ((values[(start + i) >> 1] >> (4 * ((start + i) & 1))) & 15) - 8;
+        int first = start & 1, pairs = (codes.Length - first) / 2; // two codes are one byte, and one look-up
+        if (first == 1) codes[0] = (values[start >> 1] >> 4) - 8;
+        Span<ulong> both = MemoryMarshal.Cast<float, ulong>(codes.Slice(first, 2 * pairs));
+        ReadOnlySpan<byte> bytes = values.Slice((start + first) >> 1, pairs);
+        for (int i = 0; i < bytes.Length; i++) both[i] = CodePairs[bytes[i]];
+        if (first + 2 * pairs < codes.Length) codes[^1] = (values[(start + codes.Length - 1) >> 1] & 15) - 8;
     }
 
     private void RoundFloats(Matrix<double> core)

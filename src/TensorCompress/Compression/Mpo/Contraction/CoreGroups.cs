@@ -41,8 +41,8 @@ internal sealed class CoreGroups
         else AppendSites(cores, first, context);
         using ScratchLease right = context.Rent(1, Shape.SecondElements);
         PrependSites(cores, right.View, context);
-        for (nint row = 0; row < (nint)Shape.Bond * Shape.Outputs2; row++)
-            TwoSiteProduct.PackRow(Shape, row, Flat(right.View, row * Shape.Inputs2, Shape.Inputs2), second);
+        nint elements = (nint)Shape.Outputs2 * Shape.Inputs2;
+        for (nint bond = 0; bond < Shape.Bond; bond++) TwoSiteProduct.PackSecond(Shape, bond, Flat(right.View, bond * elements, elements), second);
     }
 
     /// <summary>[O, I, l] times a core [l, o, i, r] is [(O o), (I i), r], from the first site to the cut.</summary>

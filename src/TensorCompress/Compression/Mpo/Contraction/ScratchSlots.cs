@@ -23,5 +23,8 @@ internal sealed class ScratchSlots(MatrixView<float> rows)
     /// <summary>The memory of a row.</summary>
     public unsafe float* Pointer(int slot) => rows.Pointer + slot * rows.Stride;
 
+    /// <inheritdoc cref="Pointer"/>
+    public Span<float> Row(int slot) => rows.Row(slot);
+
     public void Return(int slot) => Volatile.Write(ref _taken[slot], 0);
 }

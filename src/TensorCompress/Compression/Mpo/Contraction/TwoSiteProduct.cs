@@ -20,6 +20,9 @@ internal static unsafe class TwoSiteProduct
 
     private const int LeftRows = 12;
 
+    /// <summary>Indexes i_2 for which panels are gathered together when W is rebuilt: their rows lie side by side, those of the next r a page or so further.</summary>
+    private const int GatheredInputs = 4;
+
     /// <summary>Tokens for which one unit works, so that there are units for all threads.</summary>
     private const int TokenBlock = 64;
 
@@ -86,10 +89,7 @@ internal static unsafe class TwoSiteProduct
     public static void PackFirst(TwoSiteShape shape, nint row, ReadOnlySpan<float> values, MatrixView<float> first)
     {
         float* destination = first.Pointer + row * shape.Inputs1 * shape.Bond;
-        for (int i = 0; i < shape.Inputs1; i++)
-        {
-            for (int r = 0; r < shape.Bond; r++) destination[(nint)r * shape.Inputs1 + i] = values[i * shape.Bond + r];
-        }
+        fixed (float* source = values) Turn(source, shape.Bond, shape.Inputs1, destination);
     }
 
     /// <summary>The inverse of <see cref="PackFirst"/>.</summary>
@@ -102,20 +102,39 @@ internal static unsafe class TwoSiteProduct
         }
     }
 
-    /// <summary>Puts rows of B, (r, o_2) with i_2 running, into panels.</summary>
+    /// <summary>Puts all rows (r, o_2) of B with one r, i_2 running, into panels.</summary>
     /// <param name="shape">Digits and bond.</param>
-    /// <param name="row">r x o_2.</param>
-    /// <param name="values">The elements i_2.</param>
+    /// <param name="bond">r.</param>
+    /// <param name="values">The elements (o_2, i_2).</param>
     /// <param name="panels"><see cref="TwoSiteShape.PanelFloats"/> floats in one row.</param>
-    public static void PackRow(TwoSiteShape shape, nint row, ReadOnlySpan<float> values, MatrixView<float> panels)
+    public static void PackSecond(TwoSiteShape shape, nint bond, ReadOnlySpan<float> values, MatrixView<float> panels)
     {
-        (nint r, nint o) = Math.DivRem(row, shape.Outputs2);
-        int slice = (int)o / PanelProduct.Width, width = shape.SliceWidth(slice);
-        float* destination = panels.Pointer + shape.SliceStart(slice) + r * shape.Inputs2 * width + o % PanelProduct.Width;
-        for (int i = 0; i < values.Length; i++) destination[(nint)i * width] = values[i];
+        fixed (float* source = values)
+        {
+            for (int slice = 0; slice < shape.Slices; slice++)
+            {
+                int width = shape.SliceWidth(slice);
+                Turn(source + (nint)slice * PanelProduct.Width * shape.Inputs2, shape.Inputs2, width, panels.Pointer + shape.SliceStart(slice) + bond * shape.Inputs2 * width);
+            }
+        }
     }
 
-    /// <summary>The inverse of <see cref="PackRow"/>.</summary>
+    /// <summary>[lines, depth] to [depth, lines]. Squares of registers would reach beyond lines that are no multiple of their side, where another thread may be at work.</summary>
+    private static void Turn(float* source, int depth, int lines, float* destination)
+    {
+        if (lines % 8 == 0)
+        {
+            PanelPacking.Pack(source, depth, 1, lines, depth, lines, destination);
+            return;
+        }
+
+        for (nint line = 0; line < lines; line++)
+        {
+            for (nint k = 0; k < depth; k++) destination[k * lines + line] = source[line * depth + k];
+        }
+    }
+
+    /// <summary>One row of the inverse of <see cref="PackSecond"/>.</summary>
     public static void UnpackRow(TwoSiteShape shape, nint row, MatrixView<float> panels, Span<float> values)
     {
         (nint r, nint o) = Math.DivRem(row, shape.Outputs2);
@@ -134,7 +153,7 @@ internal static unsafe class TwoSiteProduct
     {
         ContractionPath.FromRight => (nint)RightBlock(shape) * shape.Inputs1 * PanelProduct.Width,
         ContractionPath.FromLeft => (nint)LeftRows * LeftBlock(shape) * shape.Inputs2,
-        _ => shape.Inputs1 * RebuiltStride(shape) + (nint)(shape.Bond + 1) * PanelProduct.Width,
+        _ => shape.Inputs1 * RebuiltStride(shape) + ((nint)GatheredInputs * shape.Bond + 1) * PanelProduct.Width,
     };
 
     /// <summary>Units (slice, block of tokens): T[r, i_1, o_2] = sum over i_2 of x[i_1, i_2] B[r, i_2, o_2], then y[o_1, o_2] = sum over (r, i_1) of A[o_1, r, i_1] T[r, i_1, o_2].</summary>
@@ -282,22 +301,26 @@ internal static unsafe class TwoSiteProduct
             (nint output, nint sliceIndex) = Math.DivRem(unit, shape.Slices);
             int slice = (int)sliceIndex, width = shape.SliceWidth(slice);
             float* panel = on.Second.Pointer + shape.SliceStart(slice);
-            for (int i = 0; i < shape.Inputs2; i++)
+            for (int first = 0; first < shape.Inputs2; first += GatheredInputs)
             {
-                for (nint r = 0; r < shape.Bond; r++) new ReadOnlySpan<float>(panel + (r * shape.Inputs2 + i) * width, width).CopyTo(new Span<float>(bonds + r * width, width));
-                PanelProduct.Multiply(new PanelOperands
+                int count = Math.Min(GatheredInputs, shape.Inputs2 - first);
+                Gather(panel + (nint)first * width, (nint)shape.Inputs2 * width, shape.Bond, count, width, bonds);
+                for (int i = 0; i < count; i++)
                 {
-                    A = on.First.Pointer + output * shape.Inputs1 * shape.Bond,
-                    RowStride = 1,
-                    DepthStride = shape.Inputs1,
-                    Rows = shape.Inputs1,
-                    Depth = shape.Bond,
-                    Panel = bonds,
-                    PanelStride = width,
-                    Result = state + (nint)i * PanelProduct.Width,
-                    ResultStride = stride,
-                    Width = width,
-                });
+                    PanelProduct.Multiply(new PanelOperands
+                    {
+                        A = on.First.Pointer + output * shape.Inputs1 * shape.Bond,
+                        RowStride = 1,
+                        DepthStride = shape.Inputs1,
+                        Rows = shape.Inputs1,
+                        Depth = shape.Bond,
+                        Panel = bonds + (nint)i * shape.Bond * width,
+                        PanelStride = width,
+                        Result = state + (nint)(first + i) * PanelProduct.Width,
+                        ResultStride = stride,
+                        Width = width,
+                    });
+                }
             }
 
             for (int i = 0; i < shape.Inputs1; i++)
@@ -317,6 +340,16 @@ internal static unsafe class TwoSiteProduct
                     Accumulate = i > 0,
                 });
             }
+        }
+    }
+
+    /// <summary>[r, i_2, o_2] of a panel, some i_2 of it, as [i_2][r, o_2].</summary>
+    private static void Gather(float* panel, nint bondStride, int bond, int count, int width, float* destination)
+    {
+        for (nint r = 0; r < bond; r++)
+        {
+            for (int i = 0; i < count; i++)
+                new ReadOnlySpan<float>(panel + r * bondStride + i * width, width).CopyTo(new Span<float>(destination + ((nint)i * bond + r) * width, width));
         }
     }
 }
