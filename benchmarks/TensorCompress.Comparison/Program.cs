@@ -14,7 +14,6 @@ Dictionary<string, Action<Options>> verbs = new()
     ["dbf"] = DbfComparison.Run,
     ["dbf-rivals"] = DbfRivals.Run,
     ["dbf-composition"] = DbfComposition.Run,
-    ["dbf-envelopes"] = DbfEnvelopes.Run,
     ["mpo-fit"] = MpoFitComparison.Run,
     ["qet"] = QetComparison.Run,
     ["qet-paper"] = QetPaper.Run,
