@@ -18,13 +18,14 @@ namespace TensorCompress.Comparison;
 /// <param name="Layers">What the names of layers hold that count; null for all.</param>
 /// <param name="Formats">Weight formats to measure, by how their names begin; null for all.</param>
 /// <param name="Output">File to write a picture to.</param>
+/// <param name="Resume">A table that an earlier run printed.</param>
 internal sealed record Options(
     string OpenBlas, IReadOnlyList<int> Threads, IReadOnlyList<int>? Sizes, int? Rounds, string? Tokenizer = null, string? Texts = null, string? Model = null, string? Text = null,
     string? Evaluation = null, int? Tokens = null, int? EvaluationTokens = null, IReadOnlyList<string>? Methods = null, string? Layers = null, IReadOnlyList<string>? Formats = null,
-    string? Output = null)
+    string? Output = null, string? Resume = null)
 {
     public const string Usage = "[--openblas FILE] [--threads 1,2] [--sizes 512,1024] [--rounds N] [--tokenizer FILE] [--texts FOLDER] [--model MODEL] [--text FILE]"
-        + " [--evaluation FILE] [--tokens N] [--evaluation-tokens N] [--methods ROW,... or METHOD:OPTION=VALUE,...] [--layers NAME] [--formats f32,int4] [--output FILE]";
+        + " [--evaluation FILE] [--tokens N] [--evaluation-tokens N] [--methods ROW,... or METHOD:OPTION=VALUE,...] [--layers NAME] [--formats f32,int4] [--output FILE] [--resume FILE]";
 
     public static Options Parse(ReadOnlySpan<string> args)
     {
@@ -48,6 +49,7 @@ internal sealed record Options(
                 "--tokenizer" => options with { Tokenizer = value },
                 "--texts" => options with { Texts = value },
                 "--output" => options with { Output = value },
+                "--resume" => options with { Resume = value },
                 "--formats" => options with { Formats = value.Split(',') },
                 _ => throw new ArgumentException($"{args[i]} is not known. {Usage}"),
             };

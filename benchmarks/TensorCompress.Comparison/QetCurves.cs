@@ -8,25 +8,23 @@ namespace TensorCompress.Comparison;
 
 /// <summary>
 /// Element swaps, their rivals and universal codebooks on normal numbers and on real rows: attention matrices of a safetensors file, keys and values of small models. <c>--model</c> are files and models, one after the
-/// other with commas; <c>--text</c> is what models read; <c>--tokens</c> how much of it; <c>--output</c> the picture.
+/// other with commas; <c>--text</c> is what models read; <c>--tokens</c> how much of it; <c>--output</c> the picture. A run takes hours: rows that <c>--resume</c> (an earlier table) has are taken over, and <c>--methods</c> computes no others.
 /// </summary>
 internal static class QetCurves
 {
-    private const int DefaultTokens = 1024;
+    private const int DefaultTokens = 1024, Cells = 2;
     private const string Bound = "Gaussian bound";
+
+    private static readonly string[] Colours = ["#1f6fd1", "#c4520e", "#12805c", "#8b46b8", "#b08900", "#d6336c", "#0c8599", "#7a4a2b", "#343a40", "#5c7a00"];
 
     private static readonly int[] Widths = [1, 2, 4, 8, 16, 32];
 
-    private static readonly (string Name, QetComparison.Quantizer Run)[] Methods =
+    private static readonly (string Name, Func<MatrixView<float>, int, QuantizedMatrix?> Run)[] Methods =
     [
-        ("QET as published", (values, bits, groups) => QetComparison.Encode(values, bits, "[3, 0]", QetOptions.PaperDefault(groups))),
-        ("PQ", (values, bits, groups) => RivalQuantizers.Product(values, bits, groups)),
-        ("OPQ", (values, bits, groups) => RivalQuantizers.OptimizedProduct(values, bits, groups)),
-        ("LOPQ", (values, bits, groups) => RivalQuantizers.LocallyOptimizedProduct(values, bits, groups, 2)),
-    ];
-
-    private static readonly (string Name, Func<MatrixView<float>, int, QuantizedMatrix?> Run)[] Whole =
-    [
+        ("QET as published", (values, bits) => QetComparison.Best(values, bits, Groups(values), (rows, bound, groups) => QetComparison.Encode(rows, bound, "[3, 0]", QetOptions.PaperDefault(groups)))),
+        ("PQ", (values, bits) => QetComparison.Best(values, bits, Groups(values), Product)),
+        ("OPQ", (values, bits) => QetComparison.Best(values, bits, Likely(values, bits, 1), (rows, bound, groups) => RivalQuantizers.OptimizedProduct(rows, bound, groups))),
+        ("LOPQ", (values, bits) => QetComparison.Best(values, bits, Likely(values, bits, Cells), (rows, bound, groups) => RivalQuantizers.LocallyOptimizedProduct(rows, bound, groups, Cells))),
         ("planned QET", (values, bits) => QetComparison.Method(values, new QetMethodOptions(bits, QetForm.Fitted))),
         ("universal QET", (values, bits) => QetComparison.Method(values, new QetMethodOptions(bits + 16.0 / values.Columns, QetForm.Universal))),
         ("group rounding", (values, bits) => RivalQuantizers.RoundToNearest(values, bits, 128)),
@@ -36,27 +34,68 @@ internal static class QetCurves
     public static void Run(Options options)
     {
         Kind[] kinds = [.. Kinds(options)];
-        Console.WriteLine("Means over the matrices of a kind; each method of column groups with its best width of 1 to 32 columns. The last column is over the bound of normal numbers, D = 2^-2R, which real rows may pass.\n");
-        Console.WriteLine("| of | method | bits | squared error | absolute error | over the Gaussian bound, bits |");
-        Console.WriteLine("|---|---|---|---|---|---|");
+        Console.WriteLine("Means over the matrices of a kind; methods of column groups with their best width of 1 to 32 columns, behind learnt rotations with the better of the two widths at which plain PQ is best with what the rotations leave. The last column is over the bound of normal numbers, D = 2^-2R, which real rows may pass.\n");
+        Console.WriteLine("| of | budget, bits | method | bits per number | squared error | absolute error | over the Gaussian bound, bits |");
+        Console.WriteLine("|---|---|---|---|---|---|---|");
+        Dictionary<string, string[]> known = options.Resume is { } earlier ? Rows(earlier) : [];
         foreach (Kind kind in kinds)
         {
-            var points = Methods.Select(method => method.Name).Concat(Whole.Select(method => method.Name)).ToDictionary(name => name, _ => new List<PlotPoint>());
+            var points = Methods.Select(method => method.Name).ToDictionary(name => name, _ => new List<PlotPoint>());
             foreach (int bits in options.Sizes ?? [2, 3, 4])
             {
-                foreach ((string name, QetComparison.Quantizer run) in Methods)
-                    Report(kind, name, points[name], values => QetComparison.Best(values, bits, [.. Widths.Where(width => values.Columns % width == 0).Select(width => (int)values.Columns / width)], run));
-                foreach ((string name, Func<MatrixView<float>, int, QuantizedMatrix?> run) in Whole) Report(kind, name, points[name], values => run(values, bits));
+                foreach ((string name, Func<MatrixView<float>, int, QuantizedMatrix?> run) in Methods)
+                {
+                    string start = string.Create(CultureInfo.InvariantCulture, $"| {kind.Name} | {bits} | {name} |");
+                    if (known.TryGetValue(start, out string[]? row)) Repeat(start, row, points[name]);
+                    else if (options.Methods is not { } chosen || chosen.Contains(name)) Report(kind, start, points[name], values => run(values, bits));
+                }
             }
 
-            kind.Series.AddRange(points.Where(series => series.Value.Count > 0).Select(series => new PlotSeries(series.Key, series.Value)));
+            kind.Series.AddRange(points.Select(series => new PlotSeries(series.Key, series.Value))); // without points too, so that a method has one colour everywhere
             foreach (Matrix<float> matrix in kind.Matrices) matrix.Dispose();
+            if (options.Output is { } path) File.WriteAllText(path, Picture([.. kinds.Where(done => done.Series.Any(series => series.Points.Count > 0))])); // a run that is cut off leaves what it has
         }
-
-        if (options.Output is { } path) File.WriteAllText(path, Picture(kinds));
     }
 
-    private static void Report(Kind kind, string method, List<PlotPoint> points, Func<MatrixView<float>, QuantizedMatrix?> run)
+    private static QuantizedMatrix? Product(MatrixView<float> values, double bits, int groups) => RivalQuantizers.Product(values, bits, groups);
+
+    private static int[] Groups(MatrixView<float> values) => [.. Widths.Where(width => values.Columns % width == 0).Select(width => (int)values.Columns / width)];
+
+    /// <summary>The two numbers of groups at which plain product quantisation is best with what so many rotations leave: learning a rotation for each takes hours.</summary>
+    private static int[] Likely(MatrixView<float> values, int bits, int rotations)
+    {
+        double rest = bits - rotations * 16.0 * values.Columns / values.Rows;
+        double Error(int groups)
+        {
+            using QuantizedMatrix? made = Product(values, rest, groups);
+            return made?.NormalizedSquaredError(values) ?? double.PositiveInfinity;
+        }
+
+        return rest <= 0 ? [] : [.. Groups(values).Select(groups => (Groups: groups, Error: Error(groups))).Where(one => one.Error < double.PositiveInfinity).OrderBy(one => one.Error).Take(2).Select(one => one.Groups)];
+    }
+
+    /// <summary>Rows of an earlier table, by their first three cells.</summary>
+    private static Dictionary<string, string[]> Rows(string path)
+    {
+        var rows = new Dictionary<string, string[]>();
+        foreach (string line in File.ReadLines(path))
+        {
+            string[] cells = line.Split(" | ");
+            if (cells.Length > 3) rows[$"{string.Join(" | ", cells[..3])} |"] = cells[3..];
+        }
+
+        return rows;
+    }
+
+    private static void Repeat(string start, string[] cells, List<PlotPoint> points)
+    {
+        Console.WriteLine($"{start} {string.Join(" | ", cells)}");
+        if (double.TryParse(cells[0], CultureInfo.InvariantCulture, out double bits)) Add(points, bits, double.Parse(cells[1], CultureInfo.InvariantCulture));
+    }
+
+    private static void Add(List<PlotPoint> points, double bits, double squared) => points.Add(new PlotPoint(bits, squared, 0, string.Create(CultureInfo.InvariantCulture, $"{squared:F4} at {bits:F2} bits")));
+
+    private static void Report(Kind kind, string start, List<PlotPoint> points, Func<MatrixView<float>, QuantizedMatrix?> run)
     {
         (double bits, double squared, double absolute) = (0, 0, 0);
         foreach (Matrix<float> matrix in kind.Matrices)
@@ -64,7 +103,7 @@ internal static class QetCurves
             using QuantizedMatrix? made = run(matrix.View);
             if (made is null)
             {
-                Console.WriteLine($"| {kind.Name} | {method} | does not fit | | | |");
+                Console.WriteLine($"{start} does not fit | | | |");
                 return;
             }
 
@@ -73,13 +112,13 @@ internal static class QetCurves
             absolute += made.NormalizedAbsoluteError(matrix.View) / kind.Matrices.Count;
         }
 
-        points.Add(new PlotPoint(bits, squared, 0, string.Create(CultureInfo.InvariantCulture, $"{squared:F4} at {bits:F2} bits")));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {kind.Name} | {method} | {bits:F3} | {squared:F4} | {absolute:F4} | {bits + Math.Log2(squared) / 2:F3} |"));
+        Add(points, bits, squared);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{start} {bits:F3} | {squared:F4} | {absolute:F4} | {bits + Math.Log2(squared) / 2:F3} |"));
     }
 
     private static IEnumerable<Kind> Kinds(Options options)
     {
-        yield return new Kind("normal numbers, 1024 x 128", [GaussianMatrix.Draw(1024, 128, 1)]);
+        yield return new Kind("normal numbers, 4096 x 128", [GaussianMatrix.Draw(4096, 128, 1)]);
         foreach (string path in (options.Model ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
         {
             string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
@@ -106,10 +145,10 @@ internal static class QetCurves
     private static string Picture(Kind[] kinds)
     {
         const int Width = 580, Height = 440;
-        const string Style = "text{font-family:sans-serif;fill:#222}.plot-title{font-size:15px;font-weight:600}.axis,.legend{font-size:13px}.tick{font-size:12px;fill:#666}.grid,.frame{stroke:#ddd;fill:none}"
-            + "polyline{fill:none;stroke-width:1.6;opacity:.6}.mark{stroke:#fff}.s0{stroke:#0b6bcb;fill:#0b6bcb}.s1{stroke:#d9480f;fill:#d9480f}.s2{stroke:#2b8a3e;fill:#2b8a3e}.s3{stroke:#862e9c;fill:#862e9c}.s4{stroke:#c2255c;fill:#c2255c}.s5{stroke:#8a6d00;fill:#8a6d00}";
+        string style = "text{font-family:sans-serif;fill:#222}.plot-title{font-size:15px;font-weight:600}.axis,.legend{font-size:13px}.tick{font-size:12px;fill:#666}.grid,.frame{stroke:#ddd;fill:none}"
+            + "polyline{fill:none;stroke-width:1.6;opacity:.6}.mark{stroke:#fff}" + string.Concat(Colours.Select((colour, index) => $".s{index}{{stroke:{colour};fill:{colour}}}"));
         int rows = (kinds.Length + 1) / 2;
-        var page = new StringBuilder().Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {2 * Width} {rows * Height}\" width=\"{2 * Width}\" height=\"{rows * Height}\">\n<style>{Style}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n");
+        var page = new StringBuilder().Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {2 * Width} {rows * Height}\" width=\"{2 * Width}\" height=\"{rows * Height}\">\n<style>{style}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n");
         for (int i = 0; i < kinds.Length; i++)
         {
             PlotPoint[] points = [.. kinds[i].Series.SelectMany(series => series.Points)];

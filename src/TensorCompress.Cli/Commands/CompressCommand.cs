@@ -62,12 +62,17 @@ internal sealed class CompressCommand : ToolCommand
     {
         Table table = new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("layer").NoWrap()).AddColumn("method");
         foreach (string name in new[] { "bytes", "bits per weight", "relative error", "output error", "time" }) table.AddColumn(new TableColumn(name).RightAligned());
+        bool haveChoices = report.Layers.Any(layer => layer.Choices is not null);
+        if (haveChoices) table.AddColumn("chosen");
         foreach (LayerReport layer in report.Layers)
         {
-            table.AddRow(
+            Text[] row =
+            [
                 new Text(layer.Name), new Text(layer.Method), new Text(Figures.Count(layer.StoredBytes)),
                 new Text(Figures.Bits(layer.BitsPerWeight)), new Text(Figures.Significant(layer.RelativeError)),
-                new Text(layer.OutputError is { } error ? Figures.Significant(error) : "-"), new Text(Figures.Seconds(layer.Elapsed)));
+                new Text(layer.OutputError is { } error ? Figures.Significant(error) : "-"), new Text(Figures.Seconds(layer.Elapsed)),
+            ];
+            table.AddRow(haveChoices ? [.. row, new Text(layer.Choices ?? "")] : row);
         }
 
         return table;
@@ -76,7 +81,7 @@ internal sealed class CompressCommand : ToolCommand
     private static CompressionJson ToJson(CompressionReport report) => new(
         [
             .. report.Layers.Select(layer => new LayerJson(
-                layer.Name, layer.Method, layer.StoredBytes, layer.BitsPerWeight, layer.RelativeError, layer.OutputError, layer.Elapsed.TotalSeconds)),
+                layer.Name, layer.Method, layer.StoredBytes, layer.BitsPerWeight, layer.RelativeError, layer.OutputError, layer.Elapsed.TotalSeconds, layer.Choices)),
         ],
         report.Size.StoredBytes, report.Elapsed.TotalSeconds, report.PeakBytes);
 }

@@ -15,9 +15,11 @@ internal static class DemonstrationPage
 {
     private const string Style = """
         :root { color-scheme: light dark; --ink: #1d2430; --soft: #5b6675; --paper: #fbfbfc; --panel: #ffffff; --line: #dfe3e8; --accent: #1f5fbf;
-          --c0: #1f6fd1; --c1: #c4520e; --c2: #12805c; --c3: #8b46b8; --c4: #96700a; --c5: #c22f63; }
+          --c0: #1f6fd1; --c1: #c4520e; --c2: #12805c; --c3: #8b46b8; --c4: #96700a; --c5: #c22f63;
+          --c6: #0c8599; --c7: #7a4a2b; --c8: #4a5568; --c9: #5c7a00; }
         @media (prefers-color-scheme: dark) { :root { --ink: #e7eaf0; --soft: #a2acba; --paper: #14171c; --panel: #1b1f26; --line: #323943; --accent: #7fb2ff;
-          --c0: #6aa9ff; --c1: #ff9a5c; --c2: #4fcb9f; --c3: #c793ec; --c4: #dcb64c; --c5: #ff86ad; } }
+          --c0: #6aa9ff; --c1: #ff9a5c; --c2: #4fcb9f; --c3: #c793ec; --c4: #dcb64c; --c5: #ff86ad;
+          --c6: #4fd1e0; --c7: #d1a382; --c8: #b8c2d0; --c9: #b5d334; } }
         * { box-sizing: border-box; }
         body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
         main { max-width: 1120px; margin: 0 auto; padding: 40px 24px 56px; }
@@ -44,6 +46,7 @@ internal static class DemonstrationPage
         .plot .mark { stroke: var(--panel); stroke-width: 1; }
         .s0 { stroke: var(--c0); fill: var(--c0); } .s1 { stroke: var(--c1); fill: var(--c1); } .s2 { stroke: var(--c2); fill: var(--c2); }
         .s3 { stroke: var(--c3); fill: var(--c3); } .s4 { stroke: var(--c4); fill: var(--c4); } .s5 { stroke: var(--c5); fill: var(--c5); }
+        .s6 { stroke: var(--c6); fill: var(--c6); } .s7 { stroke: var(--c7); fill: var(--c7); } .s8 { stroke: var(--c8); fill: var(--c8); } .s9 { stroke: var(--c9); fill: var(--c9); }
         .texts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 18px; }
         .texts .panel { padding: 16px 20px 18px; } .texts h3 { margin: 0 0 .5em; font-size: .95rem; color: var(--soft); font-weight: 600; }
         .texts p { margin: 0; white-space: pre-wrap; } .texts b { font-weight: 600; color: var(--accent); }

@@ -20,8 +20,13 @@ internal sealed record PlotLine(double Y, string Label);
 /// <summary>An inline SVG with logarithmic axes, error bars and a legend. Colours and shapes come from classes that the page's style sheet defines for light and dark.</summary>
 internal sealed class ScatterPlot(string title, string horizontalTitle, string verticalTitle)
 {
-    /// <summary>Colours (<c>s0</c> to <c>s5</c>) and as many shapes. When all are used colours go with the next shape, so that 36 series differ.</summary>
-    private const int StyleCount = 6;
+    /// <summary>Colours, <c>s0</c> to <c>s9</c>, which the page defines.</summary>
+    public const int ColourCount = 10;
+
+    /// <summary>Shapes of marks. When all are used lines take the next pattern of dashes, so that 30 series differ.</summary>
+    private const int ShapeCount = 6;
+
+    private static readonly string[] Dashes = ["", " stroke-dasharray=\"6 3\"", " stroke-dasharray=\"2 3\""];
 
     private const double Width = 560, PlotHeight = 270, Left = 74, Right = 18, Bottom = 58, LegendTop = 42, LegendRow = 18;
 
@@ -87,8 +92,8 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
     {
         PlotPoint[] points = [.. series.Points.OrderBy(point => point.X)];
         string path = string.Join(' ', points.Select(point => string.Create(CultureInfo.InvariantCulture, $"{horizontal.Position(point.X):0.0},{vertical.Position(point.Y):0.0}")));
-        Add($"<g class=\"s{index % StyleCount}\">");
-        Add($"<polyline points=\"{path}\"/>");
+        Add($"<g class=\"s{index % ColourCount}\">");
+        Add($"<polyline points=\"{path}\"{Dash(index)}/>");
         foreach (PlotPoint point in points)
         {
             double x = horizontal.Position(point.X), y = vertical.Position(point.Y);
@@ -105,8 +110,8 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
         for (int i = 0; i < series.Count; i++)
         {
             (double x, double y) = places[i];
-            Add($"<g class=\"s{i % StyleCount}\"><path class=\"mark\" d=\"{Shape(i, x, y)}\"/></g>");
-            Add($"<text class=\"legend\" x=\"{x + 11:0.0}\" y=\"{y + 4:0.0}\">{Escape(series[i].Name)}</text>");
+            Add($"<g class=\"s{i % ColourCount}\"><polyline points=\"{x - 9:0.0},{y:0.0} {x + 9:0.0},{y:0.0}\"{Dash(i)}/><path class=\"mark\" d=\"{Shape(i, x, y)}\"/></g>");
+            Add($"<text class=\"legend\" x=\"{x + 13:0.0}\" y=\"{y + 4:0.0}\">{Escape(series[i].Name)}</text>");
         }
     }
 
@@ -114,13 +119,13 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
     private static (double X, double Y)[] LegendPlaces(IReadOnlyList<PlotSeries> series)
     {
         var places = new (double X, double Y)[series.Count];
-        double x = Left + 6, y = LegendTop;
+        double x = Left + 10, y = LegendTop;
         for (int i = 0; i < places.Length; i++)
         {
-            double width = 36 + 7.5 * series[i].Name.Length;
+            double width = 38 + 7.5 * series[i].Name.Length;
             if (i > 0 && x + width > Width)
             {
-                x = Left + 6;
+                x = Left + 10;
                 y += LegendRow;
             }
 
@@ -132,7 +137,7 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
     }
 
     // Shapes differ as well as colours, for readers who do not tell colours apart.
-    private static string Shape(int index, double x, double y) => ((index + index / StyleCount) % StyleCount) switch
+    private static string Shape(int index, double x, double y) => (index % ShapeCount) switch
     {
         0 => Invariant($"M{x - 4.5:0.0} {y:0.0}a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z"),
         1 => Invariant($"M{x - 4:0.0} {y - 4:0.0}h8v8h-8z"),
@@ -141,6 +146,8 @@ internal sealed class ScatterPlot(string title, string horizontalTitle, string v
         4 => Invariant($"M{x:0.0} {y + 5:0.0}l5 -9h-10z"),
         _ => Invariant($"M{x - 1.6:0.0} {y - 5:0.0}h3.2v3.4h3.4v3.2h-3.4v3.4h-3.2v-3.4h-3.4v-3.2h3.4z"),
     };
+
+    private static string Dash(int index) => Dashes[index / ShapeCount % Dashes.Length];
 
     private static string Escape(string text) => WebUtility.HtmlEncode(text);
 

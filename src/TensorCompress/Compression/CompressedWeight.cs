@@ -38,6 +38,9 @@ public abstract class CompressedWeight : IDisposable
     /// <summary>All stored bits over input x output.</summary>
     public double BitsPerWeight => StoredBytes * 8.0 / ((double)OutputDimension * InputDimension);
 
+    /// <summary>What the method chose for this matrix alone, in a few words for a table; null where its options say all.</summary>
+    public virtual string? Choices => null;
+
     /// <summary>Writes the matrix that the weight stands for.</summary>
     /// <param name="destination">[output, input], overwritten.</param>
     /// <exception cref="ArgumentException">The shape does not fit.</exception>

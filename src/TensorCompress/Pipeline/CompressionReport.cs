@@ -10,8 +10,9 @@ namespace TensorCompress.Pipeline;
 /// <param name="RelativeError">||W - W'|| / ||W||, Frobenius, measured on the stored form.</param>
 /// <param name="OutputError">The same in the metric of the inputs, sqrt(tr((W - W') H (W - W')^T) / tr(W H W^T)), where W are the weights that the layer aims at; null without calibration.</param>
 /// <param name="Elapsed">Time taken.</param>
+/// <param name="Choices">What the method chose for this matrix alone; null where its options say all.</param>
 public sealed record LayerReport(
-    string Name, string Method, int OutputDimension, int InputDimension, long StoredBytes, double BitsPerWeight, double RelativeError, double? OutputError, TimeSpan Elapsed);
+    string Name, string Method, int OutputDimension, int InputDimension, long StoredBytes, double BitsPerWeight, double RelativeError, double? OutputError, TimeSpan Elapsed, string? Choices = null);
 
 /// <summary>What a compression job made.</summary>
 public sealed record CompressionReport

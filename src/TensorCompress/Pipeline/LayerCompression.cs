@@ -176,7 +176,7 @@ internal sealed class LayerCompression : IDisposable
         using Matrix<float> decoded = compressed.ToDense();
         var report = new LayerReport(
             linear.Name, compressed.Method.Name, linear.OutputDimension, linear.InputDimension, compressed.StoredBytes, compressed.BitsPerWeight,
-            RelativeError(dense, decoded), statistics?.OutputError(target.View, decoded.View, _options.Pool), layerClock.Elapsed);
+            RelativeError(dense, decoded), statistics?.OutputError(target.View, decoded.View, _options.Pool), layerClock.Elapsed, compressed.Choices);
         _weightsDone += Weights(linear);
         Report(linear, 0);
         return new Outcome(compressed, report);

@@ -1,15 +1,15 @@
-using System.Numerics.Tensors;
+using TensorCompress.Kernels;
 
 namespace TensorCompress.Compression.Qet;
 
 /// <summary>The numbers of a codebook as products read them: [column group, column, centroid], a byte or two each on a grid, else floats.</summary>
 internal sealed class PackedNumbers
 {
-    private readonly byte[]? _bytes;
+    private readonly sbyte[]? _bytes; // places less 128
     private readonly ushort[]? _words;
     private readonly float[]? _floats;
     private readonly float[] _scales;
-    private readonly int _perGroup, _groupsPerGrid;
+    private readonly int _perGroup, _centroids, _groupsPerGrid;
 
     /// <param name="codebook">As it is stored.</param>
     /// <param name="plan">Its plan.</param>
@@ -17,12 +17,12 @@ internal sealed class PackedNumbers
     public PackedNumbers(QetCodebook codebook, QetPlan plan, int stage)
     {
         int length = plan.SubvectorLength, centroids = plan.Centroids[stage], groups = plan.Options.Subspaces, bits = plan.Options.CodebookBits;
-        _perGroup = length * centroids;
+        (_perGroup, _centroids) = (length * centroids, centroids);
         _groupsPerGrid = groups / Math.Max(1, plan.Grids);
         _scales = codebook.Scales;
         int count = codebook.Count;
         if (_scales.Length == 0) _floats = new float[count];
-        else if (bits <= 8) _bytes = new byte[count];
+        else if (bits <= 8) _bytes = new sbyte[count];
         else _words = new ushort[count];
         float[] floats = _floats is null ? [] : new float[count];
         codebook.Decode(0, floats);
@@ -34,7 +34,7 @@ internal sealed class PackedNumbers
                 {
                     int place = group * _perGroup + k * centroids + c;
                     if (_floats is not null) _floats[place] = floats[source];
-                    else if (_bytes is not null) _bytes[place] = (byte)BitStream.Read(codebook.Stored, (long)source * bits, bits);
+                    else if (_bytes is not null) _bytes[place] = (sbyte)(BitStream.Read(codebook.Stored, (long)source * bits, bits) - 128);
                     else _words![place] = (ushort)BitStream.Read(codebook.Stored, (long)source * bits, bits);
                 }
             }
@@ -47,24 +47,21 @@ internal sealed class PackedNumbers
     /// <summary>The numbers of a group, [column, centroid], as floats.</summary>
     public void Decode(int group, Span<float> destination)
     {
-        int start = group * _perGroup, grid = 2 * (group / _groupsPerGrid);
+        int start = group * _perGroup;
+        (float least, float step) = Grid(group);
         destination = destination[.._perGroup];
-        if (_floats is not null)
-        {
-            _floats.AsSpan(start, _perGroup).CopyTo(destination);
-            return;
-        }
-
-        if (_bytes is not null) TensorPrimitives.ConvertTruncating<byte, float>(_bytes.AsSpan(start, _perGroup), destination);
-        else TensorPrimitives.ConvertTruncating<ushort, float>(_words.AsSpan(start, _perGroup), destination);
-        float least = _scales[grid], step = _scales[grid + 1];
-        foreach (ref float number in destination) number = MathF.FusedMultiplyAdd(number, step, least);
+        if (_floats is not null) _floats.AsSpan(start, _perGroup).CopyTo(destination);
+        else if (_bytes is not null) GridNumbers.Decode(_bytes.AsSpan(start, _perGroup), least, step, destination);
+        else GridNumbers.Decode(_words.AsSpan(start, _perGroup), least, step, destination);
     }
 
-    /// <summary>One number of a group.</summary>
-    public float Read(int group, int place)
+    /// <summary>Decodes one centroid of a group.</summary>
+    public void Centroid(int group, int index, Span<float> destination)
     {
-        int at = group * _perGroup + place, grid = 2 * (group / _groupsPerGrid);
-        return _floats is not null ? _floats[at] : MathF.FusedMultiplyAdd(_bytes is not null ? _bytes[at] : _words![at], _scales[grid + 1], _scales[grid]);
+        (float least, float step) = Grid(group);
+        for (int k = 0, at = group * _perGroup + index; k < destination.Length; k++, at += _centroids)
+            destination[k] = _floats is not null ? _floats[at] : MathF.FusedMultiplyAdd(_bytes is not null ? _bytes[at] + 128 : _words![at], step, least);
     }
+
+    private (float Least, float Step) Grid(int group) => _floats is not null ? default : (_scales[2 * (group / _groupsPerGrid)], _scales[2 * (group / _groupsPerGrid) + 1]);
 }

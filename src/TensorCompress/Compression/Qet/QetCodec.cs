@@ -1,4 +1,3 @@
-using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
@@ -6,7 +5,7 @@ namespace TensorCompress.Compression.Qet;
 
 /// <summary>
 /// Quantum Entanglement Trees (Wang et al., arXiv 2407.03637) for any matrix of related rows: weights, embeddings, keys and values, vectors of a store. Nothing in it is quantum: a stage swaps
-/// neighbours into a local order and remembers the swaps, cuts the columns into groups, gives every row of a group its nearest centroid, and leaves the difference to the next stage.
+/// neighbours (of rows that may be rotated first) into a local order and remembers the swaps, cuts the columns into groups, gives every row of a group its nearest centroid, and leaves the difference to the next stage.
 /// </summary>
 /// <remarks>The same values, plan and seed give the same bytes at any number of threads and any vector width.</remarks>
 public static class QetCodec
@@ -17,7 +16,10 @@ public static class QetCodec
     /// <summary>From so many rows on all centroids are decoded before them.</summary>
     private const int RowsWorthAllCentroids = 16;
 
-    /// <summary>Chooses swap layers, column groups, stages, centroids and codebook bits for a budget by trials on the values; the error is never above that of plain product quantisation or residual stages without swaps.</summary>
+    /// <summary>
+    /// Chooses a rotation, swap layers, column groups, stages, centroids and codebook bits for a budget by trials on the values; the error is never above that of plain product quantisation, product
+    /// quantisation behind a learnt rotation (where its bytes are within the budget) or residual stages without swaps.
+    /// </summary>
     /// <param name="values">The rows, finite and at most 2^100 in magnitude.</param>
     /// <param name="maxBytes">What may be stored at most.</param>
     /// <param name="seed">Chooses the rows that k-means begins with.</param>
@@ -27,7 +29,7 @@ public static class QetCodec
     public static QetPlan Plan(MatrixView<float> values, long maxBytes, ulong seed = 123, ComputePool? pool = null, CancellationToken cancellationToken = default)
     {
         ThrowIfNotUsable(values);
-        return QetPlanner.Compress(values, maxBytes, seed, pool ?? ComputePool.Shared, cancellationToken).Plan;
+        return QetPlanner.Compress(values, maxBytes, seed, null, pool ?? ComputePool.Shared, cancellationToken).Plan;
     }
 
     /// <summary>Fits codebooks to the rows and encodes them.</summary>
@@ -36,13 +38,22 @@ public static class QetCodec
     /// <param name="pool">Threads; null for the shared pool.</param>
     /// <param name="cancellationToken">Looked at once per iteration of k-means.</param>
     /// <exception cref="ArgumentException">The plan is for another shape or has more centroids than there are rows, or values are NaN, infinite or too large.</exception>
-    public static QetTensor Compress(MatrixView<float> values, QetPlan plan, ComputePool? pool = null, CancellationToken cancellationToken = default)
+    public static QetTensor Compress(MatrixView<float> values, QetPlan plan, ComputePool? pool = null, CancellationToken cancellationToken = default) =>
+        CompressInMetric(values, plan, null, pool ?? ComputePool.Shared, cancellationToken);
+
+    /// <summary>The same in the metric of outputs.</summary>
+    /// <param name="values">The rows.</param>
+    /// <param name="plan">A plan for their shape.</param>
+    /// <param name="statistics">Of the inputs that rows are multiplied with; null for the squared error of the rows.</param>
+    /// <param name="pool">Threads.</param>
+    /// <param name="cancellationToken">Looked at once per iteration of k-means.</param>
+    internal static QetTensor CompressInMetric(MatrixView<float> values, QetPlan plan, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
         if (values.Rows != plan.Rows || values.Columns != plan.Columns)
             throw new ArgumentException($"The plan is for {plan.Rows} x {plan.Columns}, not for {values.Rows} x {values.Columns}.", nameof(plan));
         if (plan.Centroids.Max() is var most && most > values.Rows) throw new ArgumentException($"{values.Rows} rows do not give {most} centroids.", nameof(plan));
-        return Run(values, plan, fitted: null, pool ?? ComputePool.Shared, cancellationToken);
+        return QetEncoder.Run(values, plan, fitted: null, statistics, pool, cancellationToken);
     }
 
     /// <summary>Encodes other rows with codebooks that are there.</summary>
@@ -54,7 +65,7 @@ public static class QetCodec
     {
         ArgumentNullException.ThrowIfNull(fitted);
         if (values.Columns != fitted.Columns) throw new ArgumentException($"The codebooks are for {fitted.Columns} columns, not for {values.Columns}.", nameof(values));
-        return Run(values, fitted.Plan.WithRows(values.Rows), fitted, pool ?? ComputePool.Shared, CancellationToken.None);
+        return QetEncoder.Run(values, fitted.Plan.WithRows(values.Rows), fitted, null, pool ?? ComputePool.Shared, CancellationToken.None);
     }
 
     /// <summary>Decodes the whole matrix.</summary>
@@ -88,36 +99,16 @@ public static class QetCodec
             tensor.DecodeCodebooks(codebooks);
         }
 
-        (pool ?? ComputePool.Shared).For(destination.Rows, 8, (first, end) =>
+        pool ??= ComputePool.Shared;
+        pool.For(destination.Rows, 8, (first, end) =>
         {
             float[] scratch = new float[2 * tensor.Columns];
             for (nint row = first; row < end; row++) tensor.DecodeRow(start + row, codebooks, destination.Row(row), scratch);
         });
+        tensor.Rotation?.Undo(destination, pool);
     }
 
-    private static QetTensor Run(MatrixView<float> values, QetPlan plan, QetTensor? fitted, ComputePool pool, CancellationToken cancellationToken)
-    {
-        ThrowIfNotUsable(values);
-        using Matrix<float> rest = new(plan.Rows, plan.Columns), leaves = new(plan.Rows, plan.Columns);
-        values.CopyTo(rest.View);
-        var stages = new QetEncodedStage[plan.Centroids.Count];
-        for (int i = 0; i < stages.Length; i++)
-        {
-            rest.View.CopyTo(leaves.View);
-            int layers = plan.Options.Stages[i].SwapLayers;
-            byte[] swaps = ElementSwap.Split(leaves.View, layers, pool);
-            QetCodebook codebook = fitted?.Stages[i].Codebook ?? Fit(leaves.View, plan, i, pool, cancellationToken);
-            float[] centroids = new float[codebook.Count];
-            codebook.Decode(0, centroids);
-            byte[] codes = Codes(leaves.View, centroids, plan, i, pool);
-            stages[i] = new QetEncodedStage(swaps, codes, codebook, layers, plan.CodeBits(i), plan.Centroids[i]);
-            if (i + 1 < stages.Length) Subtract(stages[i], centroids, plan.Options.Subspaces, rest, pool);
-        }
-
-        return new QetTensor(plan, stages);
-    }
-
-    private static void ThrowIfNotUsable(MatrixView<float> values)
+    internal static void ThrowIfNotUsable(MatrixView<float> values)
     {
         FiniteWeights.ThrowIfNot(values, nameof(values));
         for (nint row = 0; row < values.Rows; row++)
@@ -126,49 +117,4 @@ public static class QetCodec
             if (large >= 0) throw new ArgumentException($"The value at row {row}, column {large} is {values.Row(row)[large]}; magnitudes up to {LargestMagnitude} are supported.", nameof(values));
         }
     }
-
-    private static QetCodebook Fit(MatrixView<float> leaves, QetPlan plan, int stage, ComputePool pool, CancellationToken cancellationToken)
-    {
-        int length = plan.SubvectorLength, count = plan.Centroids[stage];
-        float[] centroids = new float[(long)count * plan.Columns];
-        SeededRandom random = new SeededRandom(plan.Options.Seed).Fork((ulong)stage);
-        var options = new KMeansOptions(count, KMeansStart.RandomPoints, plan.Options.Iterations);
-        for (int group = 0; group < plan.Options.Subspaces; group++)
-        {
-            using Matrix<float> fit = KMeans.Fit(leaves.ColumnRange(group * length, length), null, options, random.Fork((ulong)group), pool, cancellationToken);
-            fit.RowSpan(0, count).CopyTo(centroids.AsSpan(group * count * length));
-        }
-
-        return QetCodebook.Round(centroids, plan, stage);
-    }
-
-    private static byte[] Codes(MatrixView<float> leaves, float[] codebook, QetPlan plan, int stage, ComputePool pool)
-    {
-        int length = plan.SubvectorLength, subspaces = plan.Options.Subspaces, bits = plan.CodeBits(stage);
-        byte[] codes = new byte[BitStream.Padded((long)leaves.Rows * subspaces * bits) / 8];
-        if (bits == 0) return codes;
-        int[] nearest = new int[leaves.Rows];
-        double[] distances = new double[leaves.Rows];
-        using var search = new NearestCentroid(plan.Centroids[stage], pool);
-        for (int group = 0; group < subspaces; group++)
-        {
-            int count = plan.Centroids[stage];
-            using var centroids = new Matrix<float>(count, length, codebook.AsSpan(group * count * length, count * length));
-            search.Find(leaves.ColumnRange(group * length, length), centroids.View, nearest, distances);
-            for (int row = 0; row < nearest.Length; row++) BitStream.Write(codes, ((long)row * subspaces + group) * bits, nearest[row]);
-        }
-
-        return codes;
-    }
-
-    private static void Subtract(QetEncodedStage stage, float[] centroids, int subspaces, Matrix<float> rest, ComputePool pool) => pool.For(rest.Rows, 8, (first, end) =>
-    {
-        float[] part = new float[rest.Columns], scratch = new float[rest.Columns];
-        for (nint row = first; row < end; row++)
-        {
-            stage.Decode(row, subspaces, centroids, part, scratch);
-            Span<float> values = rest.Row(row);
-            for (int k = 0; k < values.Length; k++) values[k] -= part[k];
-        }
-    });
 }

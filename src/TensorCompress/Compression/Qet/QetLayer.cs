@@ -13,19 +13,24 @@ namespace TensorCompress.Compression.Qet;
 /// </summary>
 public sealed class QetLayer : LinearLayer
 {
-    private readonly PackedStage[] _tabled, _decoded;
-    private readonly PackedStage[] _stages;
+    /// <summary>Numbers of a codebook that are worth a thread's attention.</summary>
+    private const int NumbersAtOnce = 1 << 11;
+
+    private readonly StageRows[] _stages;
+    private readonly PackedStage[] _tabled;
+    private readonly QetEncodedStage[] _decoded;
+    private readonly int _groups;
 
     internal QetLayer(QetTensor tensor)
         : base((int)tensor.Rows, (int)tensor.Columns)
     {
-        _stages = [.. Enumerable.Range(0, tensor.Stages.Count).Select(stage => new PackedStage(tensor, stage))];
-        _tabled = [.. _stages.Where(stage => stage.UsesTables)];
-        _decoded = [.. _stages.Where(stage => !stage.UsesTables)];
+        _groups = tensor.Plan.Options.Subspaces;
+        _stages = [.. tensor.Stages.Select((stage, index) => PackedStage.Takes(stage) ? new PackedStage(stage, tensor.Plan, index) : (StageRows)stage)];
+        (_tabled, _decoded) = ([.. _stages.OfType<PackedStage>()], [.. _stages.OfType<QetEncodedStage>()]);
     }
 
     /// <inheritdoc/>
-    public override long ResidentBytes => _stages.Sum(stage => stage.ByteLength);
+    public override long ResidentBytes => _tabled.Sum(stage => stage.ByteLength) + _decoded.Sum(stage => stage.StoredBytes);
 
     /// <summary>Quantises a matrix to a layer; swap layers, column groups, stages and codebooks are chosen by trials.</summary>
     /// <param name="weights">W, row-major; read before the call returns.</param>
@@ -70,7 +75,7 @@ public sealed class QetLayer : LinearLayer
     protected override void ReadRow(int row, Span<float> destination)
     {
         float[] scratch = ArrayPool<float>.Shared.Rent(2 * destination.Length);
-        DecodeRow(_stages, row, [], destination, scratch);
+        DecodeRow(_stages, row, default, destination, scratch);
         ArrayPool<float>.Shared.Return(scratch);
     }
 
@@ -79,7 +84,7 @@ public sealed class QetLayer : LinearLayer
     {
         if (disposing)
         {
-            foreach (PackedStage stage in _stages) stage.Dispose();
+            foreach (PackedStage stage in _tabled) stage.Dispose();
         }
 
         base.Dispose(disposing);
@@ -87,34 +92,33 @@ public sealed class QetLayer : LinearLayer
 
     private void MultiplyDecoded(ActivationBatch input, MatrixView<float> destination, ComputeContext context)
     {
-        using ScratchLease lease = context.Rent(1, _decoded.Sum(stage => stage.Groups * stage.GroupNumbers));
+        using ScratchLease lease = context.Rent(1, _decoded.Sum(stage => stage.Codebook.Count));
         MatrixView<float> centroids = lease.View;
         int start = 0;
-        foreach (PackedStage stage in _decoded)
+        foreach (QetEncodedStage stage in _decoded)
         {
-            int numbers = stage.Groups * stage.GroupNumbers;
-            stage.DecodeByCentroid(centroids.Row(0).Slice(start, numbers));
-            start += numbers;
+            MatrixView<float> numbers = centroids.ColumnRange(start, stage.Codebook.Count);
+            context.Pool.For(numbers.Columns, NumbersAtOnce, (stage.Codebook, numbers), static (first, end, state) => state.Codebook.Decode((int)first, state.numbers.Row(0)[(int)first..(int)end]));
+            start += stage.Codebook.Count;
         }
 
-        RowBlocks.ForEach(OutputDimension, InputDimension, input.TokenCount, (_decoded, centroids, input.Values, destination), context, static (start, count, rows, state) =>
+        RowBlocks.ForEach(OutputDimension, InputDimension, input.TokenCount, (layer: this, centroids, input.Values, destination), context, static (start, count, rows, state) =>
         {
             float[] scratch = ArrayPool<float>.Shared.Rent(2 * (int)rows.Columns);
-            for (int i = 0; i < count; i++) DecodeRow(state._decoded, start + i, state.centroids.Row(0), rows.Row(i), scratch);
+            for (int i = 0; i < count; i++) state.layer.DecodeRow(state.layer._decoded, start + i, state.centroids.Row(0), rows.Row(i), scratch);
             ArrayPool<float>.Shared.Return(scratch);
             DotProducts.Multiply(rows, state.Values, state.destination.ColumnRange(start, count));
         });
     }
 
     // The sum of some stages; centroids of all of them, or none.
-    private static void DecodeRow(ReadOnlySpan<PackedStage> stages, int row, ReadOnlySpan<float> centroids, Span<float> destination, Span<float> scratch)
+    private void DecodeRow(ReadOnlySpan<StageRows> stages, int row, ReadOnlySpan<float> centroids, Span<float> destination, Span<float> scratch)
     {
         Span<float> part = scratch[..destination.Length], room = scratch.Slice(destination.Length, destination.Length);
         for (int i = 0; i < stages.Length; i++)
         {
-            int numbers = centroids.IsEmpty ? 0 : stages[i].Groups * stages[i].GroupNumbers;
-            stages[i].DecodeRow(row, centroids[..numbers], i == 0 ? destination : part, room);
-            centroids = centroids[numbers..];
+            stages[i].Decode(row, _groups, centroids, i == 0 ? destination : part, room);
+            if (!centroids.IsEmpty) centroids = centroids[(InputDimension * stages[i].Centroids)..];
             if (i > 0) Elementwise.Add(destination, part, destination);
         }
     }

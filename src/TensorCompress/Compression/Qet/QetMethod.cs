@@ -9,9 +9,11 @@ namespace TensorCompress.Compression.Qet;
 public sealed class QetMethod : ICompressionMethod
 {
     internal const string BitsOption = "bits", SubspacesOption = "subspaces", LayersOption = "layers", SharesOption = "shares", CodebookBitsOption = "codebook-bits",
-        GridPerGroupOption = "grid-per-group", IterationsOption = "iterations", FormOption = "form", RotationOption = "rotation";
+        GridPerGroupOption = "grid-per-group", IterationsOption = "iterations", BeamOption = "beam", RotateOption = "rotate", FormOption = "form", RotationOption = "rotation";
 
     internal const string SubspacesParameter = "subspaces", LayersParameter = "swap_layers", CentroidsParameter = "centroids", CodebookBitsParameter = "codebook_bits", GridPerGroupParameter = "grid_per_group", FormParameter = "form";
+
+    private const string Universal = "universal";
 
     private static readonly double[] PaperShares = [0.7, 0.3];
 
@@ -43,6 +45,8 @@ public sealed class QetMethod : ICompressionMethod
         new(CodebookBitsOption, "N", "bits of a number of a codebook, 2 to 16, or 32 for floats; default 10"),
         new(GridPerGroupOption, null, "a least value and step of codebooks for each group instead of each stage"),
         new(IterationsOption, "N", "iterations of k-means at most; default 20"),
+        new(BeamOption, "N", "partial sums kept while codes of stages without swaps are searched together, 1 to 64; default 1, stage after stage"),
+        new(RotateOption, "R", "none, hadamard or learnt: what rows are rotated by before swaps and fitted codebooks; default none"),
     ];
 
     /// <inheritdoc/>
@@ -68,7 +72,12 @@ public sealed class QetMethod : ICompressionMethod
         double[] shares = read.DoubleList(SharesOption) ?? (layers.Length == 2 ? PaperShares : [.. layers.Select(_ => 1.0 / layers.Length)]);
         if (shares.Length != layers.Length) throw new ArgumentException($"{layers.Length} stages do not have {shares.Length} shares.", nameof(values));
         QetStageOptions[] stages = [.. layers.Zip(shares, (layer, share) => new QetStageOptions(layer, share))];
-        return new QetMethodOptions(bits, new QetOptions(subspaces, stages, read.Int32(CodebookBitsOption) ?? 10, read.Switch(GridPerGroupOption), read.Int32(IterationsOption) ?? 20));
+        var codec = new QetOptions(subspaces, stages, read.Int32(CodebookBitsOption) ?? 10, read.Switch(GridPerGroupOption), read.Int32(IterationsOption) ?? 20)
+        {
+            BeamWidth = read.Int32(BeamOption) ?? 1,
+            Rotation = read.Choice<QetRotation>(RotateOption) ?? QetRotation.None,
+        };
+        return new QetMethodOptions(bits, codec);
     }
 
     /// <inheritdoc/>
@@ -85,9 +94,10 @@ public sealed class QetMethod : ICompressionMethod
     /// <inheritdoc/>
     public CompressedWeight Read(StoredWeight stored)
     {
-        string form = stored.Text(FormParameter, "fitted", "universal", RotatedWeight.Form);
-        if (form == "universal") return UniversalWeight.Read(stored, this);
-        QetPlan plan = ReadPlan(stored);
+        QetRotation[] rotations = Enum.GetValues<QetRotation>();
+        string form = stored.Text(FormParameter, [Universal, .. rotations.Select(QetWeight.Form)]);
+        if (form == Universal) return UniversalWeight.Read(stored, this);
+        QetPlan plan = ReadPlan(stored, rotations.Single(rotation => QetWeight.Form(rotation) == form));
         var stages = new QetEncodedStage[plan.Centroids.Count];
         for (int i = 0; i < stages.Length; i++)
         {
@@ -99,14 +109,19 @@ public sealed class QetMethod : ICompressionMethod
             ThrowIfImpossible(stored, stages[i], plan, i);
         }
 
-        var weight = new QetWeight(new QetTensor(plan, stages));
-        return form == RotatedWeight.Form ? RotatedWeight.Read(stored, this, weight) : weight;
+        RowRotation? rotation = plan.Options.Rotation switch
+        {
+            QetRotation.Hadamard => new HadamardRotation(stored.InputDimension),
+            QetRotation.Learnt => LearntRotation.Read(stored, this),
+            _ => null,
+        };
+        return new QetWeight(new QetTensor(plan, stages, rotation));
     }
 
     private static CompressedWeight Compress(MatrixView<float> weights, QetMethodOptions options, long budget, CompressionContext context, CancellationToken cancellationToken)
     {
         if (options.Codec is { } codec)
-            return new QetWeight(QetCodec.Compress(weights, QetPlan.ForBudget(weights.Rows, weights.Columns, budget, codec.WithSeed(context.Seed)), context.Pool, cancellationToken));
+            return new QetWeight(QetCodec.CompressInMetric(weights, QetPlan.ForBudget(weights.Rows, weights.Columns, budget, codec with { Seed = context.Seed }), context.Statistics, context.Pool, cancellationToken));
         UniversalRows? universal = options.Form == QetForm.Fitted ? null : UniversalQuantizer.Quantize(weights, budget, options.Rotation, context.Statistics, context.Pool, cancellationToken);
         if (options.Form == QetForm.Universal && universal is null)
         {
@@ -115,15 +130,8 @@ public sealed class QetMethod : ICompressionMethod
         }
 
         if (universal is not null && (options.Form == QetForm.Universal || context.Statistics is not null)) return new UniversalWeight(universal);
-        CompressedWeight fitted = Fitted(weights, budget, context, cancellationToken);
+        var fitted = new QetWeight(QetPlanner.Compress(weights, budget, context.Seed, context.Statistics, context.Pool, cancellationToken));
         return universal is null ? fitted : Better(weights, new UniversalWeight(universal), fitted);
-    }
-
-    /// <summary>Codebooks of the matrix's own, behind a rotation that is learnt and stored where that pays.</summary>
-    private static CompressedWeight Fitted(MatrixView<float> weights, long budget, CompressionContext context, CancellationToken cancellationToken)
-    {
-        var plain = new QetWeight(QetPlanner.Compress(weights, budget, context.Seed, context.Pool, cancellationToken));
-        return RotatedWeight.Fit(weights, budget, context.Seed, context.Pool, cancellationToken) is { } rotated ? Better(weights, rotated, plain) : plain;
     }
 
     private static CompressedWeight Better(MatrixView<float> weights, CompressedWeight one, CompressedWeight other)
@@ -132,7 +140,7 @@ public sealed class QetMethod : ICompressionMethod
         return QetPlanner.SquaredError(weights, first.View) < QetPlanner.SquaredError(weights, second.View) ? one : other;
     }
 
-    private static QetPlan ReadPlan(StoredWeight stored)
+    private static QetPlan ReadPlan(StoredWeight stored, QetRotation rotation)
     {
         int count = stored.PositiveList(CentroidsParameter, QetOptions.MaxStages).Length;
         int[] centroids = stored.Int32List(CentroidsParameter, count, 1, 1 << QetPlan.MaxCodeBits), layers = stored.Int32List(LayersParameter, count, 0, QetOptions.MaxSwapLayers);
@@ -140,7 +148,7 @@ public sealed class QetMethod : ICompressionMethod
         bool gridPerGroup = stored.Boolean(GridPerGroupParameter);
         try
         {
-            var options = new QetOptions(subspaces, [.. layers.Select(layer => new QetStageOptions(layer, 1.0 / count))], bits, gridPerGroup);
+            var options = new QetOptions(subspaces, [.. layers.Select(layer => new QetStageOptions(layer, 1.0 / count))], bits, gridPerGroup) { Rotation = rotation };
             return QetPlan.WithCentroids(stored.OutputDimension, stored.InputDimension, centroids, options);
         }
         catch (Exception fault) when (fault is ArgumentException or NotSupportedException)

@@ -61,6 +61,8 @@ public sealed record QetMethodOptions : MethodOptions
             values.Add(OptionValues.Pair(QetMethod.CodebookBitsOption, codec.CodebookBits));
             if (codec.GridPerGroup) values.Add(OptionValues.Pair(QetMethod.GridPerGroupOption, "true"));
             values.Add(OptionValues.Pair(QetMethod.IterationsOption, codec.Iterations));
+            if (codec.BeamWidth != 1) values.Add(OptionValues.Pair(QetMethod.BeamOption, codec.BeamWidth));
+            if (codec.Rotation != QetRotation.None) values.Add(OptionValues.Pair(QetMethod.RotateOption, codec.Rotation.ToString().ToLowerInvariant()));
         }
 
         return values;

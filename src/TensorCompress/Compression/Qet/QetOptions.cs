@@ -14,7 +14,7 @@ public sealed record QetOptions
     /// <summary>Bits of a codebook's numbers that are kept as floats.</summary>
     public const int FloatBits = 32;
 
-    internal const int MaxStages = 8, MaxSwapLayers = 16;
+    internal const int MaxStages = 8, MaxSwapLayers = 16, MaxBeamWidth = 64;
     private const double LeastShare = 0.001;
 
     /// <summary>Sets all of them.</summary>
@@ -44,7 +44,7 @@ public sealed record QetOptions
     }
 
     /// <summary>Groups of neighbouring columns.</summary>
-    public int Subspaces { get; }
+    public int Subspaces { get; internal init; }
 
     /// <summary>The stages, in order.</summary>
     public IReadOnlyList<QetStageOptions> Stages { get; }
@@ -53,13 +53,30 @@ public sealed record QetOptions
     public int CodebookBits { get; }
 
     /// <summary>Whether each group has a grid of its own.</summary>
-    public bool GridPerGroup { get; }
+    public bool GridPerGroup { get; internal init; }
 
     /// <summary>Iterations of k-means at most.</summary>
-    public int Iterations { get; }
+    public int Iterations { get; internal init; }
 
     /// <summary>Chooses the rows that k-means begins with.</summary>
-    public ulong Seed { get; }
+    public ulong Seed { get; internal init; }
+
+    /// <summary>What rows are rotated by before everything else; nothing, as published, unless set. A learnt rotation counts as stored, 16 bits for each pair of columns.</summary>
+    public QetRotation Rotation
+    {
+        get;
+        init => field = Enum.IsDefined(value) ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "There is no such rotation.");
+    }
+
+    /// <summary>
+    /// Partial sums that are kept while codes of stages without swaps are searched together, 1 to 64. At 1 each stage takes its nearest centroid, as published; above, codebooks of such stages are fitted together
+    /// as well. It changes what is found, not how it is stored.
+    /// </summary>
+    public int BeamWidth
+    {
+        get;
+        init => field = value is >= 1 and <= MaxBeamWidth ? value : throw new ArgumentOutOfRangeException(nameof(value), value, $"A beam is 1 to {MaxBeamWidth} wide.");
+    } = 1;
 
     /// <summary>The published algorithm with both its improvements: three swap layers and 0.7 of the bits, then the residual without swaps; codebooks at 10 bits on one grid per stage.</summary>
     /// <param name="subspaces">Groups of neighbouring columns.</param>
@@ -72,13 +89,10 @@ public sealed record QetOptions
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public static QetOptions Vanilla(int subspaces, int swapLayers = 1) => new(subspaces, [new QetStageOptions(swapLayers, 1)], FloatBits);
 
-    /// <summary>The same with another seed.</summary>
-    internal QetOptions WithSeed(ulong seed) => new(Subspaces, Stages, CodebookBits, GridPerGroup, Iterations, seed);
-
     /// <inheritdoc/>
     public bool Equals(QetOptions? other) => other is not null && Subspaces == other.Subspaces && CodebookBits == other.CodebookBits && GridPerGroup == other.GridPerGroup
-        && Iterations == other.Iterations && Seed == other.Seed && Stages.SequenceEqual(other.Stages);
+        && Iterations == other.Iterations && Seed == other.Seed && Rotation == other.Rotation && BeamWidth == other.BeamWidth && Stages.SequenceEqual(other.Stages);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => Stages.Aggregate(HashCode.Combine(Subspaces, CodebookBits, GridPerGroup, Iterations, Seed), HashCode.Combine);
+    public override int GetHashCode() => Stages.Aggregate(HashCode.Combine(Subspaces, CodebookBits, GridPerGroup, Iterations, Seed, Rotation, BeamWidth), HashCode.Combine);
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using TensorCompress.Compression.Qet.Rotated;
 
 namespace TensorCompress.Compression.Qet;
 
@@ -11,6 +12,7 @@ public sealed record QetPlan
     private QetPlan(nint rows, nint columns, QetOptions options, IReadOnlyList<int> centroids)
     {
         (Rows, Columns, Options, Centroids) = (rows, columns, options, centroids);
+        Account = new BitAccount(0, 0, 0, 0, 0, RotationBits);
         for (int stage = 0; stage < centroids.Count; stage++)
         {
             BitAccount account = AccountOf(stage, centroids[stage]);
@@ -87,6 +89,9 @@ public sealed record QetPlan
     /// <summary>The same for another number of rows: for rows that are encoded with codebooks that are there.</summary>
     internal QetPlan WithRows(nint rows) => WithCentroids(rows, Columns, Centroids, Options);
 
+    /// <summary>The same with other options for the same stages.</summary>
+    internal QetPlan WithOptions(QetOptions options) => WithCentroids(Rows, Columns, Centroids, options);
+
     /// <summary>Bits of a code of a stage; none where there is one centroid.</summary>
     internal int CodeBits(int stage) => CodeBitsOf(Centroids[stage]);
 
@@ -113,6 +118,8 @@ public sealed record QetPlan
         return new BitAccount(codes, swaps, codebooks, Grids * 2 * 32L, padding);
     }
 
+    private long RotationBits => Options.Rotation == QetRotation.Learnt ? 8 * LearntRotation.BytesFor(Columns) : 0;
+
     private long SwapBits => Enumerable.Range(0, Options.Stages.Count).Sum(stage => BitStream.Padded(AccountOf(stage, 1).Swaps));
 
     /// <summary>Whole bytes of codes, codebooks and scales of a stage, as bits.</summary>
@@ -122,14 +129,14 @@ public sealed record QetPlan
         return BitStream.Padded(account.Codes) + BitStream.Padded(account.Codebooks) + account.Scales;
     }
 
-    private long Allowance(int stage, long budget) => (long)Math.Floor((budget - SwapBits) * Options.Stages[stage].Share);
+    private long Allowance(int stage, long budget) => (long)Math.Floor((budget - SwapBits - RotationBits) * Options.Stages[stage].Share);
 
     private bool IsEnough(long budget) => Enumerable.Range(0, Options.Stages.Count).All(stage => CentroidBits(stage, 1) <= Allowance(stage, budget));
 
     private long LeastBytes()
     {
         double needed = Enumerable.Range(0, Options.Stages.Count).Max(stage => CentroidBits(stage, 1) / Options.Stages[stage].Share);
-        long bytes = (SwapBits + (long)needed) / 8 - 1; // a little less, because the division rounds
+        long bytes = (SwapBits + RotationBits + (long)needed) / 8 - 1; // a little less, because the division rounds
         while (!IsEnough(bytes * 8)) bytes++;
         return bytes;
     }

@@ -1,3 +1,5 @@
+using TensorCompress.Compression.Qet.Rotated;
+
 namespace TensorCompress.Compression.Qet;
 
 /// <summary>A matrix in the form of <see cref="QetCodec"/>: immutable, thread-safe, decoded from any row on.</summary>
@@ -5,7 +7,7 @@ public sealed class QetTensor
 {
     private readonly QetEncodedStage[] _stages;
 
-    internal QetTensor(QetPlan plan, QetEncodedStage[] stages) => (Plan, _stages) = (plan, stages);
+    internal QetTensor(QetPlan plan, QetEncodedStage[] stages, RowRotation? rotation = null) => (Plan, _stages, Rotation) = (plan, stages, rotation);
 
     /// <summary>Shape, options, centroids and where every bit goes.</summary>
     public QetPlan Plan { get; }
@@ -16,8 +18,11 @@ public sealed class QetTensor
     /// <summary>Columns of the matrix.</summary>
     public nint Columns => Plan.Columns;
 
-    /// <summary>Bytes of swaps, codes, codebooks and scales.</summary>
-    public long StoredBytes => _stages.Sum(stage => (long)stage.Swaps.Length + stage.Codes.Length + stage.Codebook.Stored.Length + sizeof(float) * stage.Codebook.Scales.Length);
+    /// <summary>Bytes of swaps, codes, codebooks, scales and a learnt rotation.</summary>
+    public long StoredBytes => _stages.Sum(stage => stage.StoredBytes) + (Rotation?.ByteLength ?? 0);
+
+    /// <summary>What rows are rotated by; null for nothing.</summary>
+    internal RowRotation? Rotation { get; }
 
     internal IReadOnlyList<QetEncodedStage> Stages => _stages;
 
@@ -34,7 +39,7 @@ public sealed class QetTensor
         }
     }
 
-    /// <summary>Decodes a row.</summary>
+    /// <summary>Decodes a row, rotated as it is.</summary>
     /// <param name="row">Which.</param>
     /// <param name="codebooks">What <see cref="DecodeCodebooks"/> gave; empty to decode no more than this row needs.</param>
     /// <param name="destination">All columns of it.</param>
@@ -50,38 +55,5 @@ public sealed class QetTensor
             if (i == 0) continue;
             for (int k = 0; k < destination.Length; k++) destination[k] += part[k];
         }
-    }
-}
-
-/// <summary>What one stage of a matrix is stored as.</summary>
-/// <param name="Swaps">Bits of its swap layers, row after row.</param>
-/// <param name="Codes">[row, column group], without gaps.</param>
-/// <param name="Codebook">Its centroids.</param>
-/// <param name="SwapLayers">Swap layers.</param>
-/// <param name="CodeBits">Bits of a code.</param>
-/// <param name="Centroids">Centroids of a group.</param>
-internal sealed record QetEncodedStage(byte[] Swaps, byte[] Codes, QetCodebook Codebook, int SwapLayers, int CodeBits, int Centroids)
-{
-    /// <summary>Which centroid a group of a row has.</summary>
-    public int Code(nint row, int subspaces, int group) => CodeBits == 0 ? 0 : BitStream.Read(Codes, ((long)row * subspaces + group) * CodeBits, CodeBits);
-
-    /// <summary>Decodes a row.</summary>
-    /// <param name="row">Which.</param>
-    /// <param name="subspaces">Column groups.</param>
-    /// <param name="codebook">The codebook as floats, at least; empty to decode no more than this row needs.</param>
-    /// <param name="destination">All columns of it.</param>
-    /// <param name="scratch">As long.</param>
-    public void Decode(nint row, int subspaces, ReadOnlySpan<float> codebook, Span<float> destination, Span<float> scratch)
-    {
-        int length = destination.Length / subspaces;
-        for (int group = 0; group < subspaces; group++)
-        {
-            int code = Code(row, subspaces, group);
-            Span<float> values = destination.Slice(group * length, length);
-            if (codebook.IsEmpty) Codebook.Centroid(group, code, values);
-            else codebook.Slice((group * Centroids + code) * length, length).CopyTo(values);
-        }
-
-        ElementSwap.Join(destination, SwapLayers, scratch, Swaps, row * ElementSwap.BitsPerRow(destination.Length, SwapLayers));
     }
 }

@@ -48,7 +48,7 @@ internal static class TableLookup
             float[] centroids = ArrayPool<float>.Shared.Rent(stage.GroupNumbers + TableProducts.NumbersBehind);
             for (int group = (int)start; group < end; group++)
             {
-                stage.Decode(group, centroids);
+                stage.DecodeGroup(group, centroids);
                 TableProducts.Build(state.x.Row(0).Slice(group * columns, columns), centroids, stage.Centroids, state.tables.Row(group));
             }
 
@@ -95,7 +95,7 @@ internal static class TableLookup
                 float[] centroids = ArrayPool<float>.Shared.Rent(stage.GroupNumbers);
                 for (int group = (int)start; group < end; group++)
                 {
-                    stage.Decode(state.first + group, centroids);
+                    stage.DecodeGroup(state.first + group, centroids);
                     TableProducts.BuildForTokens(Rows(state.turned, (state.first + group) * (nint)columns, columns), centroids, stage.Centroids, state.tables.Row(group));
                 }
 

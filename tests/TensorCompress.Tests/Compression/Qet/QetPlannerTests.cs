@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using TensorCompress.Compression;
 using TensorCompress.Compression.Qet;
 using TensorCompress.Compression.Qet.Rotated;
+using TensorCompress.Compression.Qet.Universal;
 using TensorCompress.Layers;
 using TensorCompress.Numerics;
 using TensorCompress.Storage;
@@ -44,7 +45,7 @@ public sealed class QetPlannerTests
         using Matrix<float> low = RandomMatrices.LowRank(Rows, Columns, 3, 5), values = RandomMatrices.Gaussian(Rows, Columns, 9, 0.05);
         for (int i = 0; i < Rows * Columns; i++) values[i / Columns, i % Columns] += low[i / Columns, i % Columns];
         const double Bits = 2;
-        using CompressedWeight weight = QetMethod.Instance.Compress(values.View, new QetMethodOptions(Bits, QetForm.Fitted), new CompressionContext());
+        using CompressedWeight weight = QetMethod.Instance.Compress(values.View, new QetMethodOptions(Bits, QetForm.Fitted), new CompressionContext { Seed = 1 });
         Assert.True(weight.BitsPerWeight <= Bits);
         Assert.Equal("rotated", weight.Parameters["form"]!.GetValue<string>());
         using Matrix<float> dense = weight.ToDense();
@@ -53,12 +54,20 @@ public sealed class QetPlannerTests
         foreach (int groups in new[] { 1, 2, 4, 8, 16 })
         {
             QetPlan plan = QetPlan.ForBudget(Rows, Columns, rest, new QetOptions(groups, [new QetStageOptions(0, 1)]));
-            using Matrix<float> axes = LearntRotation.Learn(values.View, plan, ComputePool.Shared, CancellationToken.None).Axes(), rotated = new(Rows, Columns);
-            MatrixProduct.Multiply(values.View, axes.View.Transposed, rotated.View);
+            using var rotated = new Matrix<float>(Rows, Columns);
+            values.View.CopyTo(rotated.View);
+            LearntRotation.Learn(values.View, plan, ComputePool.Shared, CancellationToken.None).Rotate(rotated.View, ComputePool.Shared);
             double rival = QetPlanner.SquaredError(rotated.View, QetCodec.Compress(rotated.View, plan), ComputePool.Shared);
             Assert.True(planned <= 1.02 * rival, $"{planned}, {groups} groups {rival}");
         }
 
+        QetPlan alone = QetCodec.Plan(values.View, budget, seed: 1); // the codec keeps the promise as well
+        Assert.Equal(QetRotation.Learnt, alone.Options.Rotation);
+        Assert.True(alone.StoredBytes <= budget);
+        Assert.Equal(8 * LearntRotation.BytesFor(Columns), alone.Account.Rotation);
+        QetTensor coded = QetCodec.Compress(values.View, alone);
+        Assert.Equal(alone.StoredBytes, coded.StoredBytes);
+        Assert.Equal(planned, QetPlanner.SquaredError(values.View, coded, ComputePool.Shared), 1e-3 * planned);
         AssertNoRivalIsBetter(values, Bits, planned);
         using MemoryTensors stored = MemoryTensors.Of("layer", weight);
         using CompressedWeight read = weight.Method.Read(new StoredWeight("layer", Rows, Columns, JsonNode.Parse(weight.Parameters.ToJsonString())!.AsObject(), stored));
@@ -75,13 +84,35 @@ public sealed class QetPlannerTests
         Assert.Throws<TensorFormatException>(() => weight.Method.Read(new StoredWeight("layer", Rows, Columns, JsonNode.Parse(weight.Parameters.ToJsonString())!.AsObject(), stored)));
     }
 
+    [Fact]
+    public void Hadamard_blocks_are_chosen_where_rotated_rows_are_simpler()
+    {
+        using Matrix<float> values = RandomMatrices.Gaussian(400, 32, 9, 0.05);
+        for (int row = 0; row < 400; row++)
+        {
+            for (int k = 0; k < 32; k++) values[row, k] += (row * 31 + k * k * (row + 7)) % 3 - 1; // three values and noise, which no column shows any more
+            BlockHadamard.Undo(values.Row(row), 32);
+        }
+
+        QetPlan plan = QetCodec.Plan(values.View, 400 * 32 * 2 / 8, seed: 1);
+        Assert.Equal(QetRotation.Hadamard, plan.Options.Rotation);
+        AssertNoRivalIsBetter(values, 2);
+        QetTensor tensor = QetCodec.Compress(values.View, plan);
+        using Matrix<float> whole = new(400, 32), some = new(3, 32);
+        QetCodec.Decompress(tensor, whole.View);
+        QetCodec.DecompressRows(tensor, 70, some.View);
+        FloatBits.AssertEqual(whole.RowSpan(70, 3), some.RowSpan(0, 3), "rows alone");
+        QetCodec.Decompress(QetCodec.Encode(values.RowRange(70, 3), tensor), some.View);
+        FloatBits.AssertEqual(whole.RowSpan(70, 3), some.RowSpan(0, 3), "rows encoded alone");
+    }
+
     [Theory]
-    [InlineData(2, 0.134)]
+    [InlineData(2, 0.125)]
     [InlineData(4, 0.0153)]
     public void Errors_of_normal_numbers_are_at_most_those_of_the_best_parts_of_the_published_algorithm(double bits, double most)
     {
         using Matrix<float> values = RandomMatrices.Gaussian(4096, 128, 1);
-        QetTensor tensor = QetPlanner.Compress(values.View, (long)(4096 * 128 * bits / 8), 1, ComputePool.Shared, CancellationToken.None);
+        QetTensor tensor = QetPlanner.Compress(values.View, (long)(4096 * 128 * bits / 8), 1, null, ComputePool.Shared, CancellationToken.None);
         double error = QetPlanner.SquaredError(values.View, tensor, ComputePool.Shared) / Enumerable.Range(0, 4096).Sum(row => DoubleVectors.SquaredNorm(values.Row(row)));
         Assert.True(tensor.Plan.BitsPerElement <= bits);
         Assert.True(error <= most, $"{error}");
@@ -97,7 +128,7 @@ public sealed class QetPlannerTests
             int rows = 20 + random.NextInt32(100), columns = 4 + random.NextInt32(28);
             long budget = (long)((1 + 4 * random.NextDouble()) * rows * columns / 8) + 16;
             using Matrix<float> values = RandomMatrices.Gaussian(rows, columns, (ulong)trial);
-            Assert.InRange(QetPlanner.Compress(values.View, budget, 1, ComputePool.Shared, CancellationToken.None).StoredBytes, 1, budget);
+            Assert.InRange(QetPlanner.Compress(values.View, budget, 1, null, ComputePool.Shared, CancellationToken.None).StoredBytes, 1, budget);
         }
     }
 
@@ -105,17 +136,17 @@ public sealed class QetPlannerTests
     public void Too_few_bits_name_the_least()
     {
         using Matrix<float> values = RandomMatrices.Gaussian(40, 24, 3);
-        string refusal = Assert.Throws<ArgumentException>(() => QetPlanner.Compress(values.View, 5, 1, ComputePool.Shared, CancellationToken.None)).Message;
+        string refusal = Assert.Throws<ArgumentException>(() => QetPlanner.Compress(values.View, 5, 1, null, ComputePool.Shared, CancellationToken.None)).Message;
         double least = double.Parse(refusal.Split("the least is ")[1].Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture);
         Assert.Equal((24 * 4 / 8 + 8) * 8 / 960.0, least, 1e-3);
-        QetPlanner.Compress(values.View, 20, 1, ComputePool.Shared, CancellationToken.None);
+        QetPlanner.Compress(values.View, 20, 1, null, ComputePool.Shared, CancellationToken.None);
     }
 
     private static void AssertNoRivalIsBetter(Matrix<float> values, double bits, double? known = null)
     {
         (int rows, int columns) = ((int)values.Rows, (int)values.Columns);
         long budget = (long)(bits * rows * columns / 8);
-        double planned = known ?? QetPlanner.SquaredError(values.View, QetPlanner.Compress(values.View, budget, 1, ComputePool.Shared, CancellationToken.None), ComputePool.Shared);
+        double planned = known ?? QetPlanner.SquaredError(values.View, QetPlanner.Compress(values.View, budget, 1, null, ComputePool.Shared, CancellationToken.None), ComputePool.Shared);
         foreach (int groups in Enumerable.Range(1, columns).Where(groups => columns % groups == 0))
         {
             foreach (QetOptions options in new[] { new QetOptions(groups, [new QetStageOptions(0, 1)]), new QetOptions(groups, [new QetStageOptions(0, 0.7), new QetStageOptions(0, 0.3)]), QetOptions.PaperDefault(groups) })

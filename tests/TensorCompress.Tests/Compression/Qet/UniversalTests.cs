@@ -173,6 +173,8 @@ public sealed class UniversalTests(ITestOutputHelper output)
     [InlineData("qet:bits=3:rotation=64")]
     [InlineData("qet:bits=2:subspaces=4:layers=3,0:shares=0.7,0.3:codebook-bits=10:iterations=20")]
     [InlineData("qet:bits=2:subspaces=8:layers=1:shares=1:codebook-bits=6:grid-per-group=true:iterations=5")]
+    [InlineData("qet:bits=2:subspaces=8:layers=0,0:shares=0.5,0.5:codebook-bits=6:iterations=5:beam=8:rotate=hadamard")]
+    [InlineData("qet:bits=2:subspaces=8:layers=0:shares=1:codebook-bits=6:iterations=5:rotate=learnt")]
     public void Options_are_read_as_they_are_written(string text) => Assert.Equal(text, CompressionMethods.ParseOptions(text).ToText());
 
     [Theory]
@@ -181,6 +183,9 @@ public sealed class UniversalTests(ITestOutputHelper output)
     [InlineData("qet:rotation=3")]
     [InlineData("qet:form=fitted:rotation=8")]
     [InlineData("qet:layers=3,0")]
+    [InlineData("qet:beam=4")]
+    [InlineData("qet:subspaces=4:beam=65")]
+    [InlineData("qet:subspaces=4:rotate=other")]
     [InlineData("qet:subspaces=4:form=universal")]
     [InlineData("qet:subspaces=4:layers=1,2,3:shares=0.5,0.5")]
     public void Options_that_do_not_fit_are_refused(string text) => Assert.ThrowsAny<ArgumentException>(() => CompressionMethods.ParseOptions(text));

@@ -1,27 +1,47 @@
 using TensorCompress.Kernels;
+using TensorCompress.Layers;
 using TensorCompress.Numerics;
+using TensorCompress.Storage;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
 namespace TensorCompress.Compression.Qet.Rotated;
 
 /// <summary>A rotation of rows that was learnt from them, stored as its axes in half precision. Coordinate j of a rotated row is its product with axis j.</summary>
-internal sealed class LearntRotation
+internal sealed class LearntRotation : RowRotation
 {
+    /// <summary>The part of a weight that it is.</summary>
+    public const string Part = "rotation";
+
+    /// <summary>Up to so many columns a rotation is learnt: it takes the cube of them.</summary>
+    public const int MostColumns = 1024;
+
     private const int Rounds = 8, ShortIterations = 4;
+
+    /// <summary>Elements of axes are cosines; rounding may pass 1 by a little.</summary>
+    private const float LargestCosine = 1.001f;
+
+    /// <summary>Rows that are turned back together.</summary>
+    private const int RowsTogether = 1 << 12;
 
     private readonly byte[] _axes;
 
-    /// <param name="columns">Columns of the rows, and axes.</param>
-    /// <param name="axes">[axis, column] as F16.</param>
-    public LearntRotation(int columns, byte[] axes) => (Columns, _axes) = (columns, axes);
+    private LearntRotation(int columns, byte[] axes) => (Columns, _axes) = (columns, axes);
 
+    /// <summary>Columns of the rows, and axes.</summary>
     public int Columns { get; }
 
     /// <summary>The axes as they are stored.</summary>
     public ReadOnlySpan<byte> Stored => _axes;
 
-    public long ByteLength => _axes.Length;
+    /// <inheritdoc/>
+    public override QetRotation Kind => QetRotation.Learnt;
+
+    /// <inheritdoc/>
+    public override long ByteLength => _axes.Length;
+
+    /// <inheritdoc/>
+    public override long MultiplicationsPerToken => (long)Columns * Columns;
 
     /// <summary>Bytes of a rotation.</summary>
     public static long BytesFor(nint columns) => (long)columns * columns * sizeof(short);
@@ -31,14 +51,15 @@ internal sealed class LearntRotation
     /// make of them take turns.
     /// </summary>
     /// <param name="values">The rows.</param>
-    /// <param name="product">Column groups and centroids.</param>
+    /// <param name="plan">Column groups, stages and centroids.</param>
     /// <param name="pool">Threads; the result does not depend on their number.</param>
     /// <param name="cancellationToken">Looked at between rounds and within.</param>
-    public static LearntRotation Learn(MatrixView<float> values, QetPlan product, ComputePool pool, CancellationToken cancellationToken)
+    /// <exception cref="NotSupportedException">The columns are too many.</exception>
+    public static LearntRotation Learn(MatrixView<float> values, QetPlan plan, ComputePool pool, CancellationToken cancellationToken)
     {
         int columns = (int)values.Columns;
-        QetOptions options = product.Options;
-        var brief = QetPlan.WithCentroids(product.Rows, product.Columns, product.Centroids, new QetOptions(options.Subspaces, options.Stages, options.CodebookBits, options.GridPerGroup, ShortIterations, options.Seed));
+        if (columns > MostColumns) throw new NotSupportedException($"Rotations of {columns} columns are not learnt; of up to {MostColumns} they are.");
+        var brief = QetPlan.WithCentroids(plan.Rows, plan.Columns, plan.Centroids, plan.Options with { Rotation = QetRotation.None, BeamWidth = 1, Iterations = ShortIterations });
         using Matrix<float> axes = Identity(columns), rotated = new(values.Rows, columns), cross = new(columns, columns);
         using Matrix<double> nearest = new(columns, columns);
         for (int round = 0; round < Rounds; round++)
@@ -60,11 +81,70 @@ internal sealed class LearntRotation
         return new LearntRotation(columns, stored);
     }
 
-    /// <summary>Decodes an axis.</summary>
-    public void Axis(int axis, Span<float> destination) => ElementConversion.ToSingle(ElementType.F16, _axes.AsSpan(axis * Columns * sizeof(short), Columns * sizeof(short)), destination);
+    /// <summary>Reads one.</summary>
+    /// <param name="stored">Where.</param>
+    /// <param name="method">The method.</param>
+    /// <exception cref="TensorFormatException">The rotation does not fit.</exception>
+    public static LearntRotation Read(StoredWeight stored, QetMethod method)
+    {
+        int columns = stored.InputDimension;
+        if (BytesFor(columns) > Array.MaxLength) throw stored.Fault(TensorFormatError.Unsupported, $"a rotation of {columns} columns");
+        using Matrix<byte> bytes = stored.ReadBytes(method, Part, ElementType.F16, columns, columns);
+        stored.ThrowIfNotFinite(method, Part, ElementType.F16, bytes);
+        var rotation = new LearntRotation(columns, bytes.RowSpan(0, columns).ToArray());
+        float[] axis = new float[columns];
+        for (int i = 0; i < columns; i++)
+        {
+            rotation.Axis(i, axis);
+            int wrong = axis.AsSpan().IndexOfAnyExceptInRange(-LargestCosine, LargestCosine);
+            if (wrong >= 0) throw stored.Fault(TensorFormatError.Value, $"element {wrong} of axis {i} is {axis[wrong]}", StoredParts.TensorName(stored.Layer, method, Part));
+        }
+
+        return rotation;
+    }
+
+    /// <inheritdoc/>
+    public override void Rotate(MatrixView<float> rows, ComputePool pool)
+    {
+        using Matrix<float> axes = Axes();
+        Multiply(rows, axes.View.Transposed, pool);
+    }
+
+    /// <inheritdoc/>
+    public override void Undo(MatrixView<float> rows, ComputePool pool)
+    {
+        using Matrix<float> axes = Axes();
+        Multiply(rows, axes.View, pool);
+    }
+
+    /// <inheritdoc/>
+    public override void RotateMetric(Matrix<double> metric, ComputePool pool)
+    {
+        using Matrix<float> axes = Axes();
+        using Matrix<double> wide = new(Columns, Columns), half = new(Columns, Columns);
+        for (nint i = 0; i < Columns; i++) System.Numerics.Tensors.TensorPrimitives.ConvertTruncating<float, double>(axes.Row(i), wide.Row(i));
+        MatrixProduct.Multiply(wide, metric, half.View, pool: pool);
+        MatrixProduct.Multiply(half.View, wide.View.Transposed, metric.View, pool: pool);
+    }
+
+    /// <inheritdoc/>
+    public override void Rotate(ActivationBatch input, MatrixView<float> rotated, ComputeContext context) => RowDecodedLayer.Multiply(Axis, input, rotated, context);
+
+    private static void Multiply(MatrixView<float> rows, MatrixOperand<float> by, ComputePool pool)
+    {
+        using var product = new Matrix<float>(nint.Min(rows.Rows, RowsTogether), rows.Columns);
+        for (nint start = 0; start < rows.Rows; start += RowsTogether)
+        {
+            nint count = nint.Min(RowsTogether, rows.Rows - start);
+            MatrixProduct.Multiply(rows.RowRange(start, count), by, product.RowRange(0, count), pool: pool);
+            product.RowRange(0, count).CopyTo(rows.RowRange(start, count));
+        }
+    }
+
+    private void Axis(int axis, Span<float> destination) => ElementConversion.ToSingle(ElementType.F16, _axes.AsSpan(axis * Columns * sizeof(short), Columns * sizeof(short)), destination);
 
     /// <summary>All axes, [axis, column].</summary>
-    public Matrix<float> Axes()
+    private Matrix<float> Axes()
     {
         var axes = new Matrix<float>(Columns, Columns);
         for (int axis = 0; axis < Columns; axis++) Axis(axis, axes.Row(axis));

@@ -1,6 +1,6 @@
-using TensorCompress.Kernels;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
+using TensorCompress.Threading;
 
 namespace TensorCompress.Compression.Qet.Rotated;
 
@@ -8,40 +8,36 @@ namespace TensorCompress.Compression.Qet.Rotated;
 internal sealed class RotatedLayer : LinearLayer
 {
     private readonly LinearLayer _codes;
-    private LearntRotation? _rotation;
+    private RowRotation? _rotation;
 
     /// <summary>Takes the layer over.</summary>
-    public RotatedLayer(LinearLayer codes, LearntRotation rotation)
+    public RotatedLayer(LinearLayer codes, RowRotation rotation)
         : base(codes.OutputDimension, codes.InputDimension) => (_codes, _rotation) = (codes, rotation);
 
     /// <inheritdoc/>
     public override long ResidentBytes => _codes.ResidentBytes + (_rotation?.ByteLength ?? 0);
 
     /// <inheritdoc/>
-    public override long MultiplicationsPerToken => _codes.MultiplicationsPerToken + (long)InputDimension * InputDimension;
+    public override long MultiplicationsPerToken => _codes.MultiplicationsPerToken + (_rotation?.MultiplicationsPerToken ?? 0);
 
-    private LearntRotation Rotation => _rotation ?? throw new ObjectDisposedException(nameof(RotatedLayer));
+    private RowRotation Rotation => _rotation ?? throw new ObjectDisposedException(nameof(RotatedLayer));
 
     /// <inheritdoc/>
     protected override void Multiply(ActivationBatch input, MatrixView<float> destination, ComputeContext context)
     {
         using ScratchLease lease = context.Rent(input.TokenCount, InputDimension);
         MatrixView<float> rotated = lease.View;
-        RowDecodedLayer.Multiply(Rotation.Axis, input, rotated, context);
+        Rotation.Rotate(input, rotated, context);
         _codes.Forward(new ActivationBatch(rotated), destination, context);
     }
 
     /// <inheritdoc/>
     protected override void ReadRow(int row, Span<float> destination)
     {
-        float[] rotated = new float[InputDimension], axis = new float[InputDimension];
-        _codes.DecodeRow(row, rotated);
-        destination.Clear();
-        for (int i = 0; i < rotated.Length; i++)
-        {
-            Rotation.Axis(i, axis);
-            Scaling.AddScaled(axis, rotated[i], destination);
-        }
+        using var one = new Matrix<float>(1, InputDimension);
+        _codes.DecodeRow(row, one.Row(0));
+        Rotation.Undo(one.View, ComputePool.Shared);
+        one.Row(0).CopyTo(destination);
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,7 @@
 using System.Numerics;
 using TensorCompress.Kernels;
+using TensorCompress.Tensors;
+using TensorCompress.Threading;
 
 namespace TensorCompress.Compression.Qet.Universal;
 
@@ -70,6 +72,25 @@ internal static class BlockHadamard
         if (width == 1) return;
         Transform(row, width);
         ChangeSigns(row);
+    }
+
+    /// <summary>Second moments of columns as those of rotated ones, in place.</summary>
+    /// <param name="metric">Symmetric.</param>
+    /// <param name="width">A power of two that divides its length; 1 for no rotation.</param>
+    /// <param name="pool">Threads.</param>
+    public static void RotateBothSides(Matrix<double> metric, int width, ComputePool pool)
+    {
+        double[] column = new double[metric.Rows];
+        pool.For(metric.Rows, 16, (start, end) =>
+        {
+            for (nint row = start; row < end; row++) Rotate(metric.Row(row), width);
+        });
+        for (int j = 0; j < (int)metric.Columns; j++)
+        {
+            for (int i = 0; i < column.Length; i++) column[i] = metric[i, j];
+            Rotate<double>(column, width);
+            for (int i = 0; i < column.Length; i++) metric[i, j] = column[i];
+        }
     }
 
     private static ReadOnlySpan<ushort> NegativesOf(int columns) => columns <= KeptSigns ? Negatives : Enumerable.Range(0, (columns + 15) / 16).Select(NegativesFrom).ToArray();

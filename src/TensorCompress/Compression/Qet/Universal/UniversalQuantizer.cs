@@ -121,7 +121,7 @@ internal sealed class UniversalQuantizer : IDisposable
     private void RoundInMetric(LayerStatistics statistics, int width, CancellationToken cancellationToken)
     {
         using Matrix<double> exact = statistics.Shrunk(0, Ridge);
-        RotateBothSides(exact, width);
+        BlockHadamard.RotateBothSides(exact, width, _pool);
         using (ErrorFeedback feedback = ErrorFeedback.Create(exact.View, Dimension, _pool)) feedback.Run(_weights.View, Encode, _rounded.View, cancellationToken);
         using var metric = new Matrix<float>(exact.Rows, exact.Columns);
         for (nint i = 0; i < exact.Rows; i++)
@@ -134,21 +134,6 @@ internal sealed class UniversalQuantizer : IDisposable
         {
             for (nint row = start; row < end; row += RowBlock) Refine((int)row, (int)nint.Min(RowBlock, end - row), metric, inverses, cancellationToken);
         });
-    }
-
-    private void RotateBothSides(Matrix<double> metric, int width)
-    {
-        double[] column = new double[metric.Rows];
-        _pool.For(metric.Rows, 16, (start, end) =>
-        {
-            for (nint row = start; row < end; row++) BlockHadamard.Rotate(metric.Row(row), width);
-        });
-        for (int j = 0; j < (int)metric.Columns; j++)
-        {
-            for (int i = 0; i < column.Length; i++) column[i] = metric[i, j];
-            BlockHadamard.Rotate<double>(column, width);
-            for (int i = 0; i < column.Length; i++) metric[i, j] = column[i];
-        }
     }
 
     /// <summary>The inverse of each segment's block of the metric, [segment, row, column].</summary>

@@ -45,6 +45,9 @@ public sealed class UniversalWeight : CompressedWeight
     private ElementType ScaleType => _rows.HasWideScales ? ElementType.F32 : ElementType.F16;
 
     /// <inheritdoc/>
+    public override string? Choices => $"universal, blocks of {_rows.Rotation}; rows {RowsAtBits()}";
+
+    /// <inheritdoc/>
     public override LinearLayer CreateLayer(RuntimeOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -91,9 +94,11 @@ public sealed class UniversalWeight : CompressedWeight
         [
             new("form", "universal codebooks"),
             new("rotated blocks", _rows.Rotation.ToString(CultureInfo.InvariantCulture)),
-            new("rows at bits", string.Join(", ", _rows.Rates.GroupBy(rate => rate).OrderBy(group => group.Key).Select(group => string.Create(CultureInfo.InvariantCulture, $"{group.Count()} at {UniversalRate.All[group.Key].Bits / 8.0}")))),
+            new("rows at bits", RowsAtBits()),
         ],
         []);
+
+    private string RowsAtBits() => string.Join(", ", _rows.Rates.GroupBy(rate => rate).OrderBy(group => group.Key).Select(group => string.Create(CultureInfo.InvariantCulture, $"{group.Count()} at {UniversalRate.All[group.Key].Bits / 8.0}")));
 
     private static void ReadRates(StoredWeight stored, QetMethod method, byte[] rates)
     {
