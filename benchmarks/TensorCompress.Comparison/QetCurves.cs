@@ -51,9 +51,9 @@ internal static class QetCurves
                 }
             }
 
-            kind.Series.AddRange(points.Where(series => series.Value.Count > 0).Select(series => new PlotSeries(series.Key, series.Value)));
+            kind.Series.AddRange(points.Select(series => new PlotSeries(series.Key, series.Value))); // without points too, so that a method has one colour everywhere
             foreach (Matrix<float> matrix in kind.Matrices) matrix.Dispose();
-            if (options.Output is { } path) File.WriteAllText(path, Picture([.. kinds.Where(done => done.Series.Count > 0)])); // a run that is cut off leaves what it has
+            if (options.Output is { } path) File.WriteAllText(path, Picture([.. kinds.Where(done => done.Series.Any(series => series.Points.Count > 0))])); // a run that is cut off leaves what it has
         }
     }
 

@@ -77,7 +77,11 @@ internal static unsafe class TableProducts
         fixed (float* first = tables)
         {
             for (int row = 0; row < sums.Length; row++)
-                sums[row] += RowSum(bytes, ((long)(firstRow + row) * codes.Groups + firstGroup) * codes.Bits, codes.Bits, first, length, groups);
+            {
+                long bit = ((long)(firstRow + row) * codes.Groups + firstGroup) * codes.Bits;
+                CacheLine.Fetch(bytes + (bit >> 3) + CacheLine.Bytes); // the next tables' codes of this row
+                sums[row] += RowSum(bytes, bit, codes.Bits, first, length, groups);
+            }
         }
     }
 

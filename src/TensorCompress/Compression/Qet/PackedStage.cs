@@ -14,7 +14,7 @@ internal sealed class PackedStage : StageRows, IDisposable
     private const int CachedFloats = 1 << 16;
 
     /// <summary>Bits of codes that lie there while tables pass.</summary>
-    private const int CachedCodeBits = 1 << 20;
+    private const int CachedCodeBits = 1 << 21;
 
     private readonly Matrix<byte> _codes;
     private readonly PackedNumbers _numbers;

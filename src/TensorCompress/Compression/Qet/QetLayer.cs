@@ -13,6 +13,9 @@ namespace TensorCompress.Compression.Qet;
 /// </summary>
 public sealed class QetLayer : LinearLayer
 {
+    /// <summary>Numbers of a codebook that are worth a thread's attention.</summary>
+    private const int NumbersAtOnce = 1 << 11;
+
     private readonly StageRows[] _stages;
     private readonly PackedStage[] _tabled;
     private readonly QetEncodedStage[] _decoded;
@@ -94,7 +97,8 @@ public sealed class QetLayer : LinearLayer
         int start = 0;
         foreach (QetEncodedStage stage in _decoded)
         {
-            stage.Codebook.Decode(0, centroids.Row(0).Slice(start, stage.Codebook.Count));
+            MatrixView<float> numbers = centroids.ColumnRange(start, stage.Codebook.Count);
+            context.Pool.For(numbers.Columns, NumbersAtOnce, (stage.Codebook, numbers), static (first, end, state) => state.Codebook.Decode((int)first, state.numbers.Row(0)[(int)first..(int)end]));
             start += stage.Codebook.Count;
         }
 
