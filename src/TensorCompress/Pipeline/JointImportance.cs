@@ -6,8 +6,9 @@ using TensorCompress.Threading;
 namespace TensorCompress.Pipeline;
 
 /// <summary>
-/// How much the outputs of a joint layer matter: the error of each member counts over the size of that member's outputs, as it would if it were compressed alone. Else keys, large before the softmax, would leave
-/// nothing to values.
+/// How much the outputs of a joint layer matter: the squared error of each member counts over the root of that member's mean squared output. Counted as they are, values would be left with what queries and keys,
+/// large before the softmax, do not need; counted over the mean square, as if each were compressed alone, queries and keys pay too much for them. The root loses least on small models
+/// (benchmarks/results/AMD-EPYC-Zen3/dbf.md).
 /// </summary>
 internal static class JointImportance
 {
@@ -25,7 +26,7 @@ internal static class JointImportance
         foreach (int rows in linear.Members.Select(member => member.OutputDimension))
         {
             double mean = energies.AsSpan(importance.Count, rows).ToArray().Average();
-            importance.AddRange(Enumerable.Repeat(mean > 0 ? 1 / mean : 0, rows));
+            importance.AddRange(Enumerable.Repeat(mean > 0 ? 1 / Math.Sqrt(mean) : 0, rows));
         }
 
         return importance.Any(weight => weight > 0) ? inputs.WithOutputImportance(importance) : null;
