@@ -153,6 +153,7 @@ internal static class QualityComparison
         ("qet", "QET of as many stored bits as scalars to dense outputs", "bits=STORED", Target.Outputs),
         ("qet", "QET of universal codebooks", "bits=BITS form=universal", Target.None),
         ("qet", "planned QET", "bits=BITS form=fitted", Target.None),
+        ("qet", "planned QET to dense outputs", "bits=BITS form=fitted", Target.Outputs),
         ("qet", "QET as published", "bits=BITS subspaces=4 layers=3,0", Target.None),
         ("qet", "QET as published with two swap layers", "bits=BITS subspaces=4 layers=2,0", Target.None),
     ];

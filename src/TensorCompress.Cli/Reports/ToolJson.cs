@@ -49,7 +49,8 @@ internal sealed record CalibrationJson(int Layers, long Tokens, long Bytes);
 internal sealed record CompressionJson(IReadOnlyList<LayerJson> Layers, long StoredBytes, double Seconds, long PeakBytes);
 
 /// <summary>One layer; the output error needs activations and is null without them.</summary>
-internal sealed record LayerJson(string Name, string Method, long StoredBytes, double BitsPerWeight, double RelativeError, double? OutputError, double Seconds, string? Choices);
+internal sealed record LayerJson(string Name, string Method, long StoredBytes, double BitsPerWeight, double RelativeError, double? OutputError, double Seconds,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Choices);
 
 /// <summary><c>inspect --layer --json</c>.</summary>
 internal sealed record LayerExplanationJson(string Layer, IReadOnlyDictionary<string, string> Facts, IReadOnlyList<SpectrumJson> Spectra);
