@@ -55,7 +55,7 @@ public sealed class DemoTests : IDisposable
         Assert.Equal(2, Regex.Count(html, "<svg "));
         int marks = Regex.Count(html, "<title>[^<]*: [^<]* bits, ");
         Assert.Equal(2 * (rows.Length - 1), marks);
-        string[] legend = [.. Regex.Matches(html, "<g class=\"(s\\d)\"><path class=\"mark\" d=\"M[-\\d. ]+([^\"]+)\"/></g>").Select(mark => mark.Groups[1].Value + mark.Groups[2].Value)];
+        string[] legend = [.. Regex.Matches(html, "<g class=\"(s\\d)\"><polyline points=\"[-\\d., ]+\"(?: stroke-dasharray=\"[\\d ]+\")?/><path class=\"mark\" d=\"M[-\\d. ]+([^\"]+)\"/></g>").Select(mark => mark.Groups[1].Value + mark.Groups[2].Value)];
         Assert.Equal(2 * CompressionMethods.All.Count, legend.Length);
         Assert.Equal(CompressionMethods.All.Count, legend.Distinct().Count());
         Assert.Contains("perplexity (lower is better)", html, StringComparison.Ordinal);
