@@ -75,11 +75,11 @@ public sealed class DbfFactorizer : IDisposable
         return weight;
     }
 
-    /// <summary>Runs a few rounds, at most those that are left.</summary>
+    /// <summary>Runs a few rounds, at most those that are left; none once there is no error left.</summary>
     /// <inheritdoc cref="Run"/>
     public void RunRounds(int rounds, IProgress<DbfProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        for (int round = 0; round < rounds && _solver.Round < _schedule.Rounds; round++)
+        for (int round = 0; round < rounds && _solver.Round < _schedule.Rounds && !_solver.IsExact; round++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             _solver.Step();

@@ -13,6 +13,9 @@ namespace TensorCompress.Compression.Dbf;
 /// </remarks>
 internal sealed class DbfSolver : IDisposable
 {
+    /// <summary>A squared error, over the squared norm, that scales of half precision (11 bits) add anyway.</summary>
+    private const double NoError = 1.0 / (1 << 22);
+
     private readonly DbfTarget _target;
     private readonly DbfSchedule _schedule;
     private readonly ComputePool _pool;
@@ -58,6 +61,9 @@ internal sealed class DbfSolver : IDisposable
 
     /// <summary>The iterate that will be taken.</summary>
     public DbfIterate? Best { get; private set; }
+
+    /// <summary>Whether the iterate that will be taken has no error left. One that stands still is no sign: it can fall to nothing when the penalty is high.</summary>
+    public bool IsExact => _schedule.KeepsBest && BestError <= NoError;
 
     /// <summary>Multiplications and additions done in products, factorisations and solves.</summary>
     public double Operations { get; private set; }

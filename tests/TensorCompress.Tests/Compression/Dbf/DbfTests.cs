@@ -182,6 +182,30 @@ public sealed class DbfTests
     }
 
     [Fact]
+    public void Rounds_end_early_where_no_error_is_left()
+    {
+        using Matrix<float> product = new(24, 16), weights = RandomMatrices.Gaussian(24, 16, 19);
+        for (int i = 0; i < 24; i++)
+        {
+            for (int j = 0; j < 16; j++) product[i, j] = (i % 3 == 0 ? -1 : 1) * (j % 2 == 0 ? -0.25f : 0.5f) * (1 + i);
+        }
+
+        (int Rounds, double Error) Run(Matrix<float> matrix, DbfSchedule schedule)
+        {
+            using var factorizer = new DbfFactorizer(matrix.View, new DbfOptions(middleDimension: 24, schedule: schedule), new CompressionContext());
+            using DbfWeight weight = factorizer.Run();
+            return (factorizer.RoundsRun, factorizer.Error);
+        }
+
+        DbfSchedule schedule = DbfSchedule.ForRate(1) with { Rounds = 120 };
+        (int rounds, double error) = Run(product, schedule);
+        Assert.InRange(rounds, 60, 119); // the best iterate is one of the second half
+        Assert.InRange(error, 0, 1e-6);
+        Assert.Equal(120, Run(weights, schedule).Rounds);
+        Assert.Equal(120, Run(product, DbfSchedule.Paper with { Rounds = 120 }).Rounds);
+    }
+
+    [Fact]
     public void A_saved_state_goes_on_to_the_same_bits()
     {
         using Matrix<float> weights = RandomMatrices.Gaussian(40, 30, 12);
