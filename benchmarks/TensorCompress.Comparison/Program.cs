@@ -15,6 +15,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["dbf-rivals"] = DbfRivals.Run,
     ["dbf-composition"] = DbfComposition.Run,
     ["mpo-fit"] = MpoFitComparison.Run,
+    ["split-races"] = SplitRaces.Run,
     ["qet"] = QetComparison.Run,
     ["qet-paper"] = QetPaper.Run,
     ["qet-curves"] = QetCurves.Run,

@@ -55,11 +55,9 @@ internal static class DenseLayerReader
         ElementType type = WeightLoader.DenseType(checkpoint, linear);
         Matrix<float>? singles = type == ElementType.F32 ? Matrix<float>.Uninitialized(rows, columns) : null;
         Matrix<byte>? halves = singles is null ? Matrix<byte>.Uninitialized(rows, checked((nint)columns * sizeof(ushort))) : null;
-        int first = 0;
-        foreach (LinearDefinition part in linear.Parts)
+        foreach ((LinearDefinition part, int firstRow) in linear.PartRows)
         {
-            for (int row = 0; row < part.OutputDimension; row += rowsAtATime) pieces.Add(new Piece(part, row, Math.Min(rowsAtATime, part.OutputDimension - row), first + row, type, singles, halves));
-            first += part.OutputDimension;
+            for (int row = 0; row < part.OutputDimension; row += rowsAtATime) pieces.Add(new Piece(part, row, Math.Min(rowsAtATime, part.OutputDimension - row), firstRow + row, type, singles, halves));
         }
 
         return singles is not null ? new DenseLayer(singles) : new HalfDenseLayer(type, halves!, columns);

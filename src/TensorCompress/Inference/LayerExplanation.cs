@@ -15,18 +15,12 @@ public static class LayerExplanation
     /// <exception cref="Storage.TensorFormatException">The layer is damaged.</exception>
     public static WeightExplanation Of(ModelCheckpoint checkpoint, string layer)
     {
-        (LinearDefinition stored, _) = Find(checkpoint, layer);
+        LinearDefinition stored = Find(checkpoint, layer).Stored;
         using CompressedWeight weight = WeightLoader.ReadWeight(checkpoint, stored);
         WeightExplanation explanation = weight.Explain();
         if (stored.Members.Count == 0) return explanation;
-        var members = new List<KeyValuePair<string, string>>();
-        int row = 0;
-        foreach (LinearDefinition member in stored.Members)
-        {
-            members.Add(new(string.Create(CultureInfo.InvariantCulture, $"rows {row} to {row + member.OutputDimension - 1}"), member.Name));
-            row += member.OutputDimension;
-        }
-
+        IEnumerable<KeyValuePair<string, string>> members = stored.PartRows.Select(part =>
+            KeyValuePair.Create(string.Create(CultureInfo.InvariantCulture, $"rows {part.FirstRow} to {part.FirstRow + part.Part.OutputDimension - 1}"), part.Part.Name));
         return explanation with { Facts = [.. explanation.Facts, .. members] };
     }
 
@@ -35,16 +29,11 @@ public static class LayerExplanation
     /// <returns>[output, input].</returns>
     public static Matrix<float> ReadDense(ModelCheckpoint checkpoint, string layer) => WeightLoader.ReadDecoded(checkpoint, Find(checkpoint, layer).Part);
 
-    private static (LinearDefinition Stored, LinearDefinition Part) Find(ModelCheckpoint checkpoint, string layer)
+    private static (LinearDefinition Stored, LinearDefinition Part, int FirstRow) Find(ModelCheckpoint checkpoint, string layer)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(layer);
-        foreach (LinearDefinition stored in checkpoint.Definition.Linears)
-        {
-            LinearDefinition? part = stored.Members.Prepend(stored).FirstOrDefault(candidate => candidate.Name == layer || candidate.WeightName == layer);
-            if (part is not null) return (stored, part);
-        }
-
-        throw new ArgumentException($"There is no layer \"{layer}\"; there are {string.Join(", ", checkpoint.Definition.Linears.Take(4).Select(candidate => candidate.Name))} and others.", nameof(layer));
+        return JointLayers.Find(checkpoint.Definition, layer)
+            ?? throw new ArgumentException($"There is no layer \"{layer}\"; there are {string.Join(", ", checkpoint.Definition.Linears.Take(4).Select(candidate => candidate.Name))} and others.", nameof(layer));
     }
 }

@@ -93,14 +93,14 @@ internal static class WeightLoader
     /// <returns>[output, input].</returns>
     public static Matrix<float> ReadDecoded(ModelCheckpoint checkpoint, LinearDefinition linear)
     {
-        (LinearDefinition stored, int firstRow, int rows) = JointLayers.Find(checkpoint.Definition, linear.Name) ?? (linear, 0, linear.OutputDimension);
+        (LinearDefinition stored, _, int firstRow) = JointLayers.Find(checkpoint.Definition, linear.Name) ?? (linear, linear, 0);
         using CompressedWeight weight = ReadWeight(checkpoint, stored);
         Matrix<float> whole = weight.ToDense();
-        if (rows == whole.Rows) return whole;
+        if (linear.OutputDimension == whole.Rows) return whole;
         using (whole)
         {
-            var part = Matrix<float>.Uninitialized(rows, whole.Columns);
-            whole.RowRange(firstRow, rows).CopyTo(part.View);
+            var part = Matrix<float>.Uninitialized(linear.OutputDimension, whole.Columns);
+            whole.RowRange(firstRow, linear.OutputDimension).CopyTo(part.View);
             return part;
         }
     }
@@ -133,11 +133,9 @@ internal static class WeightLoader
     public static Matrix<float> ReadFinite(ModelCheckpoint checkpoint, LinearDefinition linear)
     {
         Matrix<float> values = DenseTensors.Read(checkpoint, linear);
-        nint first = 0;
-        foreach (LinearDefinition part in linear.Parts)
+        foreach ((LinearDefinition part, int firstRow) in linear.PartRows)
         {
-            for (nint row = 0; row < part.OutputDimension; row++) ThrowIfNotFinite(values.Row(first + row), checkpoint, part.WeightName, row * values.Columns);
-            first += part.OutputDimension;
+            for (nint row = 0; row < part.OutputDimension; row++) ThrowIfNotFinite(values.Row(firstRow + row), checkpoint, part.WeightName, row * values.Columns);
         }
 
         return values;

@@ -80,12 +80,10 @@ public static class DenseTensors
         var stacked = Matrix<float>.Uninitialized(linear.OutputDimension, linear.InputDimension);
         try
         {
-            nint row = 0;
-            foreach (LinearDefinition member in linear.Members)
+            foreach ((LinearDefinition member, int firstRow) in linear.PartRows)
             {
                 using Matrix<float> read = Read(checkpoint, member);
-                read.View.CopyTo(stacked.RowRange(row, read.Rows));
-                row += read.Rows;
+                read.View.CopyTo(stacked.RowRange(firstRow, read.Rows));
             }
         }
         catch

@@ -69,20 +69,17 @@ internal static class JointLayers
         return joined;
     }
 
-    /// <summary>Where the rows of a layer of the checkpoint are.</summary>
+    /// <summary>Where the rows of a layer are.</summary>
     /// <param name="definition">The model, with or without joint layers.</param>
-    /// <param name="name">Name of a layer or of a member of one.</param>
-    /// <returns>The layer and its first row, or null where there is none of the name.</returns>
-    public static (LinearDefinition Layer, int FirstRow, int RowCount)? Find(ModelDefinition definition, string name)
+    /// <param name="name">Name of a layer or of a member of one; a trailing <c>.weight</c> is accepted.</param>
+    /// <returns>The layer that is stored, the one of the name, and its first row there; null where there is none of the name.</returns>
+    public static (LinearDefinition Stored, LinearDefinition Part, int FirstRow)? Find(ModelDefinition definition, string name)
     {
-        foreach (LinearDefinition linear in definition.Linears)
+        foreach (LinearDefinition stored in definition.Linears)
         {
-            if (linear.Name == name) return (linear, 0, linear.OutputDimension);
-            int first = 0;
-            foreach (LinearDefinition member in linear.Members)
+            foreach ((LinearDefinition part, int firstRow) in stored.PartRows.Prepend((stored, 0)))
             {
-                if (member.Name == name) return (linear, first, member.OutputDimension);
-                first += member.OutputDimension;
+                if (part.Name == name || part.WeightName == name) return (stored, part, firstRow);
             }
         }
 

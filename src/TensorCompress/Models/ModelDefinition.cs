@@ -92,6 +92,20 @@ public sealed record LinearDefinition(string Name, int OutputDimension, int Inpu
     /// <summary>The layers of the checkpoint: the members, or the layer itself.</summary>
     internal IReadOnlyList<LinearDefinition> Parts => Members.Count > 0 ? Members : [this];
 
+    /// <summary>The parts, each with the first of its rows.</summary>
+    internal IEnumerable<(LinearDefinition Part, int FirstRow)> PartRows
+    {
+        get
+        {
+            int row = 0;
+            foreach (LinearDefinition part in Parts)
+            {
+                yield return (part, row);
+                row += part.OutputDimension;
+            }
+        }
+    }
+
     /// <summary>Whether the checkpoint stores the transpose, [input, output] (GPT-2's convolution layout).</summary>
     public bool IsStoredTransposed { get; init; }
 

@@ -210,15 +210,9 @@ internal sealed class LayerCompression : IDisposable
         _layers.Add(linear.Name, new ManifestLayer(
             compressed.Method.Name, compressed.Method.FormatVersion, linear.OutputDimension, linear.InputDimension, recorded, compressed.Parameters)
         {
-            Members = Members(linear),
+            Members = linear.Members.Count == 0 ? [] : [.. linear.PartRows.Select(part => new ManifestMember(part.Part.Name, part.FirstRow, part.Part.OutputDimension))],
         });
         _reports.Add(outcome.Report);
-    }
-
-    private static ManifestMember[] Members(LinearDefinition linear)
-    {
-        int row = 0;
-        return [.. linear.Members.Select(member => new ManifestMember(member.Name, (row += member.OutputDimension) - member.OutputDimension, member.OutputDimension))];
     }
 
     private void Report(LinearDefinition linear, double weightsWithin) =>

@@ -85,12 +85,7 @@ public static class ModelConverter
         using CompressedWeight weight = WeightLoader.ReadWeight(source, linear);
         bool isCompressed = source.Manifest?.Layers.ContainsKey(linear.Name) == true; // else the source has it in its old order already
         using Matrix<float> decoded = isCompressed ? orders.Apply(linear, weight.ToDense()) : weight.ToDense();
-        nint row = 0;
-        foreach (LinearDefinition part in linear.Parts)
-        {
-            WriteRows(decoded.RowRange(row, part.OutputDimension), part, type, sink);
-            row += part.OutputDimension;
-        }
+        foreach ((LinearDefinition part, int firstRow) in linear.PartRows) WriteRows(decoded.RowRange(firstRow, part.OutputDimension), part, type, sink);
     }
 
     private static void WriteRows(MatrixView<float> rows, LinearDefinition linear, ElementType type, ITensorSink sink)

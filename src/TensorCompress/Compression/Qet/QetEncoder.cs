@@ -121,9 +121,8 @@ internal sealed class QetEncoder
     private byte[] Codes(MatrixView<float> leaves, float[] codebook, int stage, QetMetric? metric)
     {
         int length = _plan.SubvectorLength, subspaces = _plan.Options.Subspaces, count = _plan.Centroids[stage], bits = _plan.CodeBits(stage);
-        byte[] codes = new byte[BitStream.Padded((long)leaves.Rows * subspaces * bits) / 8];
-        if (bits == 0) return codes;
-        int[] nearest = new int[leaves.Rows];
+        int[] codes = new int[leaves.Rows * subspaces], nearest = new int[leaves.Rows];
+        if (bits == 0) return Pack(codes, bits);
         double[] distances = new double[leaves.Rows];
         using var search = new NearestCentroid(count, _pool);
         for (int group = 0; group < subspaces; group++)
@@ -136,10 +135,10 @@ internal sealed class QetEncoder
             }
 
             search.Find(leaves.ColumnRange(group * length, length), centroids.View, nearest, distances);
-            for (int row = 0; row < nearest.Length; row++) BitStream.Write(codes, ((long)row * subspaces + group) * bits, nearest[row]);
+            for (int row = 0; row < nearest.Length; row++) codes[row * subspaces + group] = nearest[row];
         }
 
-        return codes;
+        return Pack(codes, bits);
     }
 
     private void Subtract(QetEncodedStage stage, float[] centroids, Matrix<float> rest) => _pool.For(rest.Rows, 8, (first, end) =>

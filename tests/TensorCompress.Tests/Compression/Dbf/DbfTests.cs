@@ -206,6 +206,23 @@ public sealed class DbfTests
     }
 
     [Fact]
+    public void An_error_that_stands_still_can_yet_fall_to_nothing()
+    {
+        using Matrix<float> weights = new(24, 16);
+        for (int i = 0; i < 24; i++)
+        {
+            for (int j = 0; j < 16; j++) weights[i, j] = (i * j % 3 == 0 ? -0.5f : 0.5f) * (1 + i);
+        }
+
+        using var factorizer = new DbfFactorizer(weights.View, new DbfOptions(middleDimension: 24, schedule: DbfSchedule.ForRate(1) with { Rounds = 120 }), new CompressionContext());
+        var errors = new List<double>();
+        using DbfWeight weight = factorizer.Run(new Errors(errors));
+        double[] second = [.. errors.Skip(60).Take(40)];
+        Assert.InRange(second.Min(), 0.98 * second.Max(), 1); // it stands still, high, for a third of the rounds
+        Assert.InRange(factorizer.Error, 0, 1e-5);
+    }
+
+    [Fact]
     public void A_saved_state_goes_on_to_the_same_bits()
     {
         using Matrix<float> weights = RandomMatrices.Gaussian(40, 30, 12);
@@ -361,5 +378,10 @@ public sealed class DbfTests
             Last = value.Round;
             told(value.Round);
         }
+    }
+
+    private sealed class Errors(List<double> errors) : IProgress<DbfProgress>
+    {
+        public void Report(DbfProgress value) => errors.Add(value.Error);
     }
 }

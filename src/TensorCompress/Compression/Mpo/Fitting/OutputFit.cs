@@ -43,7 +43,8 @@ internal sealed class OutputFit : IDisposable
 
     private double? StartLoss { get; }
 
-    private List<double> Losses => _joint?.Losses ?? _alternating?.Losses ?? _bonds?.Losses ?? [];
+    /// <summary>The relative losses at the start and after every sweep; empty where sweeps have nothing to do.</summary>
+    public IReadOnlyList<double> Losses => _joint?.Losses ?? _alternating?.Losses ?? _bonds?.Losses ?? [];
 
     /// <summary>More sweeps.</summary>
     /// <param name="sweeps">At most so many.</param>

@@ -35,8 +35,7 @@ internal static class SplitRace
             {
                 FitProblem split = problem.With(factors);
                 if (!metrics.TryGetValue(factors.InputDimension, out Matrix<double>? metric)) metrics.Add(factors.InputDimension, metric = split.Metric(statistics, options.Ridge));
-                int[] bonds = MpoTruncation.LargestWithin(factors, parameters);
-                runners.Add(new OutputFit(split, metric, MpoTruncation.ToBonds(bonds[1..^1]), bonds, other => factors.ParameterCount(other) <= parameters, cancellationToken));
+                runners.Add(Runner(split, metric, parameters, cancellationToken));
             }
 
             OutputFit best = Race(runners, options.Sweeps, progress, cancellationToken);
@@ -47,6 +46,17 @@ internal static class SplitRace
         {
             foreach (OutputFit runner in runners) runner.Dispose();
         }
+    }
+
+    /// <summary>The fit of one candidate before its first sweep.</summary>
+    /// <param name="split">W with its split.</param>
+    /// <param name="metric">H of its size; stays the caller's.</param>
+    /// <param name="parameters">What it may have.</param>
+    /// <param name="cancellationToken">Looked at often.</param>
+    public static OutputFit Runner(FitProblem split, Matrix<double> metric, long parameters, CancellationToken cancellationToken)
+    {
+        int[] bonds = MpoTruncation.LargestWithin(split.Factors, parameters);
+        return new OutputFit(split, metric, MpoTruncation.ToBonds(bonds[1..^1]), bonds, other => split.Factors.ParameterCount(other) <= parameters, cancellationToken);
     }
 
     private static OutputFit Race(IReadOnlyList<OutputFit> runners, int sweeps, IProgress<double>? progress, CancellationToken cancellationToken)
