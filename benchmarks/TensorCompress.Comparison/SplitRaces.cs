@@ -12,7 +12,7 @@ namespace TensorCompress.Comparison;
 
 /// <summary>
 /// Races of splits with nobody taken out: every candidate of every layer goes on for the default number of sweeps. Tells how many sweeps show the winner, and how far losses fall afterwards: what a race may go by.
-/// <c>--sizes</c> are blocks, <c>--formats</c> shares of the parameters, <c>--rounds</c> windows of 512 tokens.
+/// <c>--sizes</c> are blocks, <c>--formats</c> shares of the parameters, <c>--rounds</c> times 512 tokens of the text.
 /// </summary>
 internal static class SplitRaces
 {
@@ -22,7 +22,7 @@ internal static class SplitRaces
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(path);
         using LanguageModel model = LanguageModel.Load(path);
         if (model.Tokenizer is null) throw new ArgumentException("The model has no tokenizer.");
-        IReadOnlyList<int[]> windows = EvaluationWindows.FromText(model.Tokenizer, File.ReadAllText(text), 512, (options.Rounds ?? 16) * 512);
+        IReadOnlyList<int[]> windows = EvaluationWindows.FromText(model.Tokenizer, File.ReadAllText(text), Math.Min(512, model.Definition.ContextLength), (options.Rounds ?? 16) * 512);
         var races = new List<Race>();
         Console.WriteLine("| layer | share | best of all | best with sweeps | its place at the start | after one sweep | its loss at the end over that at the start | after one sweep | after two |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
