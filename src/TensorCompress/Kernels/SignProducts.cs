@@ -114,6 +114,7 @@ internal static unsafe class SignProducts
             int count = Math.Min(group, firstBlock + blockCount - block);
             byte* signs = weights.Bytes.Pointer + block * blockBytes, entries = tables.Tables + token * tables.TokenBytes;
             new Span<float>(results, group * Lanes).Clear();
+            for (int row = 0; factors != null && row < count * Lanes; row += CacheLine.Bytes / sizeof(float)) CacheLine.Fetch(factors + block * Lanes + row); // as cold as the signs, and wanted at their end
             for (int chunk = 0; chunk < tables.Chunks; chunk++, signs += chunkSigns, entries += tables.ChunkBytes)
             {
                 int vectors = (int)(nint.Min(chunkSigns, blockBytes - chunk * chunkSigns) / TLookup.Bytes);

@@ -24,6 +24,7 @@ internal sealed unsafe class SignTables : IDisposable
 
     private Matrix<byte>? _tables;
     private Matrix<float>? _scales;
+    private int _begun, _ended;
 
     /// <summary>Bytes held.</summary>
     public long ByteLength => (_tables?.ByteLength ?? 0) + (_scales?.ByteLength ?? 0);
@@ -62,6 +63,7 @@ internal sealed unsafe class SignTables : IDisposable
     public void Reserve(int tokens, int columns, int digits, int vectorBytes)
     {
         (TokenCount, Columns, Digits, VectorBytes) = (tokens, columns, digits, vectorBytes);
+        (_begun, _ended) = (0, 0);
         Grow(ref _tables, tokens * TokenBytes);
         Grow(ref _scales, (nint)tokens * Chunks);
 
@@ -72,6 +74,30 @@ internal sealed unsafe class SignTables : IDisposable
             matrix?.Dispose();
             matrix = Matrix<T>.Uninitialized(1, count);
         }
+    }
+
+    /// <summary>Builds the first token's tables together with all threads that call this; each returns when they are complete. One barrier less than a loop of its own.</summary>
+    /// <param name="values">All activations of the token.</param>
+    /// <param name="columnScales">A factor for each, or none.</param>
+    public void BuildTogether(ReadOnlySpan<float> values, ReadOnlySpan<float> columnScales)
+    {
+        if (Volatile.Read(ref _ended) == Chunks) return;
+        while (true)
+        {
+            int chunk = Interlocked.Increment(ref _begun) - 1;
+            if (chunk >= Chunks) break;
+            try
+            {
+                Build(0, chunk, values, columnScales);
+            }
+            finally
+            {
+                Interlocked.Increment(ref _ended); // whatever happened: nobody may wait for ever
+            }
+        }
+
+        SpinWait wait = default;
+        while (Volatile.Read(ref _ended) < Chunks) wait.SpinOnce(sleep1Threshold: -1);
     }
 
     /// <summary>Builds the tables of one chunk of one token; other chunks may be built at the same time.</summary>

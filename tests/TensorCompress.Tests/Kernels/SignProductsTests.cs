@@ -194,6 +194,36 @@ public class SignProductsTests
         Assert.Throws<ArgumentException>(() => tables.Build(0, 0, zeros, new float[39]));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public unsafe void Threads_that_build_together_build_what_one_does(int digits)
+    {
+        const int Columns = 5 * SignTables.ChunkColumns + 40;
+        var source = new FloatSource(3);
+        float[] x = source.Array(Columns), factors = source.Array(Columns);
+        using SignTables alone = Build([x], factors, digits, SignProducts.VectorBytes), together = new();
+        for (int repeat = 0; repeat < 200; repeat++)
+        {
+            together.Reserve(1, Columns, digits, SignProducts.VectorBytes);
+            new Span<byte>(together.Tables, (int)together.TokenBytes).Clear();
+            Parallel.For(0, 4, new ParallelOptions { MaxDegreeOfParallelism = 4 }, _ =>
+            {
+                together.BuildTogether(x, factors);
+                Assert.True(new ReadOnlySpan<byte>(alone.Tables, (int)alone.TokenBytes).SequenceEqual(new ReadOnlySpan<byte>(together.Tables, (int)together.TokenBytes)), "A thread went on before all tables were there.");
+            });
+        }
+    }
+
+    [Fact]
+    public void Nobody_waits_for_tables_that_cannot_be_built()
+    {
+        using var tables = new SignTables();
+        tables.Reserve(1, 3 * SignTables.ChunkColumns, 1, SignProducts.VectorBytes);
+        for (int caller = 0; caller < 3; caller++) Assert.Throws<ArgumentException>(() => tables.BuildTogether(new float[7], []));
+        tables.BuildTogether(new float[7], []); // all three were begun and given up: returns
+    }
+
     private static void CheckSize(int rows, int columns, int tokens, int digits, FloatSource source, bool guardAfter)
     {
         SignMatrix signs = RandomSigns.Matrix(rows, columns, rows + columns);

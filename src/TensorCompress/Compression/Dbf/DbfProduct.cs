@@ -7,7 +7,7 @@ namespace TensorCompress.Compression.Dbf;
 
 /// <summary>
 /// <c>y = diag(a) A diag(d) B diag(b) x</c> with matrices of signs A and B. Scales are multiplied where values are read or written anyway: b and d when tables are built, a when results are stored.
-/// Each half is two loops of the pool: tables (chunks of columns), and sums (blocks of rows).
+/// Each half is one loop of the pool over blocks of rows for one token, whose threads build the tables together when they come to it, and two for several: tables (chunks of columns), and sums.
 /// </summary>
 internal sealed class DbfProduct : IDisposable
 {
@@ -96,6 +96,16 @@ internal sealed class DbfProduct : IDisposable
     {
         SignTables tables = context.SignTables;
         tables.Reserve((int)input.Rows, signs.Columns, _precision == SignPrecision.Fast ? 1 : 2, SignProducts.VectorBytes);
+        if (tables.TokenCount == 1)
+        {
+            context.Pool.For(signs.Blocks, Grain(signs, 1), (signs, tables, input, columnScales, rowScales, destination), static (start, end, state) =>
+            {
+                state.tables.BuildTogether(state.input.Row(0), state.columnScales);
+                SignProducts.Multiply(state.signs, (int)start, (int)(end - start), state.tables, state.rowScales, state.destination);
+            });
+            return;
+        }
+
         context.Pool.For((nint)tables.TokenCount * tables.Chunks, 1, (tables, input, columnScales), static (start, end, state) =>
         {
             for (nint index = start; index < end; index++)
