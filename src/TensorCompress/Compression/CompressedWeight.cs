@@ -41,6 +41,10 @@ public abstract class CompressedWeight : IDisposable
     /// <summary>What the method chose for this matrix alone, in a few words for a table; null where its options say all.</summary>
     public virtual string? Choices => null;
 
+    /// <summary>Options to fit a changed matrix with the choices made for this one, so that nothing is searched for twice.</summary>
+    /// <param name="options">What this weight was made with.</param>
+    internal virtual MethodOptions WithChoices(MethodOptions options) => options;
+
     /// <summary>Writes the matrix that the weight stands for.</summary>
     /// <param name="destination">[output, input], overwritten.</param>
     /// <exception cref="ArgumentException">The shape does not fit.</exception>

@@ -60,6 +60,9 @@ public sealed class MpoWeight : CompressedWeight
     /// <inheritdoc/>
     public override LinearLayer CreateLayer(RuntimeOptions options) => CreateLayer(options.Plan == RuntimePlan.Fastest ? MpoPlan.Fastest : MpoPlan.ByShape);
 
+    /// <inheritdoc/>
+    internal override MethodOptions WithChoices(MethodOptions options) => (MpoOptions)options with { Factors = Operator.Factors, Search = false };
+
     /// <summary>Packs the weight to multiply in a given way.</summary>
     public MpoLayer CreateLayer(MpoPlan plan) => new(OutputDimension, InputDimension, Operator.Factors, Operator.BondDimensions, _cores, Operator.RelativeError, plan);
 

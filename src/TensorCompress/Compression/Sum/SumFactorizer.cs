@@ -6,7 +6,7 @@ namespace TensorCompress.Compression.Sum;
 
 /// <summary>
 /// Fits the terms of a sum by turns, each by its own method to what the others leave, as CALDERA (Saha et al., arXiv 2405.18886) does for a low rank and a quantised residual. Where that ends
-/// depends on the term that is fitted to W itself, so each has its turn at that for a round, and the best start goes on. A fit that would raise the error is not taken: with statistics
+/// depends on the term that is fitted to W itself, so each has its turn at that for a round, and the best start goes on. What a term chose there (a split, say) it keeps. A fit that would raise the error is not taken: with statistics
 /// the error is that of the outputs, otherwise that of the weights.
 /// </summary>
 internal sealed class SumFactorizer : IDisposable
@@ -85,7 +85,7 @@ internal sealed class SumFactorizer : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             int term = (first + i) % fit.Terms.Length;
             using Matrix<float> rest = Difference(_split.Target, Sum(fit, except: term));
-            MethodOptions options = _options.Terms[term];
+            MethodOptions options = fit.Terms[term]?.WithChoices(_options.Terms[term]) ?? _options.Terms[term];
             CompressedWeight candidate = options.Method.Compress(rest.View, options, _context, null, cancellationToken);
             Matrix<float> dense = candidate.ToDense();
             Matrix<float>? previous = fit.Dense[term];
