@@ -29,7 +29,7 @@ public sealed record DbfOptions : MethodOptions
     /// <summary>How far the inputs' second moment is shrunk towards its diagonal.</summary>
     public double DiagonalShare { get; }
 
-    /// <summary>How the solver runs; null to choose by the rate.</summary>
+    /// <summary>How the solver runs; null to choose by the rate and the size.</summary>
     public DbfSchedule? Schedule { get; }
 
     /// <inheritdoc/>
@@ -51,9 +51,9 @@ public sealed record DbfOptions : MethodOptions
             : throw new ArgumentException($"{Bits} bits per weight of {rows} x {columns} do not pay for one channel: the least is {(scales + perChannel) / elements:G4}.");
     }
 
-    /// <summary>The schedule for a matrix.</summary>
+    /// <summary>The schedule for a matrix. Rounds in the metric of a full second moment cost twice as much as others, so large matrices take few of them.</summary>
     internal DbfSchedule ScheduleFor(int rows, int columns, int middle, bool hasStatistics) =>
-        Schedule ?? DbfSchedule.ForRate(DbfSchedule.Rate(rows, columns, middle), hasMetric: hasStatistics && DiagonalShare < 1);
+        Schedule ?? DbfSchedule.ForRate(DbfSchedule.Rate(rows, columns, middle), savesRounds: hasStatistics && DiagonalShare < 1 && (long)rows * columns > SmallMatrix);
 
     /// <inheritdoc/>
     internal override void ThrowIfUnfit(int rows, int columns) => MiddleDimensionFor(rows, columns);
@@ -68,6 +68,9 @@ public sealed record DbfOptions : MethodOptions
     }
 
     private const int ScaleBits = 16;
+
+    /// <summary>Elements of a matrix that takes a second or two in any schedule.</summary>
+    private const int SmallMatrix = 1 << 16;
 
     private static double BitsPerChannel(int rows, int columns) => 8.0 * ((rows - 1) / 8 + 1 + (columns - 1) / 8 + 1) + ScaleBits;
 }

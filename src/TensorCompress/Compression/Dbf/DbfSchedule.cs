@@ -52,15 +52,15 @@ public sealed record DbfSchedule
 
     /// <summary>Our own: lower errors than the published one with half of its operations or less. The ridge falls while the penalty rises.</summary>
     /// <param name="rate">Half the sign bits per weight: for a square matrix the middle dimension over its side.</param>
-    /// <param name="hasMetric">Whether the inputs' full second moment counts: a round costs twice as much then, and single flips regain most of what fewer rounds lose.</param>
-    public static DbfSchedule ForRate(double rate, bool hasMetric = false) => new()
+    /// <param name="savesRounds">Whether a quarter of the rounds must do: single flips regain most of what that loses.</param>
+    public static DbfSchedule ForRate(double rate, bool savesRounds = false) => new()
     {
         // Cross products, once a round, are most of the work at low rates; a third step pays where signs are many.
-        Rounds = hasMetric ? 40 : rate < LowRate ? 165 : rate < HighRate ? 180 : 145,
+        Rounds = savesRounds ? 40 : rate < LowRate ? 165 : rate < HighRate ? 180 : 145,
         InnerSteps = rate < HighRate ? 2 : 3,
-        Ridge = hasMetric ? 0.02 : 0.01,
+        Ridge = savesRounds ? 0.02 : 0.01,
         FirstRidge = 0.4,
-        PenaltyPower = hasMetric ? 2 : 3,
+        PenaltyPower = savesRounds ? 2 : 3,
         LeastPenalty = rate < LowRate ? 0.03 : 0.06,
         WeighsChannels = true,
         Relaxation = rate < LowRate ? 1 : 0.9,
@@ -68,7 +68,7 @@ public sealed record DbfSchedule
         RandomStarts = false,
         KeepsBest = true,
         RefitSweeps = 3,
-        FlipSweeps = hasMetric ? 6 : 15,
+        FlipSweeps = savesRounds ? 6 : 15,
     };
 
     /// <summary>Half the sign bits per weight.</summary>
