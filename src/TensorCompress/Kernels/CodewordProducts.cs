@@ -174,9 +174,18 @@ internal unsafe interface ICodewordSteps
 internal readonly unsafe struct OneWord<TWord> : ICodewordSteps
     where TWord : struct, ICodeword
 {
-    public static int Bits => Codewords.SignBits + (TWord.IsOrdered ? Codewords.OrderBits : 0) + TWord.IndexBits;
+    // Without the attribute the compiler, out of its budget in the kernels' inner loops, calls these constants there.
+    public static int Bits
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Codewords.SignBits + (TWord.IsOrdered ? Codewords.OrderBits : 0) + TWord.IndexBits;
+    }
 
-    public static int StepBytes => 2 * Bits / 8;
+    public static int StepBytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 2 * Bits / 8;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSimd Numbers<TSimd, TLanes>(byte* codes, byte* first, byte* second, TSimd ratio)
@@ -205,9 +214,18 @@ internal readonly unsafe struct TwoWords<TFirst, TSecond> : ICodewordSteps
     where TFirst : struct, ICodeword
     where TSecond : struct, ICodeword
 {
-    private static int Bits => OneWord<TFirst>.Bits + OneWord<TSecond>.Bits; // whole bytes
+    /// <summary>Whole bytes.</summary>
+    private static int Bits
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => OneWord<TFirst>.Bits + OneWord<TSecond>.Bits;
+    }
 
-    public static int StepBytes => 2 * Bits / 8;
+    public static int StepBytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 2 * Bits / 8;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSimd Numbers<TSimd, TLanes>(byte* codes, byte* first, byte* second, TSimd ratio)
