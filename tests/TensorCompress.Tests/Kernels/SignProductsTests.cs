@@ -3,6 +3,7 @@ using TensorCompress.Kernels;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
+using TensorCompress.Threading;
 
 namespace TensorCompress.Tests.Kernels;
 
@@ -202,12 +203,13 @@ public class SignProductsTests
         const int Columns = 5 * SignTables.ChunkColumns + 40;
         var source = new FloatSource(3);
         float[] x = source.Array(Columns), factors = source.Array(Columns);
+        using var pool = new ComputePool(4);
         using SignTables alone = Build([x], factors, digits, SignProducts.VectorBytes), together = new();
         for (int repeat = 0; repeat < 200; repeat++)
         {
             together.Reserve(1, Columns, digits, SignProducts.VectorBytes);
             new Span<byte>(together.Tables, (int)together.TokenBytes).Clear();
-            Parallel.For(0, 4, new ParallelOptions { MaxDegreeOfParallelism = 4 }, _ =>
+            pool.For(4, 1, (_, _) =>
             {
                 together.BuildTogether(x, factors);
                 Assert.True(new ReadOnlySpan<byte>(alone.Tables, (int)alone.TokenBytes).SequenceEqual(new ReadOnlySpan<byte>(together.Tables, (int)together.TokenBytes)), "A thread went on before all tables were there.");
