@@ -69,7 +69,7 @@ public sealed record DbfOptions : MethodOptions
 
     private const int ScaleBits = 16;
 
-    /// <summary>Elements of a matrix that takes a second or two in any schedule.</summary>
+    /// <summary>Elements of a matrix that takes a few seconds in any schedule (benchmarks/results/AMD-EPYC-Zen3/signs-in-models.md).</summary>
     private const int SmallMatrix = 1 << 16;
 
     private static double BitsPerChannel(int rows, int columns) => 8.0 * ((rows - 1) / 8 + 1 + (columns - 1) / 8 + 1) + ScaleBits;

@@ -222,6 +222,16 @@ public sealed class DbfTests
         Assert.InRange(factorizer.Error, 0, 1e-5);
     }
 
+    [Theory]
+    [InlineData(256, 256, true, 180)]
+    [InlineData(257, 256, true, 40)]
+    [InlineData(257, 256, false, 180)]
+    public void Only_large_matrices_save_rounds_in_the_metric_of_a_full_second_moment(int rows, int columns, bool hasStatistics, int rounds)
+    {
+        Assert.Equal(rounds, new DbfOptions(2).ScheduleFor(rows, columns, middle: 250, hasStatistics).Rounds);
+        Assert.Equal(180, new DbfOptions(2, diagonalShare: 1).ScheduleFor(rows, columns, middle: 250, hasStatistics).Rounds);
+    }
+
     [Fact]
     public void A_saved_state_goes_on_to_the_same_bits()
     {
@@ -384,15 +394,4 @@ public sealed class DbfTests
     {
         public void Report(DbfProgress value) => errors.Add(value.Error);
     }
-
-    [Theory]
-    [InlineData(256, 256, true, 180)]
-    [InlineData(257, 256, true, 40)]
-    [InlineData(257, 256, false, 180)]
-    public void Only_large_matrices_save_rounds_in_the_metric_of_a_full_second_moment(int rows, int columns, bool hasStatistics, int rounds)
-    {
-        Assert.Equal(rounds, new DbfOptions(2).ScheduleFor(rows, columns, middle: 250, hasStatistics).Rounds);
-        Assert.Equal(180, new DbfOptions(2, diagonalShare: 1).ScheduleFor(rows, columns, middle: 250, hasStatistics).Rounds);
-    }
-
 }
