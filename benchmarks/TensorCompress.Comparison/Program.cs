@@ -34,6 +34,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["products-prompt"] = ProductsComparison.RunPrompt,
     ["sign"] = SignComparison.RunOneToken,
     ["sign-prompt"] = SignComparison.RunPrompt,
+    ["sign-rows"] = SignComparison.RunFewRows,
     ["sign-errors"] = SignErrors.Run,
     ["pool"] = PoolComparison.Run,
     ["load"] = LoadSpeed.Run,

@@ -16,6 +16,8 @@ internal static class SignComparison
 {
     private const int Dimension = 4096, PromptTokens = 128;
 
+    private const int Repeats = 100;
+
     private const long ColdBytes = 320 << 20;
 
     private static readonly (int Middle, string Bits)[] Rates = [(2048, "1.0"), (3072, "1.5"), (4096, "2.0")];
@@ -66,6 +68,44 @@ internal static class SignComparison
                     $"| {all.Rows[i].Name} | {threads} | {times[i].Median * 1e3:F2} ({times[i].Best * 1e3:F2}) | {2.0 * PromptTokens * Dimension * Dimension / times[i].Median / 1e9:F0} |"));
             }
         }
+    }
+
+    /// <summary>One token and matrices of few rows (<c>--sizes</c>), warm, one thread: tables of one digit and their sums beside codes and their products.</summary>
+    public static void RunFewRows(Options options)
+    {
+        int[] sizes = [.. options.Sizes ?? [16, 32, 48, 64, 96, 128, 192, 256]];
+        using Matrix<float> x = GaussianMatrix.Draw(1, Dimension, 3), y = new(1, sizes.Max());
+        using SignTables tables = new();
+        using SignCodes codes = new();
+        List<SignBlocks> packed = [.. sizes.SelectMany(rows => new[] { SignProducts.Layout, SignLayout.Words }.Select(layout => SignBlocks.FromRows(RandomBits(rows, Dimension), rows, Dimension, layout)))];
+        (double Median, double Best)[] times = [.. Interleaved.MeasureWithoutPause(options.Rounds ?? 21, [.. packed.Select((signs, i) => (Action)(i % 2 == 0 ? () => Tables(signs) : () => Codes(signs)))])];
+        Console.WriteLine("| rows | columns | tables, microseconds, median (best) | codes |");
+        Console.WriteLine("|---|---|---|---|");
+        for (int i = 0; i < sizes.Length; i++)
+            Console.WriteLine(Text($"| {sizes[i]} | {Dimension} | {Micros(times[2 * i])} | {Micros(times[2 * i + 1])} |"));
+        packed.ForEach(signs => signs.Dispose());
+
+        void Tables(SignBlocks signs)
+        {
+            for (int repeat = 0; repeat < Repeats; repeat++)
+            {
+                tables.Reserve(1, Dimension, 1, SignProducts.VectorBytes);
+                for (int chunk = 0; chunk < tables.Chunks; chunk++) tables.Build(0, chunk, x.Row(0), []);
+                SignProducts.Multiply(signs, 0, signs.Blocks, tables, [], y.View.ColumnRange(0, signs.Rows));
+            }
+        }
+
+        void Codes(SignBlocks signs)
+        {
+            for (int repeat = 0; repeat < Repeats; repeat++)
+            {
+                codes.Reserve(1, Dimension);
+                codes.Quantize(0, x.Row(0), []);
+                SignCodeProducts.Multiply(signs, 0, signs.Blocks, codes, [], y.View.ColumnRange(0, signs.Rows));
+            }
+        }
+
+        static string Micros((double Median, double Best) time) => Text($"{time.Median / Repeats * 1e6:F1} ({time.Best / Repeats * 1e6:F1})");
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
@@ -205,7 +245,7 @@ internal static class SignComparison
         {
             _digits = digits;
             byte[] bits = RandomBits(Dimension, Dimension);
-            do _signs.Add(SignBlocks.FromRows(bits, Dimension, Dimension));
+            do _signs.Add(SignBlocks.FromRows(bits, Dimension, Dimension, SignProducts.Layout));
             while (Bytes < coldBytes);
         }
 

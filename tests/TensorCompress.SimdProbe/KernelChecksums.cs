@@ -48,6 +48,7 @@ internal static class KernelChecksums
         yield return Of("sign-sums", SignSum);
         yield return Of("sign-products-8-bits", y => SignProduct(y, digits: 1, tokens: 1));
         yield return Of("sign-products-16-bits", y => SignProduct(y, digits: 2, tokens: 9));
+        yield return Of("sign-code-products", SignCodeProduct);
         yield return Of("matrix-product", SingleProduct);
         yield return Of("matrix-product-double", DoubleProduct);
         yield return Of("matrix-product-few-rows", FewRows);
@@ -199,7 +200,7 @@ internal static class KernelChecksums
     {
         byte[] bits = new byte[(Length * 300 + 7) / 8 * 8];
         new Random(49).NextBytes(bits);
-        using SignBlocks weights = SignBlocks.FromRows(bits, Length, 300);
+        using SignBlocks weights = SignBlocks.FromRows(bits, Length, 300, SignProducts.Layout);
         using Matrix<float> x = Random(50, 1, 300), result = new(1, Length);
         SignSums.Multiply(weights, 0, weights.Blocks, x.View, result.View);
         result.Row(0).CopyTo(y);
@@ -210,7 +211,7 @@ internal static class KernelChecksums
         int rows = Length / tokens;
         byte[] bits = new byte[rows * 138];
         new Random(51).NextBytes(bits);
-        using SignBlocks weights = SignBlocks.FromRows(bits, rows, 1100);
+        using SignBlocks weights = SignBlocks.FromRows(bits, rows, 1100, SignProducts.Layout);
         using Matrix<float> x = Random(52, tokens, 1100), result = new(tokens, rows);
         using var tables = new SignTables();
         tables.Reserve(tokens, 1100, digits, SignProducts.VectorBytes);
@@ -221,6 +222,19 @@ internal static class KernelChecksums
 
         SignProducts.Multiply(weights, 0, weights.Blocks, tables, [], result.View);
         for (int token = 0; token < tokens; token++) result.Row(token).CopyTo(y[(token * rows)..]);
+    }
+
+    private static void SignCodeProduct(Span<float> y)
+    {
+        byte[] bits = new byte[Length * 138];
+        new Random(53).NextBytes(bits);
+        using SignBlocks weights = SignBlocks.FromRows(bits, Length, 1100, SignLayout.Words);
+        using Matrix<float> x = Random(54, 1, 1100), result = new(1, Length);
+        using var codes = new SignCodes();
+        codes.Reserve(1, 1100);
+        codes.Quantize(0, x.Row(0), []);
+        SignCodeProducts.Multiply(weights, 0, weights.Blocks, codes, [], result.View);
+        result.Row(0).CopyTo(y);
     }
 
     private static float[] Values(int seed)

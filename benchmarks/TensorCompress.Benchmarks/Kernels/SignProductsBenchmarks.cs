@@ -13,9 +13,9 @@ public class SignProductsBenchmarks : KernelBenchmark
     private readonly float[][] _activations = [.. Enumerable.Range(0, 16).Select(seed => Values(seed, Columns))];
     private readonly byte[] _bits = new byte[Rows * (Columns / 8)];
     private SignTables _tables = null!;
-    private SignBlocks _weights = null!;
+    private SignBlocks _weights = null!, _lanes = null!;
     private Matrix<float> _results = null!;
-    private Product _kernel = null!;
+    private Product _kernel = null!, _kernelOfLanes = null!;
 
     private delegate void Product(SignBlocks weights, int firstBlock, int blockCount, SignTables tables, ReadOnlySpan<float> rowScales, MatrixView<float> destination);
 
@@ -29,8 +29,11 @@ public class SignProductsBenchmarks : KernelBenchmark
     public void Setup()
     {
         new Random(1).NextBytes(_bits);
-        (_weights, _tables, _results) = Operands(_bits, Tokens);
-        _kernel = Choose<Product>(SignProducts.Core<Simd512, Lookup512>, SignProducts.Core<Simd256, Lookup256>, SignProducts.Core<Simd128, Lookup128>, SignProducts.Scalar);
+        SignLayout layout = Width == SimdWidth.Bits512 ? SignProducts.Layout : SignLayout.Lanes;
+        (_weights, _lanes) = (SignBlocks.FromRows(_bits, Rows, Columns, layout), SignBlocks.FromRows(_bits, Rows, Columns, SignLayout.Lanes));
+        (_tables, _results) = (new SignTables(), new Matrix<float>(Tokens, Rows));
+        _kernelOfLanes = Choose<Product>(SignProducts.Core<Simd512, Lookup512>, SignProducts.Core<Simd256, Lookup256>, SignProducts.Core<Simd128, Lookup128>, SignProducts.Scalar);
+        _kernel = layout == SignLayout.Words ? SignProducts.Core<Simd512, PermutedLookup512> : _kernelOfLanes;
         Tables();
     }
 
@@ -39,6 +42,7 @@ public class SignProductsBenchmarks : KernelBenchmark
     {
         _tables.Dispose();
         _weights.Dispose();
+        _lanes.Dispose();
         _results.Dispose();
     }
 
@@ -67,6 +71,7 @@ public class SignProductsBenchmarks : KernelBenchmark
     [Benchmark]
     public void Kernel() => _kernel(_weights, 0, _weights.Blocks, _tables, [], _results.View);
 
-    private static (SignBlocks Weights, SignTables Tables, Matrix<float> Results) Operands(byte[] bits, int tokens) =>
-        (SignBlocks.FromRows(bits, Rows, Columns), new SignTables(), new Matrix<float>(tokens, Rows));
+    /// <summary>Rows as bytes of lanes where the process would take words: VPSHUFB beside VPERMB.</summary>
+    [Benchmark]
+    public void KernelOfLanes() => _kernelOfLanes(_lanes, 0, _lanes.Blocks, _tables, [], _results.View);
 }

@@ -25,7 +25,7 @@ public class SignSumsBenchmarks : MatrixBenchmark
     {
         _bits = new byte[Rows * ((Columns + 7) / 8)];
         new Random(1).NextBytes(_bits);
-        _weights = SignBlocks.FromRows(_bits, Rows, Columns);
+        _weights = SignBlocks.FromRows(_bits, Rows, Columns, SignProducts.Layout);
         (_activations, _results) = (Random(1, Columns), Random(1, Rows));
         _kernel = Choose<Product>(SignSums.Core<Simd512>, SignSums.Core<Simd256>, SignSums.Core<Simd128>, SignSums.Core<SimdScalar>);
     }

@@ -2,19 +2,32 @@ using TensorCompress.Tensors;
 
 namespace TensorCompress.Kernels;
 
+/// <summary>How the bytes of a step of sixteen rows and 32 columns lie in memory.</summary>
+internal enum SignLayout
+{
+    /// <summary>
+    /// Four lanes of sixteen bytes; a lane has eight columns of all rows, so that its rows share a table of sixteen entries: for look-ups that find in one table for each lane. Rows 0 to 7 are the lower,
+    /// rows 8 to 15 the upper bytes of 16-bit words, because sums of bytes grow into words.
+    /// </summary>
+    Lanes,
+
+    /// <summary>Sixteen words of four bytes; a word has all 32 columns of one row, so that neighbouring bytes are added by VPMADDUBSW: for look-ups that find in any of four tables, and for products with activations of eight bits.</summary>
+    Words,
+}
+
 /// <summary>
-/// A matrix of signs as products read it, one bit each. Sixteen rows are a block; a block is a sequence of steps of 32 columns; a step is four lanes of sixteen bytes; a lane holds
-/// eight columns, one byte for each row, column c in bit c, 1 for +1. So the lower and the upper half of a byte are each the number of an entry in a table of sixteen that all
-/// rows of the lane share. Rows 0 to 7 are the lower, rows 8 to 15 the upper bytes of 16-bit words, because sums of bytes grow into words. Rows and columns that are missing at the end are zeros: their rows are not stored, their columns meet activations of 0.
+/// A matrix of signs as products read it, one bit each. Sixteen rows are a block; a block is a sequence of steps of 32 columns, 64 bytes; a byte has eight columns of one row, column c in bit c, 1 for +1.
+/// So the lower and the upper half of a byte are each the number of an entry in a table of sixteen that all rows share. Rows and columns that are missing at the end are zeros: their rows are not stored,
+/// their columns meet activations of 0.
 /// </summary>
-/// <remarks>One layout for vectors of one, two or four lanes. Rows are bytes of a lane, so nothing is summed across rows.</remarks>
+/// <remarks>Rows are bytes of their own, so nothing is summed across rows; one layout for vectors of 16, 32 or 64 bytes.</remarks>
 internal sealed class SignBlocks : IDisposable
 {
     public const int BlockRows = 16, LaneColumns = 8, LaneBytes = 16, StepColumns = 32, StepBytes = 64;
 
-    private SignBlocks(int rows, int columns)
+    private SignBlocks(int rows, int columns, SignLayout layout)
     {
-        (Rows, Columns) = (rows, columns);
+        (Rows, Columns, Layout) = (rows, columns, layout);
         Bytes = new Matrix<byte>(Blocks, (nint)Steps * StepBytes);
     }
 
@@ -23,6 +36,9 @@ internal sealed class SignBlocks : IDisposable
 
     /// <summary>Columns.</summary>
     public int Columns { get; }
+
+    /// <summary>Order of a step's bytes.</summary>
+    public SignLayout Layout { get; }
 
     public int Blocks => (Rows - 1) / BlockRows + 1;
 
@@ -35,15 +51,16 @@ internal sealed class SignBlocks : IDisposable
     /// <param name="bits">[rows, columns], rows padded to whole bytes, the first column in the most significant bit, 1 for +1.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="columns">Columns.</param>
-    public static SignBlocks FromRows(ReadOnlySpan<byte> bits, int rows, int columns)
+    /// <param name="layout">Order of a step's bytes.</param>
+    public static SignBlocks FromRows(ReadOnlySpan<byte> bits, int rows, int columns, SignLayout layout)
     {
-        var blocks = new SignBlocks(rows, columns);
+        var blocks = new SignBlocks(rows, columns, layout);
         int rowBytes = (columns - 1) / 8 + 1;
         for (int row = 0; row < rows; row++)
         {
             ReadOnlySpan<byte> source = bits.Slice(row * rowBytes, rowBytes);
             Span<byte> block = blocks.Bytes.Row(row / BlockRows);
-            for (int lane = 0; lane < rowBytes; lane++) block[lane * LaneBytes + Place(row)] = Reversed(source[lane]);
+            for (int octet = 0; octet < rowBytes; octet++) block[Place(layout, row, octet)] = Reversed(source[octet]);
         }
 
         return blocks;
@@ -53,9 +70,10 @@ internal sealed class SignBlocks : IDisposable
     /// <param name="bits">[columns, rows], otherwise as <see cref="FromRows"/> has it.</param>
     /// <param name="rows">Rows of the packed matrix.</param>
     /// <param name="columns">Columns of the packed matrix.</param>
-    public static SignBlocks FromColumns(ReadOnlySpan<byte> bits, int rows, int columns)
+    /// <param name="layout">Order of a step's bytes.</param>
+    public static SignBlocks FromColumns(ReadOnlySpan<byte> bits, int rows, int columns, SignLayout layout)
     {
-        var blocks = new SignBlocks(rows, columns);
+        var blocks = new SignBlocks(rows, columns, layout);
         int sourceBytes = (rows - 1) / 8 + 1;
         for (int column = 0; column < columns; column += LaneColumns)
         {
@@ -65,8 +83,8 @@ internal sealed class SignBlocks : IDisposable
                 ulong word = 0;
                 for (int c = 0; c < Math.Min(LaneColumns, columns - column); c++) word |= (ulong)bits[(column + c) * sourceBytes + octet] << (8 * c);
                 ulong turned = Transposed(word);
-                Span<byte> lane = blocks.Bytes.Row(octet / 2).Slice(column / LaneColumns * LaneBytes, LaneBytes);
-                for (int r = 0; r < 8; r++) lane[Place(8 * octet + r)] = (byte)(turned >> (8 * (7 - r))); // the most significant bits came out last
+                Span<byte> block = blocks.Bytes.Row(octet / 2);
+                for (int r = 0; r < 8; r++) block[Place(layout, 8 * octet + r, column / LaneColumns)] = (byte)(turned >> (8 * (7 - r))); // the most significant bits came out last
             }
         }
 
@@ -75,12 +93,17 @@ internal sealed class SignBlocks : IDisposable
 
     /// <summary>Whether a sign is +1.</summary>
     public bool IsPositive(int row, int column) =>
-        (Bytes.Row(row / BlockRows)[column / LaneColumns * LaneBytes + Place(row)] >> (column % LaneColumns) & 1) != 0;
+        (Bytes.Row(row / BlockRows)[Place(Layout, row, column / LaneColumns)] >> (column % LaneColumns) & 1) != 0;
 
     public void Dispose() => Bytes.Dispose();
 
-    /// <summary>The byte of a row in its lane.</summary>
-    public static int Place(int row) => row % 8 * 2 + row / 8 % 2;
+    /// <summary>The byte in its block that eight columns of a row have.</summary>
+    /// <param name="layout">Order of a step's bytes.</param>
+    /// <param name="row">Row of the matrix.</param>
+    /// <param name="octet">Which eight columns.</param>
+    public static int Place(SignLayout layout, int row, int octet) => layout == SignLayout.Lanes
+        ? octet * LaneBytes + row % 8 * 2 + row / 8 % 2
+        : octet / 4 * StepBytes + row % BlockRows * 4 + octet % 4;
 
     private static byte Reversed(byte bits)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Tensors;
 
@@ -10,8 +11,8 @@ namespace TensorCompress.Kernels;
 /// <remarks>
 /// Bound for one token: the bytes of the signs over the memory bandwidth. Operations for a vector of packed signs (32 bytes at 256 bits, 256 weights): mask, shift, mask, and for each of
 /// two look-ups and each digit a shuffle, two additions and a shift: 11 with one digit, 19 with two. Four vector operations in a cycle (Zen 3, of them two shuffles or shifts) are 2.8 and
-/// 4.8 cycles, 37 and 21 GB/s for a core of 3.2 GHz that has 12 GB/s of memory to itself. A product by VPMADDUBSW takes 33 operations for as many weights and one by VPDPBUSD 24, more than either; multi-token
-/// tiles share the first three.
+/// 4.8 cycles, 37 and 21 GB/s for a core of 3.2 GHz that has 12 GB/s of memory to itself. VPERMB (<see cref="PermutedLookup512"/>) takes a shuffle, a multiplication by ones and an addition for each look-up and digit, 9 and 15 for
+/// a vector of 512 bits. Multi-token tiles share the first three. By multiplication (<see cref="SignCodeProducts"/>) it would be 27, which pays for few rows alone.
 /// </remarks>
 internal static unsafe class SignProducts
 {
@@ -22,6 +23,9 @@ internal static unsafe class SignProducts
 
     /// <summary>Row blocks that stay in the second-level cache while tokens pass: 64 x 2 KiB of a chunk.</summary>
     private const int CachedBlocks = 64;
+
+    /// <summary>The order of signs that products of this process read; scalars read any.</summary>
+    public static SignLayout Layout => SimdLevel.Active == SimdWidth.Bits512 && Avx512Vbmi.IsSupported ? SignLayout.Words : SignLayout.Lanes;
 
     /// <summary>Bytes of the vectors that tables are to be built for.</summary>
     public static int VectorBytes => SimdLevel.Active switch { SimdWidth.Bits512 => 64, SimdWidth.Bits256 => 32, _ => 16 };
@@ -37,11 +41,13 @@ internal static unsafe class SignProducts
     {
         if (tables.Columns != weights.Columns || destination.Rows != tables.TokenCount || destination.Columns != weights.Rows || tables.VectorBytes != VectorBytes)
             throw new ArgumentException($"{weights.Rows} x {weights.Columns} signs and tables of {tables.TokenCount} x {tables.Columns} do not give {destination.Rows} x {destination.Columns}.", nameof(destination));
+        if (weights.Layout != Layout && SimdLevel.Active != SimdWidth.Scalar) throw new ArgumentException($"The signs are in the order {weights.Layout}; {Layout} is read here.", nameof(weights));
         if (firstBlock < 0 || blockCount < 0 || firstBlock > weights.Blocks - blockCount)
             throw new ArgumentOutOfRangeException(nameof(firstBlock), firstBlock, $"{blockCount} blocks from there do not lie inside {weights.Blocks}.");
         if (!rowScales.IsEmpty && rowScales.Length != weights.Rows) throw new ArgumentException($"{weights.Rows} rows do not have {rowScales.Length} factors.", nameof(rowScales));
         switch (SimdLevel.Active)
         {
+            case SimdWidth.Bits512 when weights.Layout == SignLayout.Words: Core<Simd512, PermutedLookup512>(weights, firstBlock, blockCount, tables, rowScales, destination); break;
             case SimdWidth.Bits512: Core<Simd512, Lookup512>(weights, firstBlock, blockCount, tables, rowScales, destination); break;
             case SimdWidth.Bits256: Core<Simd256, Lookup256>(weights, firstBlock, blockCount, tables, rowScales, destination); break;
             case SimdWidth.Bits128: Core<Simd128, Lookup128>(weights, firstBlock, blockCount, tables, rowScales, destination); break;
@@ -74,7 +80,7 @@ internal static unsafe class SignProducts
         int tableBytes = SignBlocks.LaneBytes * tables.Digits, lanes = weights.Steps * SignBlocks.StepBytes / SignBlocks.LaneBytes, offset = tables.Digits == 1 ? 128 : 32768;
         for (int row = firstBlock * Lanes; row < Math.Min(weights.Rows, (firstBlock + blockCount) * Lanes); row++)
         {
-            byte* signs = weights.Bytes.Pointer + row / Lanes * weights.Bytes.Columns + SignBlocks.Place(row);
+            byte* block = weights.Bytes.Pointer + row / Lanes * weights.Bytes.Columns;
             for (int token = 0; token < tables.TokenCount; token++)
             {
                 float result = 0;
@@ -84,7 +90,7 @@ internal static unsafe class SignProducts
                     for (int end = Math.Min(lanes, lane + SignTables.ChunkColumns / SignBlocks.LaneColumns); lane < end; lane++)
                     {
                         byte* table = tables.Tables + token * tables.TokenBytes + (nint)lane * 2 * tableBytes;
-                        int bits = signs[lane * SignBlocks.LaneBytes];
+                        int bits = block[SignBlocks.Place(weights.Layout, row, lane)];
                         sum += Entry(table, bits & 15) + Entry(table + tableBytes, bits >> 4) - 2 * offset;
                     }
 

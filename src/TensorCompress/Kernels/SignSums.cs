@@ -46,7 +46,7 @@ internal static unsafe class SignSums
             byte* first = weights.Bytes.Pointer + block * blockBytes, second = first + (count - 1) * blockBytes;
             for (nint token = 0; token < activations.Rows; token++)
             {
-                OneToken<TSimd>(first, second, activations.Pointer + token * activations.Stride, weights.Columns, sums);
+                OneToken<TSimd>(weights.Layout, first, second, activations.Pointer + token * activations.Stride, weights.Columns, sums);
                 new ReadOnlySpan<float>(sums, rows).CopyTo(new Span<float>(destination.Pointer + token * destination.Stride + (nint)block * Lanes, rows));
             }
         }
@@ -56,20 +56,18 @@ internal static unsafe class SignSums
         destination.KeepAlive();
     }
 
-    private static void OneToken<TSimd>(byte* first, byte* second, float* x, int columns, float* results)
+    private static void OneToken<TSimd>(SignLayout layout, byte* first, byte* second, float* x, int columns, float* results)
         where TSimd : struct, ISimd<TSimd>
     {
         TSimd total0 = TSimd.Zero, total1 = TSimd.Zero;
-        ushort* bytes = stackalloc ushort[2 * Lanes];
+        ushort* words = stackalloc ushort[Lanes];
         for (int column = 0; column < columns;)
         {
             TSimd sum0 = TSimd.Zero, sum1 = TSimd.Zero;
             int spanEnd = Math.Min(column + SpanColumns, columns);
-            for (; column < spanEnd; column += 8, first += SignBlocks.LaneBytes, second += SignBlocks.LaneBytes, x += 8)
+            for (; column < spanEnd; column += 8, x += 8)
             {
-                Widen(first, bytes);
-                Widen(second, bytes + Lanes);
-                TSimd bits0 = TSimd.LoadWords(bytes), bits1 = TSimd.LoadWords(bytes + Lanes);
+                TSimd bits0 = Octet<TSimd>(layout, first, column >> 3, words), bits1 = Octet<TSimd>(layout, second, column >> 3, words);
                 if (spanEnd - column < 8)
                 {
                     for (int c = 0; c < spanEnd - column; c++) Subtract(bits0, bits1, 31 - c, x[c], ref sum0, ref sum1);
@@ -104,11 +102,15 @@ internal static unsafe class SignSums
         sum1 += TSimd.AddBits(TSimd.ShiftLeft(bits1, shift) & sign, value);
     }
 
+    /// <summary>The signs of eight columns in the lower eight bits of each row's lane; what is above them is undefined.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Widen(byte* bytes, ushort* words)
+    private static TSimd Octet<TSimd>(SignLayout layout, byte* block, nint octet, ushort* words)
+        where TSimd : struct, ISimd<TSimd>
     {
-        Vector128<ushort> pairs = Vector128.Load(bytes).AsUInt16();
+        if (layout == SignLayout.Words) return TSimd.ShiftRight(TSimd.Load((float*)(block + (octet >> 2) * SignBlocks.StepBytes)), (int)(octet & 3) * 8);
+        Vector128<ushort> pairs = Vector128.Load(block + octet * SignBlocks.LaneBytes).AsUInt16();
         (pairs & Vector128.Create((ushort)255)).Store(words);
         (pairs >>> 8).Store(words + 8);
+        return TSimd.LoadWords(words);
     }
 }

@@ -22,10 +22,13 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
     public ComputePool Pool { get; } = pool;
 
     /// <summary>Bytes of scratch memory held.</summary>
-    public long ScratchBytes => _blocks.Sum(block => block.ByteLength) + _codes.ByteLength + SignTables.ByteLength;
+    public long ScratchBytes => _blocks.Sum(block => block.ByteLength) + _codes.ByteLength + SignTables.ByteLength + SignCodes.ByteLength;
 
     /// <summary>Room for the tables of one product of signs at a time.</summary>
     internal SignTables SignTables { get; } = new();
+
+    /// <summary>Room for the 8-bit activations of one product of few signs at a time.</summary>
+    internal SignCodes SignCodes { get; } = new();
 
     /// <summary>Borrows a matrix with undefined content until the lease is disposed. Leases end in reverse order.</summary>
     public ScratchLease Rent(nint rows, nint columns)
@@ -81,6 +84,7 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
     {
         _codes.Dispose();
         SignTables.Dispose();
+        SignCodes.Dispose();
         _coded = null;
         foreach (Matrix<float> block in _blocks) block.Dispose();
         _blocks.Clear();

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.Intrinsics.X86;
 using TensorCompress.Kernels;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Tensors;
@@ -17,7 +16,7 @@ public class CodeProductsTests
         ("256", CodeProducts.Core<Simd256, ByteSimd256>),
         ("128", CodeProducts.Core<Simd128, ByteSimd128>),
         ("scalar", CodeProducts.Core<SimdScalar, ByteSimdScalar>),
-        .. AvxVnni.IsSupported ? [("VNNI", (Product)CodeProducts.Core<Simd256, ByteSimdVnni>)] : Array.Empty<(string, Product)>(),
+        ("VNNI", CodeProducts.Core<Simd256, ByteSimdVnni>), // in software where the CPU has none
     ];
 
     [Theory]

@@ -11,12 +11,14 @@ public class SignProductsTests
 {
     private delegate void Product(SignBlocks weights, int firstBlock, int blockCount, SignTables tables, ReadOnlySpan<float> rowScales, MatrixView<float> destination);
 
-    private static IReadOnlyList<(string Name, int VectorBytes, Product Run)> Implementations { get; } =
+    private static IReadOnlyList<(string Name, SignLayout Layout, int VectorBytes, Product Run)> Implementations { get; } =
     [
-        ("scalar", 16, SignProducts.Scalar),
-        ("512", 64, SignProducts.Core<Simd512, Lookup512>),
-        ("256", 32, SignProducts.Core<Simd256, Lookup256>),
-        ("128", 16, SignProducts.Core<Simd128, Lookup128>),
+        ("scalar", SignLayout.Lanes, 16, SignProducts.Scalar),
+        ("scalar, words", SignLayout.Words, 16, SignProducts.Scalar),
+        ("512, one table of 64", SignLayout.Words, 64, SignProducts.Core<Simd512, PermutedLookup512>),
+        ("512", SignLayout.Lanes, 64, SignProducts.Core<Simd512, Lookup512>),
+        ("256", SignLayout.Lanes, 32, SignProducts.Core<Simd256, Lookup256>),
+        ("128", SignLayout.Lanes, 16, SignProducts.Core<Simd128, Lookup128>),
     ];
 
     [Theory]
@@ -46,11 +48,11 @@ public class SignProductsTests
                 foreach ((float even, float odd) in new[] { (3f, 3f), (-3f, -3f), (3f, -3f), (0f, 3f) })
                 {
                     SignMatrix signs = RandomSigns.Constant(33, columns, sign);
-                    using SignBlocks packed = RandomSigns.Packed(signs);
                     float[] x = [.. Enumerable.Range(0, columns).Select(i => i % 2 == 0 ? even : odd)];
                     double exact = sign * x.Sum(value => (double)value), bound = columns / 4 * Tolerance(digits, 4 * x.Max(Math.Abs));
-                    foreach ((string name, int vectorBytes, Product run) in Implementations)
+                    foreach ((string name, SignLayout layout, int vectorBytes, Product run) in Implementations)
                     {
+                        using SignBlocks packed = RandomSigns.Packed(signs, layout);
                         using SignTables tables = Build([x, x, x, x, x], [], digits, vectorBytes);
                         using var y = new Matrix<float>(5, 33);
                         run(packed, 0, packed.Blocks, tables, [], y.View);
@@ -77,7 +79,6 @@ public class SignProductsTests
     {
         const int Rows = 40, Columns = 3000, Outlier = 1500;
         SignMatrix signs = RandomSigns.Matrix(Rows, Columns, 6);
-        using SignBlocks packed = RandomSigns.Packed(signs);
         float[] values = new FloatSource(digits + 60).Array(Columns, 3f);
         foreach ((float unit, float outlier) in new[] { (1f, 1e6f), (1f, -1e6f), (1e-25f, 1e-20f), (1e30f, 1e33f), (1e-42f, 1e-40f), (1f, 1f) })
         {
@@ -90,8 +91,9 @@ public class SignProductsTests
             }
 
             float[]? reference = null;
-            foreach ((string name, int vectorBytes, Product run) in Implementations)
+            foreach ((string name, SignLayout layout, int vectorBytes, Product run) in Implementations)
             {
+                using SignBlocks packed = RandomSigns.Packed(signs, layout);
                 using SignTables tables = Build([x], [], digits, vectorBytes);
                 using var y = new Matrix<float>(1, Rows);
                 run(packed, 0, packed.Blocks, tables, [], y.View);
@@ -136,9 +138,10 @@ public class SignProductsTests
         var source = new FloatSource(digits + 40);
         float[][] x = [.. Enumerable.Range(0, Tokens).Select(_ => source.Array(Columns, 2f))];
         float[] factors = source.Array(Rows);
-        using SignBlocks packed = RandomSigns.Packed(RandomSigns.Matrix(Rows, Columns, 4));
-        foreach ((string name, int vectorBytes, Product run) in Implementations)
+        SignMatrix signs = RandomSigns.Matrix(Rows, Columns, 4);
+        foreach ((string name, SignLayout layout, int vectorBytes, Product run) in Implementations)
         {
+            using SignBlocks packed = RandomSigns.Packed(signs, layout);
             using Matrix<float> whole = new(Tokens, Rows), alone = new(Tokens, Rows);
             using (SignTables tables = Build(x, [], digits, vectorBytes))
             {
@@ -191,6 +194,8 @@ public class SignProductsTests
         Assert.Throws<ArgumentException>(() => SignProducts.Multiply(packed, 0, 2, tables, [], wrong.View));
         Assert.Throws<ArgumentException>(() => SignProducts.Multiply(packed, 0, 2, tables, new float[19], y.View));
         Assert.Throws<ArgumentOutOfRangeException>(() => SignProducts.Multiply(packed, 1, 2, tables, [], y.View));
+        using SignBlocks other = RandomSigns.Packed(RandomSigns.Matrix(20, 40, 1), SignProducts.Layout == SignLayout.Words ? SignLayout.Lanes : SignLayout.Words);
+        if (SimdLevel.Active != SimdWidth.Scalar) Assert.Throws<ArgumentException>(() => SignProducts.Multiply(other, 0, 2, tables, [], y.View));
         Assert.Throws<ArgumentException>(() => tables.Build(0, 0, new float[41], []));
         Assert.Throws<ArgumentException>(() => tables.Build(0, 0, zeros, new float[39]));
     }
@@ -231,13 +236,13 @@ public class SignProductsTests
         SignMatrix signs = RandomSigns.Matrix(rows, columns, rows + columns);
         float[][] x = [.. Enumerable.Range(0, tokens).Select(_ => source.Array(columns, 3f))];
         float[] factors = source.Array(columns), rowScales = source.Array(rows);
-        using SignBlocks packed = RandomSigns.Packed(signs);
-        using var bytesGuard = new MatrixGuard<byte>(packed.Bytes, guardAfter);
         using GuardedMatrix y = new(tokens, rows, guardAfter);
         float[]? reference = null;
-        foreach ((string name, int vectorBytes, Product run) in Implementations)
+        foreach ((string name, SignLayout layout, int vectorBytes, Product run) in Implementations)
         {
             string what = $"{rows} x {columns}, {tokens} tokens, {name}";
+            using SignBlocks packed = RandomSigns.Packed(signs, layout);
+            using var bytesGuard = new MatrixGuard<byte>(packed.Bytes, guardAfter);
             using SignTables tables = Build(x, factors, digits, vectorBytes);
             for (int token = 0; token < tokens; token++) y.View.Row(token).Fill(float.NaN);
             run(packed, 0, packed.Blocks, tables, rowScales, y.View);

@@ -22,15 +22,15 @@ public class SignSumsTests
             {
                 const int Tokens = 2;
                 SignMatrix signs = RandomSigns.Matrix(rows, columns, size);
-                using SignBlocks packed = RandomSigns.Packed(signs);
                 bool guardAfter = size % 2 == 0;
-                using var bytesGuard = new MatrixGuard<byte>(packed.Bytes, guardAfter);
+                using SignBlocks lanes = RandomSigns.Packed(signs, SignLayout.Lanes), words = RandomSigns.Packed(signs, SignLayout.Words);
+                using MatrixGuard<byte> lanesGuard = new(lanes.Bytes, guardAfter), wordsGuard = new(words.Bytes, guardAfter);
                 using GuardedMatrix x = new(Tokens, columns, guardAfter), y = new(Tokens, rows, guardAfter);
                 for (int token = 0; token < Tokens; token++) source.Array(columns, 3f).CopyTo(x.View.Row(token));
                 float[]? reference = null;
-                foreach ((string width, Product run) in Widths.All)
+                foreach (((string width, Product run), SignBlocks packed) in Widths.All.SelectMany(kernel => new[] { (kernel, lanes), (kernel, words) }))
                 {
-                    string what = $"{rows} x {columns}, width {width}";
+                    string what = $"{rows} x {columns} in {packed.Layout}, width {width}";
                     run(packed, 0, packed.Blocks, x.View, y.View);
                     float[] result = [.. y.View.Row(0), .. y.View.Row(1)];
                     FloatBits.AssertNear(i => Exact(signs, i % rows, x.View.Row(i / rows)).Sum, result, i => 1e-6 * Exact(signs, i % rows, x.View.Row(i / rows)).Magnitudes, what);

@@ -13,7 +13,9 @@ internal static class RandomSigns
         return SignMatrix.FromSigns(values.View);
     }
 
-    public static SignBlocks Packed(SignMatrix signs) => SignBlocks.FromRows(signs.Bytes, signs.Rows, signs.Columns);
+    public static SignBlocks Packed(SignMatrix signs) => Packed(signs, SignProducts.Layout);
+
+    public static SignBlocks Packed(SignMatrix signs, SignLayout layout) => SignBlocks.FromRows(signs.Bytes, signs.Rows, signs.Columns, layout);
 
     /// <summary>A matrix of one sign.</summary>
     public static SignMatrix Constant(int rows, int columns, float value)

@@ -17,8 +17,14 @@ internal sealed class DbfProduct : IDisposable
     /// <summary>Signs times tokens that are worth a thread's attention: about three microseconds.</summary>
     private const long MinimumWorkPerRange = 1 << 18;
 
+    /// <summary>Activations that are worth a thread's attention when they become codes.</summary>
+    private const int ValuesPerRange = 1 << 13;
+
     /// <summary>Blocks of a range for several tokens, which pass through the cache once for all of them.</summary>
     private const int PromptBlocks = 16;
+
+    /// <summary>Rows up to which tables of one digit cost more than they save (measured at all widths); activations become codes of eight bits there.</summary>
+    private const int MostRowsOfCodes = SignBlocks.BlockRows;
 
     private readonly SignBlocks _outer, _inner;
     private readonly float[] _outputScale, _middleScale, _inputScale;
@@ -40,10 +46,10 @@ internal sealed class DbfProduct : IDisposable
                 $"{outer.Rows} x {outer.Columns} and {inner.Rows} x {inner.Columns} signs do not go with {outputScale.Length}, {middleScale.Length} and {inputScale.Length} scales.", nameof(outer));
         }
 
-        _inner = SignBlocks.FromRows(inner.Bytes, inner.Rows, inner.Columns);
-        _outer = SignBlocks.FromColumns(outer.Bytes, outer.Columns, outer.Rows);
         (_outputScale, _middleScale, _inputScale) = (outputScale.ToArray(), middleScale.ToArray(), inputScale.ToArray());
         _precision = options.Activations == ActivationPrecision.F32 ? SignPrecision.Exact : options.Signs;
+        _inner = SignBlocks.FromRows(inner.Bytes, inner.Rows, inner.Columns, LayoutOf(inner.Rows));
+        _outer = SignBlocks.FromColumns(outer.Bytes, outer.Columns, outer.Rows, LayoutOf(outer.Columns));
     }
 
     /// <summary>Bytes of native memory held; the scales are arrays.</summary>
@@ -92,8 +98,18 @@ internal sealed class DbfProduct : IDisposable
         _outer.Dispose();
     }
 
+    private bool TakesCodes(int rows) => _precision == SignPrecision.Fast && rows <= MostRowsOfCodes;
+
+    private SignLayout LayoutOf(int rows) => TakesCodes(rows) ? SignLayout.Words : SignProducts.Layout;
+
     private void Multiply(SignBlocks signs, MatrixView<float> input, float[] columnScales, float[] rowScales, MatrixView<float> destination, ComputeContext context)
     {
+        if (TakesCodes(signs.Rows))
+        {
+            MultiplyCodes(signs, input, columnScales, rowScales, destination, context);
+            return;
+        }
+
         SignTables tables = context.SignTables;
         tables.Reserve((int)input.Rows, signs.Columns, _precision == SignPrecision.Fast ? 1 : 2, SignProducts.VectorBytes);
         if (tables.TokenCount == 1)
@@ -116,6 +132,18 @@ internal sealed class DbfProduct : IDisposable
         });
         context.Pool.For(signs.Blocks, Grain(signs, tables.TokenCount), (signs, tables, rowScales, destination), static (start, end, state) =>
             SignProducts.Multiply(state.signs, (int)start, (int)(end - start), state.tables, state.rowScales, state.destination));
+    }
+
+    private static void MultiplyCodes(SignBlocks signs, MatrixView<float> input, float[] columnScales, float[] rowScales, MatrixView<float> destination, ComputeContext context)
+    {
+        SignCodes codes = context.SignCodes;
+        codes.Reserve((int)input.Rows, signs.Columns);
+        context.Pool.For(input.Rows, ValuesPerRange / signs.Columns + 1, (codes, input, columnScales), static (start, end, state) =>
+        {
+            for (nint token = start; token < end; token++) state.codes.Quantize((int)token, state.input.Row(token), state.columnScales);
+        });
+        context.Pool.For(signs.Blocks, Grain(signs, codes.TokenCount), (signs, codes, rowScales, destination), static (start, end, state) =>
+            SignCodeProducts.Multiply(state.signs, (int)start, (int)(end - start), state.codes, state.rowScales, state.destination));
     }
 
     private void MultiplyExactly(MatrixView<float> x, MatrixView<float> h, MatrixView<float> y, ComputeContext context)

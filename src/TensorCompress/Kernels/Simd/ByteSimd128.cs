@@ -42,6 +42,13 @@ internal readonly struct ByteSimd128(Vector128<byte> v0, Vector128<byte> v1, Vec
     public static ByteSimd128 HighNibbles(ByteSimd128 bytes) => new(High(bytes._v0), High(bytes._v1), High(bytes._v2), High(bytes._v3));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ByteSimd128 Bit(ByteSimd128 bytes, int bit)
+    {
+        Vector128<byte> mask = Vector128.Create((byte)(1 << bit));
+        return new(bytes._v0 & mask, bytes._v1 & mask, bytes._v2 & mask, bytes._v3 & mask);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ByteSimd128 AddNibbleProducts(ByteSimd128 sums, ByteSimd128 codes, ByteSimd128 activations) => new(
         AddNibbles(sums._v0, codes._v0, activations._v0), AddNibbles(sums._v1, codes._v1, activations._v1),
         AddNibbles(sums._v2, codes._v2, activations._v2), AddNibbles(sums._v3, codes._v3, activations._v3));

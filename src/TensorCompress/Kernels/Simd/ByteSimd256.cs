@@ -39,6 +39,13 @@ internal readonly struct ByteSimd256(Vector256<byte> low, Vector256<byte> high) 
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ByteSimd256 Bit(ByteSimd256 bytes, int bit)
+    {
+        Vector256<byte> mask = Vector256.Create((byte)(1 << bit));
+        return new(bytes._low & mask, bytes._high & mask);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ByteSimd256 AddNibbleProducts(ByteSimd256 sums, ByteSimd256 codes, ByteSimd256 activations) => new(
         (sums._low.AsInt16() + IntegerProducts.OfBytes(codes._low, activations._low.AsSByte())).AsByte(),
         (sums._high.AsInt16() + IntegerProducts.OfBytes(codes._high, activations._high.AsSByte())).AsByte());

@@ -26,6 +26,9 @@ internal readonly struct ByteSimd512(Vector512<byte> value) : IByteSimd<ByteSimd
     public static ByteSimd512 HighNibbles(ByteSimd512 bytes) => new((bytes._value.AsUInt16() >>> 4).AsByte() & Vector512.Create((byte)15));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ByteSimd512 Bit(ByteSimd512 bytes, int bit) => new(bytes._value & Vector512.Create((byte)(1 << bit)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ByteSimd512 AddNibbleProducts(ByteSimd512 sums, ByteSimd512 codes, ByteSimd512 activations) =>
         new((sums._value.AsInt16() + IntegerProducts.OfBytes(codes._value, activations._value.AsSByte())).AsByte());
 

@@ -42,6 +42,12 @@ internal struct ByteSimdScalar : IByteSimd<ByteSimdScalar, SimdScalar>
         return bytes;
     }
 
+    public static ByteSimdScalar Bit(ByteSimdScalar bytes, int bit)
+    {
+        for (int i = 0; i < 16; i++) bytes._lanes[i] &= 0x01010101 << bit;
+        return bytes;
+    }
+
     public static ByteSimdScalar AddNibbleProducts(ByteSimdScalar sums, ByteSimdScalar codes, ByteSimdScalar activations) => AddByteProducts(sums, codes, activations);
 
     public static ByteSimdScalar NibbleSums(ByteSimdScalar sums) => sums;

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace TensorCompress.Kernels.Simd;
 
@@ -40,6 +39,13 @@ internal readonly struct ByteSimdVnni(Vector256<byte> low, Vector256<byte> high)
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ByteSimdVnni Bit(ByteSimdVnni bytes, int bit)
+    {
+        Vector256<byte> mask = Vector256.Create((byte)(1 << bit));
+        return new(bytes._low & mask, bytes._high & mask);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ByteSimdVnni AddNibbleProducts(ByteSimdVnni sums, ByteSimdVnni codes, ByteSimdVnni activations) => AddByteProducts(sums, codes, activations);
 
     public static ByteSimdVnni NibbleSums(ByteSimdVnni sums) => sums;
@@ -53,16 +59,16 @@ internal readonly struct ByteSimdVnni(Vector256<byte> low, Vector256<byte> high)
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ByteSimdVnni AddByteProducts(ByteSimdVnni sums, ByteSimdVnni codes, ByteSimdVnni activations) => new(
-        AvxVnni.MultiplyWideningAndAdd(sums._low.AsInt32(), codes._low, activations._low.AsSByte()).AsByte(),
-        AvxVnni.MultiplyWideningAndAdd(sums._high.AsInt32(), codes._high, activations._high.AsSByte()).AsByte());
+        IntegerProducts.AddFour(sums._low.AsInt32(), codes._low, activations._low.AsSByte()).AsByte(),
+        IntegerProducts.AddFour(sums._high.AsInt32(), codes._high, activations._high.AsSByte()).AsByte());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ByteSimdVnni SubtractMultiple(ByteSimdVnni sums, ByteSimdVnni factors, int number)
     {
         Vector256<short> negative = Vector256.Create(-number & 0xFFFF).AsInt16();
         return new(
-            AvxVnni.MultiplyWideningAndAdd(sums._low.AsInt32(), factors._low.AsInt16(), negative).AsByte(),
-            AvxVnni.MultiplyWideningAndAdd(sums._high.AsInt32(), factors._high.AsInt16(), negative).AsByte());
+            IntegerProducts.AddTwo(sums._low.AsInt32(), factors._low.AsInt16(), negative).AsByte(),
+            IntegerProducts.AddTwo(sums._high.AsInt32(), factors._high.AsInt16(), negative).AsByte());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -27,7 +27,10 @@ internal interface IByteSimd<TSelf, TSimd>
     /// <summary>The upper four bits of each byte.</summary>
     static abstract TSelf HighNibbles(TSelf bytes);
 
-    /// <summary>Adds the products of codes 0 to 15. Eight calls at most before <see cref="NibbleSums"/>: a 16-bit half of a lane grows by 2 x 15 x 127 = 3810 at most, 30480 in all.</summary>
+    /// <summary>One bit of each byte, in its place; the others are cleared.</summary>
+    static abstract TSelf Bit(TSelf bytes, int bit);
+
+    /// <summary>Adds the products of codes 0 to 15. Eight calls at most before <see cref="NibbleSums"/>, or sixteen with codes up to 8: a 16-bit half of a lane grows by 2 x 15 x 127 = 3810 (2032) at most, 30480 (32512) in all.</summary>
     static abstract TSelf AddNibbleProducts(TSelf sums, TSelf codes, TSelf activations);
 
     /// <summary>The 32-bit sums of the lanes of <see cref="AddNibbleProducts"/>.</summary>

@@ -15,6 +15,7 @@ public sealed record KernelChoice(string Operations, string Implementation)
         new("integer products of 4-bit codes", Integers(4)),
         new("integer products of 8-bit codes", Integers(8)),
         new("products of signs", $"sums of 4 columns looked up for 16 rows, {Tables}"),
+        new("products of signs with 8-bit activations, 16 rows at most", Integers(4)),
     ];
 
     private static string Integers(int bits) => CodeProducts.Choose(SimdLevel.Active, AvxVnni.IsSupported, bits) switch
@@ -28,7 +29,7 @@ public sealed record KernelChoice(string Operations, string Implementation)
 
     private static string Tables => SimdLevel.Active switch
     {
-        SimdWidth.Bits512 => "4 tables in one 512-bit vector" + (Avx512BW.IsSupported ? ", VPSHUFB" : ""),
+        SimdWidth.Bits512 => "4 tables in one 512-bit vector" + (SignProducts.Layout == SignLayout.Words ? ", VPERMB" : Avx512BW.IsSupported ? ", VPSHUFB" : ""),
         SimdWidth.Bits256 => "2 tables in one 256-bit vector" + (Avx2.IsSupported ? ", VPSHUFB" : ""),
         SimdWidth.Bits128 => "a table in a 128-bit vector",
         _ => "one by one",

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace TensorCompress.Kernels.Simd;
 
-/// <summary>Four lanes of sixteen bytes: VPSHUFB of AVX-512BW, which finds in four tables at once what VPERMB finds in one of sixty-four, without the number of the table in every index.</summary>
+/// <summary>Four lanes of sixteen bytes: VPSHUFB of AVX-512BW, for CPUs without the VPERMB of <see cref="PermutedLookup512"/>.</summary>
 internal readonly struct Lookup512(Vector512<byte> value) : ITableLookup<Lookup512, Simd512>
 {
     private readonly Vector512<byte> _value = value;

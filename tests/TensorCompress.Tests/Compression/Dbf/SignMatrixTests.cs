@@ -18,7 +18,8 @@ public class SignMatrixTests
             using var decoded = new Matrix<float>(rows, columns);
             signs.Decode(decoded.View);
             SignMatrix copy = new(rows, columns, signs.Bytes), turned = SignMatrix.FromSigns(Transposed(values).View);
-            using SignBlocks fromRows = SignBlocks.FromRows(copy.Bytes, rows, columns), fromColumns = SignBlocks.FromColumns(turned.Bytes, rows, columns);
+            SignLayout layout = (rows + columns) % 2 == 0 ? SignLayout.Lanes : SignLayout.Words;
+            using SignBlocks fromRows = SignBlocks.FromRows(copy.Bytes, rows, columns, layout), fromColumns = SignBlocks.FromColumns(turned.Bytes, rows, columns, layout);
             for (int row = 0; row < rows; row++)
             {
                 for (int column = 0; column < columns; column++)
