@@ -49,6 +49,7 @@ public sealed class FuzzTargets : IDisposable
                 ["Forbidden", "Limit", "Raised", "Syntax", "Undefined", "Unsupported", "Value"]),
             Json("recipe", Seeds.Recipes, bytes => CompressionRecipe.Parse(bytes), ["Duplicate", "Limit", "Structure", "Unsupported", "Value"]),
             Json("manifest", [Seeds.Manifest], ParseManifest, ["Duplicate", "Inconsistent", "Limit", "Structure", "Unsupported", "Version"]),
+            Binary("entropy-coded-weight", CodedWeights.Seeds, CodedWeights.Mutate, CodedWeights.Parse, [], ["Trailing", "Truncated", "Value"]),
             Json("compressed-model", [compressed], bytes => RunModel(bytes, compressedWeights), ["Duplicate", "Inconsistent", "Limit", "Shape", "Structure", "Type", "Unsupported", "Value", "Version"]),
         ];
     }

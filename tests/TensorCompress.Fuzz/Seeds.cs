@@ -64,7 +64,7 @@ internal static class Seeds
 
     /// <summary>One layer at least for each method and joint ones, for the model of the first configuration.</summary>
     public const string RecipeOfAllMethods =
-        """{"rules":[{"match":"model.layers.1.self_attn.o_proj","method":"qet","bits":8,"subspaces":4,"layers":"1,0","rotate":"hadamard"},{"match":"model.layers.0.mlp.up_proj","method":"qet","bits":20,"subspaces":4,"layers":"0,0","beam":4,"rotate":"learnt"},{"match":"model.layers.1.mlp.down_proj","method":"qet","bits":4,"form":"universal"},{"match":"model.layers.1.*","method":"lowrank","rank":2,"joint":true},{"match":"*.q_proj","method":"mpo","chi":2},{"match":"*.gate_proj","method":"mpo","chi":3,"sites":3,"cores":"int8"},{"match":"*.k_proj","method":"lowrank","rank":2},{"match":"*.v_proj","method":"btt","rank":1},{"match":"*.o_proj","method":"dense","type":"bf16"},{"match":"*","method":"scalar","bits":3,"group":8}]}""";
+        """{"rules":[{"match":"model.layers.1.self_attn.o_proj","method":"qet","bits":8,"subspaces":4,"layers":"1,0","rotate":"hadamard"},{"match":"model.layers.0.mlp.up_proj","method":"qet","bits":20,"subspaces":4,"layers":"0,0","beam":4,"rotate":"learnt"},{"match":"model.layers.1.mlp.down_proj","method":"qet","bits":4,"form":"universal","entropy-coding":true},{"match":"model.layers.1.*","method":"lowrank","rank":2,"joint":true},{"match":"*.q_proj","method":"mpo","chi":2},{"match":"*.gate_proj","method":"mpo","chi":3,"sites":3,"cores":"int8"},{"match":"*.k_proj","method":"lowrank","rank":2},{"match":"*.v_proj","method":"btt","rank":1},{"match":"*.o_proj","method":"dense","type":"bf16"},{"match":"*","method":"scalar","bits":3,"group":8}]}""";
 
     public static byte[] Manifest { get; } = MakeManifest();
 

@@ -68,7 +68,7 @@ public abstract class CompressedWeight : IDisposable
     public LinearLayer CreateLayer() => CreateLayer(RuntimeOptions.Default);
 
     /// <summary>Packs the weight for this processor. The layer is independent of the weight, which may be disposed afterwards.</summary>
-    /// <remarks>The layer keeps at most 1.25 x <see cref="StoredBytes"/> + 64 KiB.</remarks>
+    /// <remarks>The layer keeps at most 1.25 x <see cref="StoredBytes"/> + 64 KiB; where parts are entropy coded, 1.25 x what they take otherwise.</remarks>
     /// <param name="options">Precision of activations.</param>
     public abstract LinearLayer CreateLayer(RuntimeOptions options);
 

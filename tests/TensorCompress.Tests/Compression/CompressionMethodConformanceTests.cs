@@ -22,6 +22,8 @@ public sealed class CompressionMethodConformanceTests
     [
         new QetMethodOptions(3, QetForm.Fitted),
         new QetMethodOptions(6, new QetOptions(1, [new QetStageOptions(0, 0.5), new QetStageOptions(0, 0.5)]) { BeamWidth = 4, Rotation = QetRotation.Hadamard }),
+        new QetMethodOptions(3, QetForm.Universal) { EntropyCoding = true },
+        new QetMethodOptions(12, new QetOptions(1, [new QetStageOptions(0, 1)], codebookBits: 6)) { EntropyCoding = true },
     ];
 
     /// <summary>Method, index into its options, kind of matrix, shape.</summary>

@@ -23,6 +23,12 @@ internal sealed class QetCodebook(QetPlan plan, int stage, byte[] stored, float[
     /// <summary>Least value and step of each grid.</summary>
     public float[] Scales { get; } = scales;
 
+    /// <summary>Shape and stages.</summary>
+    public QetPlan Plan { get; } = plan;
+
+    /// <summary>Which stage.</summary>
+    public int Stage { get; } = stage;
+
     /// <summary>Numbers of all centroids.</summary>
     public int Count { get; } = plan.Numbers(stage);
 

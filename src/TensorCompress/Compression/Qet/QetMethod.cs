@@ -9,7 +9,7 @@ namespace TensorCompress.Compression.Qet;
 public sealed class QetMethod : ICompressionMethod
 {
     internal const string BitsOption = "bits", SubspacesOption = "subspaces", LayersOption = "layers", SharesOption = "shares", CodebookBitsOption = "codebook-bits",
-        GridPerGroupOption = "grid-per-group", IterationsOption = "iterations", BeamOption = "beam", RotateOption = "rotate", FormOption = "form", RotationOption = "rotation";
+        GridPerGroupOption = "grid-per-group", IterationsOption = "iterations", BeamOption = "beam", RotateOption = "rotate", FormOption = "form", RotationOption = "rotation", EntropyCodingOption = "entropy-coding";
 
     internal const string SubspacesParameter = "subspaces", LayersParameter = "swap_layers", CentroidsParameter = "centroids", CodebookBitsParameter = "codebook_bits", GridPerGroupParameter = "grid_per_group", FormParameter = "form";
 
@@ -47,6 +47,7 @@ public sealed class QetMethod : ICompressionMethod
         new(IterationsOption, "N", "iterations of k-means at most; default 20"),
         new(BeamOption, "N", "partial sums kept while codes of stages without swaps are searched together, 1 to 64; default 1, stage after stage"),
         new(RotateOption, "R", "none, hadamard or learnt: what rows are rotated by before swaps and fitted codebooks; default none"),
+        new(EntropyCodingOption, null, "hold what is stored entropy coded where that makes a file smaller; a model is decoded when it is loaded and runs as without"),
     ];
 
     /// <inheritdoc/>
@@ -60,10 +61,11 @@ public sealed class QetMethod : ICompressionMethod
         double bits = read.Double(BitsOption) ?? QetMethodOptions.DefaultBits;
         if (read.Int32(SubspacesOption) is not { } subspaces)
         {
-            if (values.Keys.FirstOrDefault(name => name is not (BitsOption or FormOption or RotationOption)) is { } alone)
+            if (values.Keys.FirstOrDefault(name => name is not (BitsOption or FormOption or RotationOption or EntropyCodingOption)) is { } alone)
                 throw new ArgumentException($"Option \"{alone}\" of the method \"{Name}\" requires \"{SubspacesOption}\".", nameof(values));
             QetForm form = read.Choice<QetForm>(FormOption) ?? QetForm.Auto;
-            return form == QetForm.Auto && !values.ContainsKey(RotationOption) ? new QetMethodOptions(bits) : new QetMethodOptions(bits, form, read.Int32(RotationOption) ?? 0);
+            QetMethodOptions chosen = form == QetForm.Auto && !values.ContainsKey(RotationOption) ? new QetMethodOptions(bits) : new QetMethodOptions(bits, form, read.Int32(RotationOption) ?? 0);
+            return chosen with { EntropyCoding = read.Switch(EntropyCodingOption) };
         }
 
         if (values.Keys.FirstOrDefault(name => name is FormOption or RotationOption) is { } other)
@@ -77,7 +79,7 @@ public sealed class QetMethod : ICompressionMethod
             BeamWidth = read.Int32(BeamOption) ?? 1,
             Rotation = read.Choice<QetRotation>(RotateOption) ?? QetRotation.None,
         };
-        return new QetMethodOptions(bits, codec);
+        return new QetMethodOptions(bits, codec) { EntropyCoding = read.Switch(EntropyCodingOption) };
     }
 
     /// <inheritdoc/>
@@ -87,6 +89,7 @@ public sealed class QetMethod : ICompressionMethod
         FiniteWeights.ThrowIfNot(weights, nameof(weights));
         cancellationToken.ThrowIfCancellationRequested();
         CompressedWeight weight = Compress(weights, chosen, chosen.BudgetFor(weights.Rows, weights.Columns), context, cancellationToken);
+        if (chosen.EntropyCoding) weight = weight is UniversalWeight universal ? universal.WithEntropyCoding() : ((QetWeight)weight).WithEntropyCoding();
         progress?.Report(1);
         return weight;
     }
@@ -98,13 +101,18 @@ public sealed class QetMethod : ICompressionMethod
         string form = stored.Text(FormParameter, [Universal, .. rotations.Select(QetWeight.Form)]);
         if (form == Universal) return UniversalWeight.Read(stored, this);
         QetPlan plan = ReadPlan(stored, rotations.Single(rotation => QetWeight.Form(rotation) == form));
+        EntropyCodedParts coded = EntropyCodedParts.Read(stored);
         var stages = new QetEncodedStage[plan.Centroids.Count];
         for (int i = 0; i < stages.Length; i++)
         {
             BitAccount account = plan.AccountOf(i);
-            byte[] swaps = ReadStream(stored, QetWeight.SwapsPart + i, account.Swaps), codes = ReadStream(stored, QetWeight.CodesPart + i, account.Codes);
-            byte[] numbers = ReadStream(stored, QetWeight.CodebookPart + i, account.Codebooks);
+            int stage = i;
+            byte[] swaps = ReadStream(stored, coded, QetWeight.SwapsPart + i, account.Swaps, (ref EntropyDecoder decoder, Span<byte> part) => StageCoding.Swaps(ref decoder, plan, stage, part));
+            EntropyCodedParts ofNumbers = plan.Grids > 0 ? coded : EntropyCodedParts.None; // floats are not coded
+            byte[] numbers = ReadStream(stored, ofNumbers, QetWeight.CodebookPart + i, account.Codebooks, (ref EntropyDecoder decoder, Span<byte> part) => StageCoding.Codebook(ref decoder, plan, stage, part));
             var codebook = new QetCodebook(plan, i, numbers, ReadScales(stored, QetWeight.ScalesPart + i, plan.Grids));
+            QetEncodedStage? before = i == 0 ? null : stages[i - 1];
+            byte[] codes = ReadStream(stored, coded, QetWeight.CodesPart + i, account.Codes, (ref EntropyDecoder decoder, Span<byte> part) => StageCoding.Codes(ref decoder, codebook, part, before));
             stages[i] = new QetEncodedStage(swaps, codes, codebook, plan.Options.Stages[i].SwapLayers, plan.CodeBits(i), plan.Centroids[i]);
             ThrowIfImpossible(stored, stages[i], plan, i);
         }
@@ -112,10 +120,11 @@ public sealed class QetMethod : ICompressionMethod
         RowRotation? rotation = plan.Options.Rotation switch
         {
             QetRotation.Hadamard => new HadamardRotation(stored.InputDimension),
-            QetRotation.Learnt => LearntRotation.Read(stored, this),
+            QetRotation.Learnt => LearntRotation.Read(stored, this, coded),
             _ => null,
         };
-        return new QetWeight(new QetTensor(plan, stages, rotation));
+        coded.ThrowIfUnknown(stored);
+        return new QetWeight(new QetTensor(plan, stages, rotation), coded);
     }
 
     private static CompressedWeight Compress(MatrixView<float> weights, QetMethodOptions options, long budget, CompressionContext context, CancellationToken cancellationToken)
@@ -157,10 +166,10 @@ public sealed class QetMethod : ICompressionMethod
         }
     }
 
-    private byte[] ReadStream(StoredWeight stored, string part, long bits)
+    private byte[] ReadStream(StoredWeight stored, EntropyCodedParts coded, string part, long bits, EntropyCodedParts.Decoding decoding)
     {
         if (bits == 0) return [];
-        using Matrix<byte> bytes = stored.ReadBytes(this, part, ElementType.U8, BitStream.Padded(bits) / 8);
+        using Matrix<byte> bytes = coded.ReadBytes(stored, this, part, ElementType.U8, decoding, BitStream.Padded(bits) / 8);
         return bytes.RowSpan(0, bytes.Rows).ToArray();
     }
 

@@ -44,6 +44,9 @@ public sealed record QetMethodOptions : MethodOptions
     /// <summary>Width of rotated blocks; 0 to choose.</summary>
     public int Rotation { get; }
 
+    /// <summary>Whether files hold codes, swaps, codebooks and scales entropy coded where that makes them smaller. <see cref="Bits"/> then bound what is stored without; layers and what they compute are the same.</summary>
+    public bool EntropyCoding { get; init; }
+
     /// <inheritdoc/>
     public override ICompressionMethod Method => QetMethod.Instance;
 
@@ -65,6 +68,7 @@ public sealed record QetMethodOptions : MethodOptions
             if (codec.Rotation != QetRotation.None) values.Add(OptionValues.Pair(QetMethod.RotateOption, codec.Rotation.ToString().ToLowerInvariant()));
         }
 
+        if (EntropyCoding) values.Add(OptionValues.Pair(QetMethod.EntropyCodingOption, "true"));
         return values;
     }
 

@@ -14,14 +14,18 @@ public sealed class QetWeight : CompressedWeight
 {
     internal const string SwapsPart = "swaps", CodesPart = "codes", CodebookPart = "codebook", ScalesPart = "scales";
 
-    internal QetWeight(QetTensor tensor)
+    private readonly EntropyCodedParts _coded;
+
+    internal QetWeight(QetTensor tensor, EntropyCodedParts? coded = null)
         : base((int)tensor.Rows, (int)tensor.Columns)
     {
         Tensor = tensor;
+        _coded = coded ?? EntropyCodedParts.None;
         WeightPart[] rotation = tensor.Rotation is LearntRotation learnt
             ? [new WeightPart(LearntRotation.Part, ElementType.F16, [InputDimension, InputDimension], stream => stream.Write(learnt.Stored))]
             : [];
-        Parts = [.. tensor.Stages.SelectMany(PartsOf), .. rotation];
+        PlainParts = [.. tensor.Stages.SelectMany(PartsOf), .. rotation];
+        Parts = [.. _coded.Of(PlainParts)];
     }
 
     /// <summary>The matrix as the codec has it.</summary>
@@ -33,8 +37,11 @@ public sealed class QetWeight : CompressedWeight
     /// <inheritdoc/>
     public override IReadOnlyList<WeightPart> Parts { get; }
 
+    /// <summary>The parts as they are without entropy coding.</summary>
+    internal IReadOnlyList<WeightPart> PlainParts { get; }
+
     /// <inheritdoc/>
-    public override JsonObject Parameters => new()
+    public override JsonObject Parameters => _coded.AddTo(new JsonObject
     {
         [QetMethod.FormParameter] = Form(Tensor.Plan.Options.Rotation),
         [QetMethod.SubspacesParameter] = Tensor.Plan.Options.Subspaces,
@@ -42,7 +49,7 @@ public sealed class QetWeight : CompressedWeight
         [QetMethod.CentroidsParameter] = new JsonArray([.. Tensor.Plan.Centroids.Select(count => (JsonNode)count)]),
         [QetMethod.CodebookBitsParameter] = Tensor.Plan.Options.CodebookBits,
         [QetMethod.GridPerGroupParameter] = Tensor.Plan.Options.GridPerGroup,
-    };
+    });
 
     /// <inheritdoc/>
     public override string? Choices
@@ -63,6 +70,25 @@ public sealed class QetWeight : CompressedWeight
         return Tensor.Rotation is { } rotation ? new RotatedLayer(codes, rotation) : codes;
     }
 
+    /// <summary>The same weight with parts entropy coded where that makes them smaller.</summary>
+    internal QetWeight WithEntropyCoding()
+    {
+        var coded = new EntropyCodedParts();
+        QetPlan plan = Tensor.Plan;
+        for (int i = 0; i < Tensor.Stages.Count; i++)
+        {
+            QetEncodedStage stage = Tensor.Stages[i];
+            QetEncodedStage? before = i == 0 ? null : Tensor.Stages[i - 1];
+            int index = i;
+            if (stage.Swaps.Length > 0) coded.Add(SwapsPart + i, stage.Swaps.Length, (ref EntropyEncoder encoder) => StageCoding.Swaps(ref encoder, plan, index, stage.Swaps));
+            if (stage.Codes.Length > 0) coded.Add(CodesPart + i, stage.Codes.Length, (ref EntropyEncoder encoder) => StageCoding.Codes(ref encoder, stage.Codebook, stage.Codes, before));
+            if (plan.Grids > 0) coded.Add(CodebookPart + i, stage.Codebook.Stored.Length, (ref EntropyEncoder encoder) => StageCoding.Codebook(ref encoder, plan, index, stage.Codebook.Stored));
+        }
+
+        if (Tensor.Rotation is LearntRotation learnt) coded.Add(LearntRotation.Part, learnt.ByteLength, (ref EntropyEncoder encoder) => LearntRotation.Code(ref encoder, learnt.Stored.ToArray()));
+        return new QetWeight(Tensor, coded);
+    }
+
     /// <summary>What a file calls fitted codebooks behind a rotation.</summary>
     internal static string Form(QetRotation rotation) => rotation switch
     {
@@ -78,7 +104,7 @@ public sealed class QetWeight : CompressedWeight
     protected override WeightExplanation ExplainMethod()
     {
         QetPlan plan = Tensor.Plan;
-        BitAccount account = plan.Account;
+        BitAccount account = Account();
         double elements = (double)OutputDimension * InputDimension;
         return new WeightExplanation(
             [
@@ -92,8 +118,25 @@ public sealed class QetWeight : CompressedWeight
                 new("column groups", $"{plan.Options.Subspaces} of {plan.SubvectorLength}"),
                 new("centroids", string.Join(", ", plan.Centroids)),
                 new("bits per weight", string.Create(CultureInfo.InvariantCulture, $"codes {account.Codes / elements:F3}, swaps {account.Swaps / elements:F3}, codebooks {account.Codebooks / elements:F3}, scales {account.Scales / elements:F3}, padding {account.Padding / elements:F3}, rotation {account.Rotation / elements:F3}")),
+                .. _coded.Describe(PlainParts) is { } coded ? new KeyValuePair<string, string>[] { new("entropy coded", coded) } : [],
             ],
             []);
+    }
+
+    // What a file holds: a coded part has no padding.
+    private BitAccount Account()
+    {
+        BitAccount sum = new(0, 0, 0, 0, 0, 8 * _coded.BytesOf(LearntRotation.Part, Tensor.Plan.Account.Rotation / 8));
+        for (int stage = 0; stage < Tensor.Stages.Count; stage++)
+        {
+            BitAccount plain = Tensor.Plan.AccountOf(stage);
+            var account = new BitAccount(Bits(CodesPart + stage, plain.Codes), Bits(SwapsPart + stage, plain.Swaps), Bits(CodebookPart + stage, plain.Codebooks), plain.Scales, 0);
+            sum += account;
+        }
+
+        return sum with { Padding = StoredBytes * 8 - sum.Total };
+
+        long Bits(string part, long plain) => BitStream.Padded(plain) / 8 is var bytes && _coded.BytesOf(part, bytes) is var stored && stored < bytes ? 8 * stored : plain;
     }
 
     private static IEnumerable<WeightPart> PartsOf(QetEncodedStage stage, int index)

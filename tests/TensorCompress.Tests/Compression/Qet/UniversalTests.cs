@@ -175,6 +175,8 @@ public sealed class UniversalTests(ITestOutputHelper output)
     [InlineData("qet:bits=2:subspaces=8:layers=1:shares=1:codebook-bits=6:grid-per-group=true:iterations=5")]
     [InlineData("qet:bits=2:subspaces=8:layers=0,0:shares=0.5,0.5:codebook-bits=6:iterations=5:beam=8:rotate=hadamard")]
     [InlineData("qet:bits=2:subspaces=8:layers=0:shares=1:codebook-bits=6:iterations=5:rotate=learnt")]
+    [InlineData("qet:bits=2.5:entropy-coding=true")]
+    [InlineData("qet:bits=2:subspaces=8:layers=0:shares=1:codebook-bits=6:iterations=5:rotate=learnt:entropy-coding=true")]
     public void Options_are_read_as_they_are_written(string text) => Assert.Equal(text, CompressionMethods.ParseOptions(text).ToText());
 
     [Theory]
@@ -184,6 +186,7 @@ public sealed class UniversalTests(ITestOutputHelper output)
     [InlineData("qet:form=fitted:rotation=8")]
     [InlineData("qet:layers=3,0")]
     [InlineData("qet:beam=4")]
+    [InlineData("qet:entropy-coding=yes")]
     [InlineData("qet:subspaces=4:beam=65")]
     [InlineData("qet:subspaces=4:rotate=other")]
     [InlineData("qet:subspaces=4:form=universal")]

@@ -84,12 +84,13 @@ internal sealed class LearntRotation : RowRotation
     /// <summary>Reads one.</summary>
     /// <param name="stored">Where.</param>
     /// <param name="method">The method.</param>
+    /// <param name="coded">Which parts are entropy coded.</param>
     /// <exception cref="TensorFormatException">The rotation does not fit.</exception>
-    public static LearntRotation Read(StoredWeight stored, QetMethod method)
+    public static LearntRotation Read(StoredWeight stored, QetMethod method, EntropyCodedParts coded)
     {
         int columns = stored.InputDimension;
         if (BytesFor(columns) > Array.MaxLength) throw stored.Fault(TensorFormatError.Unsupported, $"a rotation of {columns} columns");
-        using Matrix<byte> bytes = stored.ReadBytes(method, Part, ElementType.F16, columns, columns);
+        using Matrix<byte> bytes = coded.ReadBytes(stored, method, Part, ElementType.F16, Code, columns, columns);
         stored.ThrowIfNotFinite(method, Part, ElementType.F16, bytes);
         var rotation = new LearntRotation(columns, bytes.RowSpan(0, columns).ToArray());
         float[] axis = new float[columns];
@@ -101,6 +102,16 @@ internal sealed class LearntRotation : RowRotation
         }
 
         return rotation;
+    }
+
+    /// <summary>Codes axes, one after the other; cosines of n columns are near n^-1/2 in magnitude.</summary>
+    /// <param name="coder">An encoder, or a decoder.</param>
+    /// <param name="axes">Their bytes; written by a decoder.</param>
+    public static void Code<TCoder>(ref TCoder coder, Span<byte> axes)
+        where TCoder : struct, IEntropyCoder
+    {
+        AdaptiveNumber model = HalfCoding.NewModel();
+        for (int at = 0; at < axes.Length; at += sizeof(ushort)) HalfCoding.Code(ref coder, model, axes.Slice(at, sizeof(ushort)));
     }
 
     /// <inheritdoc/>

@@ -20,6 +20,7 @@ internal sealed class UniversalCodebook
 
     private readonly float[] _numbers;
     private readonly float[] _packed;
+    private readonly Lazy<LengthOrder> _order;
 
     private UniversalCodebook(string name, bool isOrdered)
     {
@@ -31,7 +32,9 @@ internal sealed class UniversalCodebook
         _packed = NearestCodeword.Pack([.. _numbers.Select(number => number / Steps)], Dimension);
         Codewords = new Codewords(bytes, isOrdered);
         IsOrdered = isOrdered;
-        Bits = Signs + (isOrdered ? Orders : 0) + int.Log2(Count);
+        IndexShift = Signs + (isOrdered ? Orders : 0);
+        Bits = IndexShift + int.Log2(Count);
+        _order = new Lazy<LengthOrder>(() => new LengthOrder([.. bytes.Chunk(Dimension).Select(codeword => (double)codeword.Sum(number => number * number))]));
     }
 
     /// <summary>Signs and 16 codewords: 12 bits for eight numbers.</summary>
@@ -57,6 +60,12 @@ internal sealed class UniversalCodebook
 
     /// <summary>Bits of a word.</summary>
     public int Bits { get; }
+
+    /// <summary>Bits of a word below the codeword's index.</summary>
+    public int IndexShift { get; }
+
+    /// <summary>Codewords by their lengths.</summary>
+    public LengthOrder Order => _order.Value;
 
     /// <summary>The word whose vector is nearest.</summary>
     /// <param name="x">Finite; in standard deviations.</param>
