@@ -47,6 +47,7 @@ internal static unsafe class SwapPatternProducts
             for (int row = 0; row < sums.Length; row++)
             {
                 int at = firstRow + row;
+                rows.Fetch(codes, swaps, at + SwappedRows.RowsAhead, firstGroup);
                 sums[row] += RowSum(codes, rows.CodeAt(at, firstGroup), rows.CodeAt(at, rows.Partners + firstGroup), rows.Codes.Bits, swaps, rows.SwapAt(at, firstGroup), rows.Columns, first, length, groups);
             }
         }
@@ -85,6 +86,7 @@ internal static unsafe class SwapPatternProducts
             nint side = (nint)columns * count;
             for (int row = 0; row < used; row++)
             {
+                rows.Fetch(codes, swaps, firstRow + row + SwappedRows.RowsAhead, firstGroup);
                 long left = rows.CodeAt(firstRow + row, firstGroup), right = rows.CodeAt(firstRow + row, rows.Partners + firstGroup), swap = rows.SwapAt(firstRow + row, firstGroup);
                 float* values = input, entry = numbers, y = results + row * (nint)Tokens;
                 TSimd ofSmaller = TSimd.Zero, ofLarger = TSimd.Zero;
@@ -118,20 +120,35 @@ internal static unsafe class SwapPatternProducts
     {
         ulong mask = (1ul << bits) - 1, patterns = (1ul << columns) - 1;
         nint side = length << columns;
-        float* end = table + groups * 2 * side;
+        int bits2 = 2 * bits, bits3 = 3 * bits, columns2 = 2 * columns, columns3 = 3 * columns;
+        float* end = table + (groups >> 2) * (8 * side);
         float ofSmaller = 0, ofLarger = 0;
-        while (table < end)
+        for (; table < end; left += 4 * bits, right += 4 * bits, swap += 4 * columns)
         {
             ulong smaller = SwappedRows.BitsAt(codes, left), larger = SwappedRows.BitsAt(codes, right), pattern = SwappedRows.BitsAt(swaps, swap);
-            float* stop = end - table > 8 * side ? table + 8 * side : end;
-            for (; table < stop; table += 2 * side, smaller >>= bits, larger >>= bits, pattern >>= columns)
-            {
-                float* entry = table + (nint)(pattern & patterns) * length;
-                ofSmaller += entry[(nint)(smaller & mask)];
-                ofLarger += entry[side + (nint)(larger & mask)];
-            }
+            float* entry = table + (nint)(pattern & patterns) * length;
+            ofSmaller += entry[(nint)(smaller & mask)];
+            ofLarger += entry[side + (nint)(larger & mask)];
+            table += 2 * side;
+            entry = table + (nint)(pattern >> columns & patterns) * length;
+            ofSmaller += entry[(nint)(smaller >> bits & mask)];
+            ofLarger += entry[side + (nint)(larger >> bits & mask)];
+            table += 2 * side;
+            entry = table + (nint)(pattern >> columns2 & patterns) * length;
+            ofSmaller += entry[(nint)(smaller >> bits2 & mask)];
+            ofLarger += entry[side + (nint)(larger >> bits2 & mask)];
+            table += 2 * side;
+            entry = table + (nint)(pattern >> columns3 & patterns) * length;
+            ofSmaller += entry[(nint)(smaller >> bits3 & mask)];
+            ofLarger += entry[side + (nint)(larger >> bits3 & mask)];
+            table += 2 * side;
+        }
 
-            (left, right, swap) = (left + 4 * bits, right + 4 * bits, swap + 4 * columns);
+        for (groups &= 3; groups > 0; groups--, left += bits, right += bits, swap += columns, table += 2 * side)
+        {
+            float* entry = table + (nint)(SwappedRows.BitsAt(swaps, swap) & patterns) * length;
+            ofSmaller += entry[(nint)(SwappedRows.BitsAt(codes, left) & mask)];
+            ofLarger += entry[side + (nint)(SwappedRows.BitsAt(codes, right) & mask)];
         }
 
         return ofSmaller + ofLarger;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using TensorCompress.Kernels.Simd;
 
 namespace TensorCompress.Kernels;
 
@@ -11,6 +12,9 @@ namespace TensorCompress.Kernels;
 /// <param name="columns">Columns of a group.</param>
 internal readonly unsafe ref struct SwappedRows(CodeRows codes, ReadOnlySpan<byte> swaps, int columns)
 {
+    /// <summary>Rows that pass while one is fetched.</summary>
+    public const int RowsAhead = 8;
+
     public readonly CodeRows Codes = codes;
     public readonly ReadOnlySpan<byte> Swaps = swaps;
     public readonly int Columns = columns;
@@ -23,6 +27,14 @@ internal readonly unsafe ref struct SwappedRows(CodeRows codes, ReadOnlySpan<byt
 
     /// <summary>Bit of the swaps at which those of a group of the first half begin.</summary>
     public long SwapAt(int row, int group) => ((long)row * Partners + group) * Columns;
+
+    /// <summary>Asks for what some groups of a row have into the second-level cache: tables of few groups pass all rows, whose codes are too many for it and lie too far apart to be fetched unasked.</summary>
+    public void Fetch(byte* codes, byte* swaps, int row, int group)
+    {
+        CacheLine.Fetch(codes + (CodeAt(row, group) >> 3));
+        CacheLine.Fetch(codes + (CodeAt(row, Partners + group) >> 3));
+        CacheLine.Fetch(swaps + (SwapAt(row, group) >> 3));
+    }
 
     /// <summary>Throws where rows, groups of the first half or codes lie outside what is there.</summary>
     public void ThrowIfOutside(int rows, int groups, int centroids)

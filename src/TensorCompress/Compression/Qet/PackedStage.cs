@@ -16,6 +16,9 @@ internal sealed class PackedStage : StageRows, IDisposable
     /// <summary>Bits of codes that lie there while tables pass.</summary>
     private const int CachedCodeBits = 1 << 21;
 
+    /// <summary>Groups whose tables are worth the turn of a row: with more, small tables leave the first-level cache.</summary>
+    private const int MostPartners = 96;
+
     private readonly Matrix<byte> _codes;
     private readonly PackedNumbers _numbers;
 
@@ -56,7 +59,7 @@ internal sealed class PackedStage : StageRows, IDisposable
         get
         {
             long floats = HasPatterns ? (long)TableProducts.TableLength(Centroids) << GroupColumns : Centroids * (PairProducts.Length(GroupColumns) + 1L);
-            return (int)Math.Clamp(CachedFloats / (2 * floats), 1, Groups / 2);
+            return (int)Math.Clamp(CachedFloats / (2 * floats), 1, Math.Min(MostPartners, Groups / 2));
         }
     }
 

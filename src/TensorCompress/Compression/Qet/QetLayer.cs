@@ -71,6 +71,7 @@ public sealed class QetLayer : LinearLayer
         foreach (PackedStage stage in _tabled)
         {
             if (stage.SwapLayers == 0) TableLookup.Add(stage, input.Values, destination, context);
+            else if (!stage.HasPatterns) PairLookup.Add(stage, input.Values, destination, context);
             else SwappedLookup.Add(stage, input.Values, destination, context);
         }
     }

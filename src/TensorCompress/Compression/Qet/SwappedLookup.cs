@@ -6,19 +6,19 @@ using TensorCompress.Tensors;
 namespace TensorCompress.Compression.Qet;
 
 /// <summary>
-/// Adds the products of a stage behind one swap layer without decoding its rows: tables of one vector for some groups of the first half and their partners in the second, then all rows by them, then the
-/// next groups. Narrow groups have a table for each pattern of swap bits, wide ones take the signs of differences from them.
+/// Adds the products of a stage behind one swap layer whose groups are narrow: a table for each pattern of swap bits of a group of the first half, and of its partner in the second, then what each row's
+/// codes and swap bits choose. Groups have their turn a few at a time, so that tables stay in a cache while rows pass.
 /// </summary>
 internal static class SwappedLookup
 {
-    /// <summary>Vectors up to which each has tables of narrow groups of its own; sixteen together cost as much as a few.</summary>
+    /// <summary>Vectors up to which each has tables of its own; sixteen together cost as much as a few.</summary>
     private const int MostAlone = 3;
 
     /// <summary>Multiplications or additions that are worth a thread's attention.</summary>
     private const int MinimumWorkPerRange = 1 << 13;
 
     /// <summary>Adds W x for every vector.</summary>
-    /// <param name="stage">Behind one swap layer.</param>
+    /// <param name="stage">One that <see cref="PackedStage.HasPatterns"/>.</param>
     /// <param name="x">[vectors, columns].</param>
     /// <param name="destination">[vectors, rows].</param>
     /// <param name="context">Threads and scratch memory.</param>
@@ -27,16 +27,20 @@ internal static class SwappedLookup
         for (nint token = 0; token < x.Rows;)
         {
             nint count = nint.Min(TableProducts.Tokens, x.Rows - token);
-            if (!stage.HasPatterns || count <= MostAlone) count = 1;
-            (MatrixView<float> inputs, MatrixView<float> results) = (x.RowRange(token, count), destination.RowRange(token, count));
-            if (!stage.HasPatterns) AddByDifferences(stage, inputs, results, context);
-            else if (count == 1) AddByPatterns(stage, inputs, results, context);
-            else AddTogether(stage, inputs, results, context);
-            token += count;
+            if (count > MostAlone)
+            {
+                AddTogether(stage, x.RowRange(token, count), destination.RowRange(token, count), context);
+                token += count;
+            }
+            else
+            {
+                AddOne(stage, x.RowRange(token, 1), destination.RowRange(token, 1), context);
+                token++;
+            }
         }
     }
 
-    private static void AddByPatterns(PackedStage stage, MatrixView<float> x, MatrixView<float> destination, ComputeContext context)
+    private static void AddOne(PackedStage stage, MatrixView<float> x, MatrixView<float> destination, ComputeContext context)
     {
         int together = stage.PartnersTogether, length = TableProducts.TableLength(stage.Centroids);
         using ScratchLease tableLease = context.Rent(together, 2 * (nint)length << stage.GroupColumns);
@@ -99,46 +103,6 @@ internal static class SwappedLookup
         }
 
         TokenLanes.Store(sums, destination);
-    }
-
-    private static void AddByDifferences(PackedStage stage, MatrixView<float> x, MatrixView<float> destination, ComputeContext context)
-    {
-        int together = stage.PartnersTogether, length = PairProducts.Length(stage.GroupColumns);
-        using ScratchLease halfLease = context.Rent(stage.Groups, length), sumLease = context.Rent(together, 2 * stage.Centroids), differenceLease = context.Rent(together, 2 * (nint)stage.Centroids * length);
-        MatrixView<float> halves = halfLease.View, sums = sumLease.View, differences = differenceLease.View;
-        for (int group = 0; group < stage.Groups / 2; group++)
-        {
-            Span<float> half = halves.Row(2 * group), signed = halves.Row(2 * group + 1);
-            half.Clear();
-            signed.Clear();
-            PairProducts.Halve(Pairs(stage, x, group), half, signed);
-        }
-
-        for (int first = 0; first < stage.Groups / 2; first += together)
-        {
-            int count = Math.Min(together, stage.Groups / 2 - first);
-            context.Pool.For(count, Grain(4L * stage.GroupNumbers), (stage, halves, sums, differences, first), static (start, end, state) =>
-            {
-                (PackedStage stage, int numbers) = (state.stage, (int)state.differences.Columns / 2);
-                float[] centroids = ArrayPool<float>.Shared.Rent(stage.GroupNumbers + PairProducts.NumbersBehind);
-                centroids.AsSpan(stage.GroupNumbers, PairProducts.NumbersBehind).Clear();
-                for (int group = (int)start; group < end; group++)
-                {
-                    nint pairs = 2 * (state.first + (nint)group);
-                    for (int half = 0; half < 2; half++)
-                    {
-                        stage.DecodeGroup(state.first + group + half * stage.Groups / 2, centroids);
-                        PairProducts.Build(
-                            state.halves.Row(pairs), state.halves.Row(pairs + 1), centroids, stage.GroupColumns, state.sums.Row(group).Slice(half * stage.Centroids, stage.Centroids),
-                            state.differences.Row(group).Slice(half * numbers, numbers));
-                    }
-                }
-
-                ArrayPool<float>.Shared.Return(centroids);
-            });
-            context.Pool.For(destination.Columns, Grain(2L * count * stage.GroupColumns), (stage, sums, differences, destination, first, count), static (start, end, state) => PairProducts.AddRows(
-                state.stage.SwappedRows, (int)start, state.first, Rows(state.sums, 0, state.count), Rows(state.differences, 0, state.count), state.stage.Centroids, state.destination.Row(0)[(int)start..(int)end]));
-        }
     }
 
     // A vector's values for the pairs of columns of a group of the first half.
