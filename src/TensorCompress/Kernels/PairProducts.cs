@@ -233,7 +233,7 @@ internal readonly ref struct PairOperands(int first, int count, int centroids, R
     /// <summary>Throws where something is missing.</summary>
     public void ThrowIfOutside(int columns)
     {
-        if (Tokens is not (1 or PairProducts.Tokens)) throw new ArgumentOutOfRangeException(nameof(tokens), Tokens, "There is one vector, or there are four.");
+        ArgumentOutOfRangeException.ThrowIfNotEqual(Tokens, Tokens == 1 ? 1 : PairProducts.Tokens, nameof(tokens));
         ArgumentOutOfRangeException.ThrowIfLessThan(Tables.Length, Count * 2 * Centroids * Tokens, nameof(tables));
         ArgumentOutOfRangeException.ThrowIfLessThan(Numbers.Length, Count * 2 * Centroids * PairProducts.Length(columns), nameof(numbers));
         ArgumentOutOfRangeException.ThrowIfLessThan(Differences.Length, Count * PairProducts.Length(columns) * Tokens, nameof(differences));

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using TensorCompress.Kernels.Simd;
 
 namespace TensorCompress.Kernels;

@@ -1,4 +1,3 @@
-using TensorCompress.Compression;
 using TensorCompress.Kernels;
 using TensorCompress.Kernels.Simd;
 using TensorCompress.Tests.TestKit;
@@ -90,7 +89,7 @@ public sealed class SwapPatternProductsTests
         SwapPatternProducts.AddRows(Rows(4, 2, 2), 0, 0, tables, 16, sums);
         Assert.Throws<ArgumentException>(() => SwapPatternProducts.AddRows(Rows(4, 2, 2), 1, 0, tables, 16, sums));
         Assert.Throws<ArgumentOutOfRangeException>(() => SwapPatternProducts.AddRows(Rows(4, 2, 2), 0, 1, tables, 16, sums));
-        Assert.Throws<ArgumentOutOfRangeException>(() => SwapPatternProducts.AddRows(Rows(4, 3, 2), 0, 0, tables, 16, sums[..1]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => SwapPatternProducts.AddRows(Rows(4, 3, 2), 0, 0, tables, 16, sums.AsSpan(0, 1)));
         Assert.Throws<ArgumentOutOfRangeException>(() => SwapPatternProducts.AddRows(Rows(4, 2, 5), 0, 0, tables, 16, sums));
         swaps = new byte[TableProducts.SlackBytes];
         Assert.Throws<ArgumentException>(() => SwapPatternProducts.AddRows(Rows(4, 2, 2), 0, 0, tables, 16, sums));
