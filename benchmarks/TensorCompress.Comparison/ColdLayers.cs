@@ -38,9 +38,13 @@ internal sealed class ColdLayers : IDisposable
         ("qet universal 3 bits", new QetMethodOptions(3.02, QetForm.Universal)),
         ("qet universal 4 bits", new QetMethodOptions(4.02, QetForm.Universal)),
         ("qet universal 5 bits", new QetMethodOptions(5.02, QetForm.Universal)),
-        ("qet fitted 2 bits, groups of 4", new QetMethodOptions(2, new QetOptions(1, [new QetStageOptions(0, 1)], 8))),
-        ("qet fitted 3 bits, groups of 4", new QetMethodOptions(3, new QetOptions(1, [new QetStageOptions(0, 0.6), new QetStageOptions(0, 0.4)], 8))),
-        ("qet fitted 3 bits, one swap layer", new QetMethodOptions(3, new QetOptions(1, [new QetStageOptions(1, 1)], 8))),
+        ("qet fitted 2 bits, groups of 4", new QetMethodOptions(2, new QetOptions(GroupColumns, [new QetStageOptions(0, 1)], 8))),
+        ("qet fitted 3 bits, groups of 4", new QetMethodOptions(3, new QetOptions(GroupColumns, [new QetStageOptions(0, 0.6), new QetStageOptions(0, 0.4)], 8))),
+        ("qet fitted 3 bits, one swap layer", OfSwaps(1)),
+        ("qet fitted 3 bits, one swap layer, groups of 2", OfSwaps(1, groupColumns: 2)),
+        ("qet fitted 3 bits, one swap layer, groups of 16", OfSwaps(1, groupColumns: 16)),
+        ("qet fitted 3 bits, one swap layer, groups of 32", OfSwaps(1, groupColumns: 32)),
+        ("qet fitted 3 bits, two swap layers", OfSwaps(2)),
     ];
 
     private readonly List<LinearLayer> _copies = [];
@@ -82,10 +86,13 @@ internal sealed class ColdLayers : IDisposable
         return layers;
     }
 
+    // Options know no columns: until there is a matrix, what is called groups is columns of a group.
+    private static QetMethodOptions OfSwaps(int layers, int groupColumns = GroupColumns) => new(3, new QetOptions(groupColumns, [new QetStageOptions(layers, 1)], 8));
+
     /// <summary>Codes and centroids by chance: fitting them takes minutes and does not change the speed.</summary>
     private static QetWeight RandomlyFitted(Matrix<float> dense, QetOptions options, double bits)
     {
-        var groups = new QetOptions((int)dense.Columns / GroupColumns, options.Stages, options.CodebookBits);
+        var groups = new QetOptions((int)dense.Columns / options.Subspaces, options.Stages, options.CodebookBits);
         QetPlan plan = QetPlan.ForBudget(dense.Rows, dense.Columns, (long)(bits * dense.Rows * dense.Columns / 8), groups);
         var random = new SeededRandom(3);
         QetEncodedStage Stage(int index)

@@ -2,22 +2,25 @@ using TensorCompress.Kernels;
 
 namespace TensorCompress.Compression.Qet;
 
-/// <summary>The numbers of a codebook as products read them: [column group, column, centroid], a byte or two each on a grid, else floats.</summary>
+/// <summary>The numbers of a codebook as products read them: [column group, column, centroid] or [column group, centroid, column], a byte or two each on a grid, else floats.</summary>
 internal sealed class PackedNumbers
 {
     private readonly sbyte[]? _bytes; // places less 128
     private readonly ushort[]? _words;
     private readonly float[]? _floats;
     private readonly float[] _scales;
-    private readonly int _perGroup, _centroids, _groupsPerGrid;
+    private readonly int _perGroup, _groupsPerGrid;
+    private readonly int _nextCentroid, _nextColumn; // places from one to the next
 
     /// <param name="codebook">As it is stored.</param>
     /// <param name="plan">Its plan.</param>
     /// <param name="stage">Its stage.</param>
-    public PackedNumbers(QetCodebook codebook, QetPlan plan, int stage)
+    /// <param name="isByColumn">Whether the numbers of a column lie together, or else those of a centroid.</param>
+    public PackedNumbers(QetCodebook codebook, QetPlan plan, int stage, bool isByColumn)
     {
         int length = plan.SubvectorLength, centroids = plan.Centroids[stage], groups = plan.Options.Subspaces, bits = plan.Options.CodebookBits;
-        (_perGroup, _centroids) = (length * centroids, centroids);
+        _perGroup = length * centroids;
+        (_nextCentroid, _nextColumn) = isByColumn ? (1, centroids) : (length, 1);
         _groupsPerGrid = groups / Math.Max(1, plan.Grids);
         _scales = codebook.Scales;
         int count = codebook.Count;
@@ -32,7 +35,7 @@ internal sealed class PackedNumbers
             {
                 for (int k = 0; k < length; k++, source++)
                 {
-                    int place = group * _perGroup + k * centroids + c;
+                    int place = group * _perGroup + k * _nextColumn + c * _nextCentroid;
                     if (_floats is not null) _floats[place] = floats[source];
                     else if (_bytes is not null) _bytes[place] = (sbyte)(BitStream.Read(codebook.Stored, (long)source * bits, bits) - 128);
                     else _words![place] = (ushort)BitStream.Read(codebook.Stored, (long)source * bits, bits);
@@ -44,7 +47,7 @@ internal sealed class PackedNumbers
     /// <summary>Bytes held.</summary>
     public long ByteLength => (_bytes?.Length ?? 0) + sizeof(ushort) * (long)(_words?.Length ?? 0) + sizeof(float) * ((long)(_floats?.Length ?? 0) + _scales.Length);
 
-    /// <summary>The numbers of a group, [column, centroid], as floats.</summary>
+    /// <summary>The numbers of a group, in their order, as floats.</summary>
     public void Decode(int group, Span<float> destination)
     {
         int start = group * _perGroup;
@@ -59,7 +62,7 @@ internal sealed class PackedNumbers
     public void Centroid(int group, int index, Span<float> destination)
     {
         (float least, float step) = Grid(group);
-        for (int k = 0, at = group * _perGroup + index; k < destination.Length; k++, at += _centroids)
+        for (int k = 0, at = group * _perGroup + index * _nextCentroid; k < destination.Length; k++, at += _nextColumn)
             destination[k] = _floats is not null ? _floats[at] : MathF.FusedMultiplyAdd(_bytes is not null ? _bytes[at] + 128 : _words![at], step, least);
     }
 

@@ -8,8 +8,8 @@ using TensorCompress.Threading;
 namespace TensorCompress.Compression.Qet;
 
 /// <summary>
-/// A quantised weight that stays packed. Stages without swaps are multiplied by look-up: a table for each column group of the products with its centroids, from which codes choose; the weight is never
-/// expanded. Stages behind swaps become floats a few rows at a time.
+/// A quantised weight that stays packed. Stages without swaps or behind one layer of them are multiplied by look-up: a table for each column group of the products with its centroids, from which codes and
+/// swap bits choose; the weight is never expanded. Stages behind more swaps become floats a few rows at a time.
 /// </summary>
 public sealed class QetLayer : LinearLayer
 {
@@ -25,7 +25,7 @@ public sealed class QetLayer : LinearLayer
         : base((int)tensor.Rows, (int)tensor.Columns)
     {
         _groups = tensor.Plan.Options.Subspaces;
-        _stages = [.. tensor.Stages.Select((stage, index) => PackedStage.Takes(stage) ? new PackedStage(stage, tensor.Plan, index) : (StageRows)stage)];
+        _stages = [.. tensor.Stages.Select((stage, index) => PackedStage.Takes(stage, tensor.Plan) ? new PackedStage(stage, tensor.Plan, index) : (StageRows)stage)];
         (_tabled, _decoded) = ([.. _stages.OfType<PackedStage>()], [.. _stages.OfType<QetEncodedStage>()]);
     }
 
@@ -68,7 +68,12 @@ public sealed class QetLayer : LinearLayer
     {
         if (_decoded.Length > 0) MultiplyDecoded(input, destination, context);
         else for (nint token = 0; token < destination.Rows; token++) destination.Row(token).Clear();
-        foreach (PackedStage stage in _tabled) TableLookup.Add(stage, input.Values, destination, context);
+        foreach (PackedStage stage in _tabled)
+        {
+            if (stage.SwapLayers == 0) TableLookup.Add(stage, input.Values, destination, context);
+            else if (!stage.HasPatterns) PairLookup.Add(stage, input.Values, destination, context);
+            else SwappedLookup.Add(stage, input.Values, destination, context);
+        }
     }
 
     /// <inheritdoc/>

@@ -78,14 +78,7 @@ internal static class TableLookup
         using ScratchLease inputLease = context.Rent(x.Columns, Tokens), tableLease = context.Rent(together, (nint)stage.Centroids * Tokens), sumLease = context.Rent(destination.Columns, Tokens);
         MatrixView<float> turned = inputLease.View, tables = tableLease.View, sums = sumLease.View;
         Rows(sums, 0, sums.Rows).Clear();
-        Span<float> columns = Rows(turned, 0, turned.Rows);
-        columns.Clear();
-        for (int token = 0; token < x.Rows; token++)
-        {
-            ReadOnlySpan<float> values = x.Row(token);
-            for (int k = 0; k < values.Length; k++) columns[k * Tokens + token] = values[k];
-        }
-
+        TokenLanes.Load(x, turned);
         for (int first = 0; first < stage.Groups; first += together)
         {
             int count = Math.Min(together, stage.Groups - first);
@@ -115,5 +108,5 @@ internal static class TableLookup
 
     private static int Grain(long work) => (int)(MinimumWorkPerRange / work) + 1;
 
-    private static Span<float> Rows(MatrixView<float> matrix, nint start, nint count) => matrix.RowRange(start, count).Contiguous(1, count * matrix.Columns).Row(0);
+    private static Span<float> Rows(MatrixView<float> matrix, nint start, nint count) => TokenLanes.Rows(matrix, start, count);
 }
