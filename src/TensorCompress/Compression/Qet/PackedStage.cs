@@ -16,8 +16,8 @@ internal sealed class PackedStage : StageRows, IDisposable
     /// <summary>Bits of codes that lie there while tables pass.</summary>
     private const int CachedCodeBits = 1 << 21;
 
-    /// <summary>Groups whose tables are worth the turn of a row: with more, small tables leave the first-level cache.</summary>
-    private const int MostPartners = 96;
+    /// <summary>Groups behind a swap layer that are worth the turn of a row, though their tables may leave the second-level cache, and those after which small tables leave the first.</summary>
+    private const int LeastPartners = 8, MostPartners = 96;
 
     private readonly Matrix<byte> _codes;
     private readonly PackedNumbers _numbers;
@@ -59,7 +59,7 @@ internal sealed class PackedStage : StageRows, IDisposable
         get
         {
             long floats = HasPatterns ? (long)TableProducts.TableLength(Centroids) << GroupColumns : Centroids * (PairProducts.Length(GroupColumns) + 1L);
-            return (int)Math.Clamp(CachedFloats / (2 * floats), 1, Math.Min(MostPartners, Groups / 2));
+            return Math.Min(Groups / 2, (int)Math.Clamp(CachedFloats / (2 * floats), LeastPartners, MostPartners));
         }
     }
 
