@@ -13,6 +13,9 @@ namespace TensorCompress.Compression.Mpo;
 /// </remarks>
 public sealed class MpoLayer : LinearLayer
 {
+    /// <summary>Tokens from which a copy in better places costs less than it gains.</summary>
+    private const int TokensWorthCopy = 16;
+
     private readonly SiteFactors _factors;
     private readonly CoreGroups _groups;
     private readonly int[] _bonds;
@@ -40,7 +43,7 @@ public sealed class MpoLayer : LinearLayer
         }
 
         _cores = [];
-        _first = new Matrix<float>(1, _groups.Shape.FirstElements);
+        _first = new Matrix<float>(1, _groups.Shape.FirstFloats);
         _second = new Matrix<float>(1, _groups.Shape.PanelFloats);
         using var scratch = new Matrix<float>(1, PackingFloats(_groups.Shape));
         Pack(0, PackingUnits(_groups.Shape), _groups.Shape, cores, _first.View, _second.View, scratch.Row(0));
@@ -112,11 +115,13 @@ public sealed class MpoLayer : LinearLayer
         bool isPacked = _first is not null, padsOutput = shape.Outputs != OutputDimension;
         ContractionPath path = PathFor(input.TokenCount);
         // From the left the kernel reads the input in panels, up to fifteen floats beyond its end.
-        bool copiesInput = shape.Inputs != InputDimension || (path == ContractionPath.FromLeft && !shape.IsNarrow && shape.Inputs2 % 16 != 0);
-        using ScratchLease first = context.Rent(1, isPacked ? 0 : shape.FirstElements), second = context.Rent(1, isPacked ? 0 : shape.PanelFloats);
-        using ScratchLease inputs = context.Rent(copiesInput ? input.TokenCount + 1 : 0, nint.Max(shape.Inputs, 16)), outputs = context.Rent(padsOutput ? input.TokenCount : 0, shape.Outputs);
+        // Rebuilt panels meet a dozen tokens together, whose rows had better not lie a power of two apart.
+        nint stride = path == ContractionPath.Rebuild && input.TokenCount >= TokensWorthCopy ? TwoSiteShape.Apart(shape.Inputs) : shape.Inputs;
+        bool copiesInput = shape.Inputs != InputDimension || stride != shape.Inputs || (path == ContractionPath.FromLeft && !shape.IsNarrow && shape.Inputs2 % 16 != 0);
+        using ScratchLease first = context.Rent(1, isPacked ? 0 : shape.FirstFloats), second = context.Rent(1, isPacked ? 0 : shape.PanelFloats);
+        using ScratchLease inputs = context.Rent(copiesInput ? input.TokenCount + 1 : 0, nint.Max(stride, 16)), outputs = context.Rent(padsOutput ? input.TokenCount : 0, shape.Outputs);
         if (!isPacked) MultiplyOut(first.View, second.View, context);
-        MatrixView<float> x = copiesInput ? Pad(input.Values, inputs.View.RowRange(0, input.TokenCount)) : input.Values, y = padsOutput ? outputs.View : destination;
+        MatrixView<float> x = copiesInput ? Pad(input.Values, inputs.View.RowRange(0, input.TokenCount).ColumnRange(0, nint.Max(shape.Inputs, 16))) : input.Values, y = padsOutput ? outputs.View : destination;
         TwoSiteProduct.Multiply(path, shape, _first?.View ?? first.View, _second?.View ?? second.View, x, y, context);
         if (padsOutput) y.ColumnRange(0, OutputDimension).CopyTo(destination);
     }

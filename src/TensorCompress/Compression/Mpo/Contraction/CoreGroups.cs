@@ -32,7 +32,7 @@ internal sealed class CoreGroups
 
     /// <summary>Multiplies the groups out into scratch memory.</summary>
     /// <param name="cores">Decoded cores, [(l, o), (i, r)], one row of memory each.</param>
-    /// <param name="first">A, overwritten: <see cref="TwoSiteShape.FirstElements"/> floats in one row.</param>
+    /// <param name="first">A, overwritten: <see cref="TwoSiteShape.FirstFloats"/> floats in one row.</param>
     /// <param name="second">B in panels, overwritten: <see cref="TwoSiteShape.PanelFloats"/> floats in one row.</param>
     /// <param name="context">Threads and scratch memory.</param>
     public void MultiplyOut(Func<int, MatrixView<float>> cores, MatrixView<float> first, MatrixView<float> second, ComputeContext context)

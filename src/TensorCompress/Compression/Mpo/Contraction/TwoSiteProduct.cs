@@ -6,7 +6,7 @@ using TensorCompress.Threading;
 namespace TensorCompress.Compression.Mpo.Contraction;
 
 /// <summary>
-/// The three ways to multiply by an operator of two sites, all over the same two layouts: A as [o_1, r, i_1] and B in panels of sixteen o_2, [slice][r, i_2, o_2].
+/// The three ways to multiply by an operator of two sites, all over the same two layouts: A as [o_1, r, i_1], each o_1 <see cref="TwoSiteShape.FirstStride"/> floats long, and B in panels of sixteen o_2, [slice][r, i_2, o_2].
 /// A work unit's intermediate state stays in the second-level cache between the two products.
 /// </summary>
 /// <remarks>
@@ -85,17 +85,17 @@ internal static unsafe class TwoSiteProduct
     /// <param name="shape">Digits and bond.</param>
     /// <param name="row">o_1.</param>
     /// <param name="values">The elements (i_1, r).</param>
-    /// <param name="first"><see cref="TwoSiteShape.FirstElements"/> floats in one row.</param>
+    /// <param name="first"><see cref="TwoSiteShape.FirstFloats"/> floats in one row.</param>
     public static void PackFirst(TwoSiteShape shape, nint row, ReadOnlySpan<float> values, MatrixView<float> first)
     {
-        float* destination = first.Pointer + row * shape.Inputs1 * shape.Bond;
+        float* destination = first.Pointer + row * shape.FirstStride;
         fixed (float* source = values) Turn(source, shape.Bond, shape.Inputs1, destination);
     }
 
     /// <summary>The inverse of <see cref="PackFirst"/>.</summary>
     public static void UnpackFirst(TwoSiteShape shape, nint row, MatrixView<float> first, Span<float> values)
     {
-        float* source = first.Pointer + row * shape.Inputs1 * shape.Bond;
+        float* source = first.Pointer + row * shape.FirstStride;
         for (int i = 0; i < shape.Inputs1; i++)
         {
             for (int r = 0; r < shape.Bond; r++) values[i * shape.Bond + r] = source[(nint)r * shape.Inputs1 + i];
@@ -149,10 +149,13 @@ internal static unsafe class TwoSiteProduct
     /// <summary>Indexes r contracted at a time from the left.</summary>
     private static int LeftBlock(TwoSiteShape shape) => Math.Clamp(StateFloats / (LeftRows * shape.Inputs2), 1, shape.Bond);
 
+    /// <summary>Floats from one o_1 to the next in an intermediate state from the left.</summary>
+    private static nint LeftStride(TwoSiteShape shape) => TwoSiteShape.Apart((nint)LeftBlock(shape) * shape.Inputs2);
+
     private static nint UnitFloats(ContractionPath path, TwoSiteShape shape) => path switch
     {
         ContractionPath.FromRight => (nint)RightBlock(shape) * shape.Inputs1 * PanelProduct.Width,
-        ContractionPath.FromLeft => (nint)LeftRows * LeftBlock(shape) * shape.Inputs2,
+        ContractionPath.FromLeft => LeftRows * LeftStride(shape),
         _ => shape.Inputs1 * RebuiltStride(shape) + ((nint)GatheredInputs * shape.Bond + 1) * PanelProduct.Width,
     };
 
@@ -196,7 +199,7 @@ internal static unsafe class TwoSiteProduct
                     PanelProduct.Multiply(new PanelOperands
                     {
                         A = on.First.Pointer + (nint)from * shape.Inputs1,
-                        RowStride = (nint)shape.Inputs1 * shape.Bond,
+                        RowStride = shape.FirstStride,
                         DepthStride = 1,
                         Rows = shape.Outputs1,
                         Depth = (nint)count * shape.Inputs1,
@@ -219,9 +222,9 @@ internal static unsafe class TwoSiteProduct
     private static void Fetch(in Operands on, float* panel, int r, int width)
     {
         TwoSiteShape shape = on.Shape;
-        nint panelFloats = (nint)shape.Inputs2 * width, share = (shape.FirstElements + shape.Bond - 1) / shape.Bond;
+        nint panelFloats = (nint)shape.Inputs2 * width, share = (shape.FirstFloats + shape.Bond - 1) / shape.Bond;
         if (r + 1 < shape.Bond) ProductTile.Prefetch(panel + (r + 1) * panelFloats, panelFloats);
-        ProductTile.Prefetch(on.First.Pointer + r * share, nint.Min(share, shape.FirstElements - r * share));
+        ProductTile.Prefetch(on.First.Pointer + r * share, nint.Min(share, shape.FirstFloats - r * share));
     }
 
     /// <summary>Units (block of o_1, block of tokens): T[o_1, r, i_2] = sum over i_1 of A[o_1, r, i_1] x[i_1, i_2], then y[o_1, o_2] = sum over (r, i_2) of T[o_1, r, i_2] B[r, i_2, o_2].</summary>
@@ -229,7 +232,7 @@ internal static unsafe class TwoSiteProduct
     {
         TwoSiteShape shape = on.Shape;
         int blockBond = LeftBlock(shape);
-        nint stateStride = (nint)blockBond * shape.Inputs2;
+        nint stateStride = LeftStride(shape);
         for (nint unit = start; unit < end; unit++)
         {
             (nint rowBlock, nint tokens) = Math.DivRem(unit, on.TokenBlocks);
@@ -273,7 +276,7 @@ internal static unsafe class TwoSiteProduct
         {
             PanelProduct.Multiply(new PanelOperands
             {
-                A = on.First.Pointer + ((nint)output * shape.Bond + from) * shape.Inputs1,
+                A = on.First.Pointer + output * shape.FirstStride + (nint)from * shape.Inputs1,
                 RowStride = shape.Inputs1,
                 DepthStride = 1,
                 Rows = count,
@@ -309,7 +312,7 @@ internal static unsafe class TwoSiteProduct
                 {
                     PanelProduct.Multiply(new PanelOperands
                     {
-                        A = on.First.Pointer + output * shape.Inputs1 * shape.Bond,
+                        A = on.First.Pointer + output * shape.FirstStride,
                         RowStride = 1,
                         DepthStride = shape.Inputs1,
                         Rows = shape.Inputs1,

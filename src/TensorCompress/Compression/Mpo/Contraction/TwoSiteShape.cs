@@ -23,6 +23,9 @@ internal enum ContractionPath
 /// <param name="Bond">The number of r.</param>
 internal readonly record struct TwoSiteShape(int Outputs1, int Outputs2, int Inputs1, int Inputs2, int Bond)
 {
+    /// <summary>Floats of half a page.</summary>
+    private const int SetFloats = 512;
+
     public nint Outputs => (nint)Outputs1 * Outputs2;
 
     public nint Inputs => (nint)Inputs1 * Inputs2;
@@ -33,6 +36,12 @@ internal readonly record struct TwoSiteShape(int Outputs1, int Outputs2, int Inp
     /// <summary>Elements of A.</summary>
     public nint FirstElements => (nint)Outputs1 * Inputs1 * Bond;
 
+    /// <summary>Floats from one o_1 to the next. Narrow products read rows without gaps.</summary>
+    public nint FirstStride => IsNarrow ? (nint)Inputs1 * Bond : Apart((nint)Inputs1 * Bond);
+
+    /// <summary>Floats of A with what lies between its rows.</summary>
+    public nint FirstFloats => Outputs1 * FirstStride;
+
     /// <summary>Elements of B.</summary>
     public nint SecondElements => (nint)Bond * Outputs2 * Inputs2;
 
@@ -41,6 +50,9 @@ internal readonly record struct TwoSiteShape(int Outputs1, int Outputs2, int Inp
 
     /// <summary>Whether i_2 would leave lanes of a panel without use: then the path from the left is that of <see cref="NarrowProduct"/>.</summary>
     public bool IsNarrow => Inputs2 < PanelProduct.Width;
+
+    /// <summary>The stride of rows that a tile reads a dozen of together: a cache line more than they have where that is a multiple of half a page, because all of them would meet in one or two sets of the first-level cache.</summary>
+    public static nint Apart(nint floats) => floats % SetFloats == 0 ? floats + PanelProduct.Width : floats;
 
     /// <summary>Columns of a panel.</summary>
     public int SliceWidth(int slice) => Math.Min(PanelProduct.Width, Outputs2 - slice * PanelProduct.Width);
