@@ -269,7 +269,7 @@ internal static class SignComparison
                 _isBuilt = true;
             }
 
-            context.Pool.For(_signs[copy].Blocks, SignProducts.GroupBlocks, (signs: _signs[copy], _tables, Result), static (start, end, state) =>
+            context.Pool.For(_signs[copy].Blocks, (_signs[copy].Blocks + context.Pool.Threads - 1) / context.Pool.Threads, (signs: _signs[copy], _tables, Result), static (start, end, state) =>
                 SignProducts.Multiply(state.signs, (int)start, (int)(end - start), state._tables, [], state.Result.RowRange(0, 1)));
         }
 

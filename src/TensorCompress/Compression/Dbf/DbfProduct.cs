@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using TensorCompress.Kernels;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
+using TensorCompress.Threading;
 
 namespace TensorCompress.Compression.Dbf;
 
@@ -16,6 +17,12 @@ internal sealed class DbfProduct : IDisposable
 
     /// <summary>Signs times tokens that are worth a thread's attention: about three microseconds.</summary>
     private const long MinimumWorkPerRange = 1 << 18;
+
+    /// <summary>
+    /// Up to so many threads, which will be of one kind of core, each has one range of a token's product: memory is read in one go, and what is fetched ahead is what the same thread reads next. More threads share smaller
+    /// ranges, since some may be slower.
+    /// </summary>
+    private const int MostEqualThreads = 4;
 
     /// <summary>Activations that are worth a thread's attention when they become codes.</summary>
     private const int ValuesPerRange = 1 << 13;
@@ -114,7 +121,7 @@ internal sealed class DbfProduct : IDisposable
         tables.Reserve((int)input.Rows, signs.Columns, _precision == SignPrecision.Fast ? 1 : 2, SignProducts.VectorBytes);
         if (tables.TokenCount == 1)
         {
-            context.Pool.For(signs.Blocks, Grain(signs, 1), (signs, tables, input, columnScales, rowScales, destination), static (start, end, state) =>
+            context.Pool.For(signs.Blocks, Grain(signs, 1, context.Pool), (signs, tables, input, columnScales, rowScales, destination), static (start, end, state) =>
             {
                 state.tables.BuildTogether(state.input.Row(0), state.columnScales);
                 SignProducts.Multiply(state.signs, (int)start, (int)(end - start), state.tables, state.rowScales, state.destination);
@@ -130,7 +137,7 @@ internal sealed class DbfProduct : IDisposable
                 state.tables.Build((int)token, (int)chunk, state.input.Row(token), state.columnScales);
             }
         });
-        context.Pool.For(signs.Blocks, Grain(signs, tables.TokenCount), (signs, tables, rowScales, destination), static (start, end, state) =>
+        context.Pool.For(signs.Blocks, Grain(signs, tables.TokenCount, context.Pool), (signs, tables, rowScales, destination), static (start, end, state) =>
             SignProducts.Multiply(state.signs, (int)start, (int)(end - start), state.tables, state.rowScales, state.destination));
     }
 
@@ -142,7 +149,7 @@ internal sealed class DbfProduct : IDisposable
         {
             for (nint token = start; token < end; token++) state.codes.Quantize((int)token, state.input.Row(token), state.columnScales);
         });
-        context.Pool.For(signs.Blocks, Grain(signs, codes.TokenCount), (signs, codes, rowScales, destination), static (start, end, state) =>
+        context.Pool.For(signs.Blocks, Grain(signs, codes.TokenCount, context.Pool), (signs, codes, rowScales, destination), static (start, end, state) =>
             SignCodeProducts.Multiply(state.signs, (int)start, (int)(end - start), state.codes, state.rowScales, state.destination));
     }
 
@@ -155,7 +162,7 @@ internal sealed class DbfProduct : IDisposable
     }
 
     private static void MultiplyExactly(SignBlocks signs, MatrixView<float> input, float[] rowScales, MatrixView<float> destination, ComputeContext context) =>
-        context.Pool.For(signs.Blocks, Grain(signs, (int)input.Rows), (signs, input, rowScales, destination), static (start, end, state) =>
+        context.Pool.For(signs.Blocks, Grain(signs, (int)input.Rows, context.Pool), (signs, input, rowScales, destination), static (start, end, state) =>
         {
             SignSums.Multiply(state.signs, (int)start, (int)(end - start), state.input, state.destination);
             int row = (int)start * SignBlocks.BlockRows, count = Math.Min((int)end * SignBlocks.BlockRows, state.signs.Rows) - row;
@@ -166,9 +173,12 @@ internal sealed class DbfProduct : IDisposable
             }
         });
 
-    private static nint Grain(SignBlocks signs, int tokens)
+    private static nint Grain(SignBlocks signs, int tokens, ComputePool pool)
     {
         nint blocks = (nint)(MinimumWorkPerRange / ((long)SignBlocks.BlockRows * signs.Columns * tokens)) / SignProducts.GroupBlocks * SignProducts.GroupBlocks + SignProducts.GroupBlocks;
-        return tokens < SignTiles.TokensOfOneDigit ? blocks : nint.Max(blocks, PromptBlocks);
+        if (tokens >= SignTiles.TokensOfOneDigit) return nint.Max(blocks, PromptBlocks);
+        if (pool.Threads > MostEqualThreads) return blocks;
+        nint share = (signs.Blocks + pool.Threads - 1) / pool.Threads;
+        return nint.Max(blocks, (share + SignProducts.GroupBlocks - 1) / SignProducts.GroupBlocks * SignProducts.GroupBlocks);
     }
 }
