@@ -32,7 +32,7 @@ internal static unsafe class CodewordProducts
     /// <param name="destination">A number for each row: the sums, not yet scaled.</param>
     public static void Multiply(CodewordFormat format, ReadOnlySpan<byte> codes, int rowBytes, ReadOnlySpan<float> x, Span<float> destination)
     {
-        switch (SimdLevel.Active)
+        switch (SimdLevel.Undivided)
         {
             case SimdWidth.Bits512: Multiply<Simd512, Codewords512>(format, codes, rowBytes, x, destination); break;
             case SimdWidth.Bits256: Multiply<Simd256, Codewords256>(format, codes, rowBytes, x, destination); break;
@@ -47,7 +47,7 @@ internal static unsafe class CodewordProducts
     /// <param name="destination">As long as the row, or up to a multiple of sixteen: any numbers there.</param>
     public static void Decode(CodewordFormat format, ReadOnlySpan<byte> codes, Span<float> destination)
     {
-        switch (SimdLevel.Active)
+        switch (SimdLevel.Undivided)
         {
             case SimdWidth.Bits512: Decode<Simd512, Codewords512>(format, codes, destination); break;
             case SimdWidth.Bits256: Decode<Simd256, Codewords256>(format, codes, destination); break;

@@ -47,9 +47,9 @@ internal static unsafe class PanelProduct
     /// <summary>Multiplies; one thread.</summary>
     public static void Multiply(in PanelOperands operands)
     {
-        switch (SimdLevel.Active)
+        switch (SimdLevel.Undivided)
         {
-            case SimdWidth.Bits512: Core<Simd512>(operands); break;
+            case SimdWidth.Bits512: Core<Simd512>(operands); break; // a broadcast for every multiply-add, in 256 bits for every two
             case SimdWidth.Bits256: Core<Simd256>(operands); break;
             case SimdWidth.Bits128: Core<Simd128>(operands); break;
             default: Core<SimdScalar>(operands); break;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.Intrinsics.X86;
+using TensorCompress.Kernels.Simd;
 
 namespace TensorCompress.Tests.Kernels;
 
@@ -50,6 +51,10 @@ public class SimdLevelTests
         Assert.Equal((Avx2.IsSupported.ToString(), Avx2.IsSupported ? "Bits256" : "Bits128"), (limited["avx2"], limited["active"]));
         if (limited["fma"] == Default.Value["fma"]) AssertSameBits(Default.Value, limited, "no AVX-512");
     }
+
+    [Fact]
+    public void Nothing_but_vectors_of_512_bits_is_ever_divided() =>
+        Assert.True(SimdLevel.Undivided == SimdLevel.Active || (SimdLevel.Active, SimdLevel.Undivided) == (SimdWidth.Bits512, SimdWidth.Bits256));
 
     [X64Fact]
     public void Without_the_later_AVX_512_or_VNNI_the_bits_are_the_same()

@@ -10,8 +10,9 @@ public sealed record KernelChoice(string Operations, string Implementation)
     /// <summary>One entry for each group that chooses on its own.</summary>
     internal static IReadOnlyList<KernelChoice> OfThisProcess() =>
     [
-        new("vector operations", Lanes),
-        new("float products of models", $"{Lanes}; 4 rows for one token, tiles of 4 rows x 3 tokens for several"),
+        new("vector operations", Lanes(SimdLevel.Active)),
+        new("products of operators and of universal codebooks", Lanes(SimdLevel.Undivided)),
+        new("float products of models", $"{Lanes(SimdLevel.Active)}; 4 rows for one token, tiles of 4 rows x 3 tokens for several"),
         new("integer products of 4-bit codes", Integers(4)),
         new("integer products of 8-bit codes", Integers(8)),
         new("products of signs", $"sums of 4 columns looked up for 16 rows, {Tables}"),
@@ -35,7 +36,7 @@ public sealed record KernelChoice(string Operations, string Implementation)
         _ => "one by one",
     };
 
-    private static string Lanes => SimdLevel.Active switch
+    private static string Lanes(SimdWidth width) => width switch
     {
         SimdWidth.Bits512 => "16 lanes in one 512-bit vector",
         SimdWidth.Bits256 => "16 lanes in two 256-bit vectors",

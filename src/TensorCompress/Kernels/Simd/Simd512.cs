@@ -4,9 +4,9 @@ using System.Runtime.Intrinsics;
 namespace TensorCompress.Kernels.Simd;
 
 /// <summary>Sixteen lanes in one 512-bit vector.</summary>
-internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
+internal struct Simd512(Vector512<float> value) : ISimd<Simd512>
 {
-    private readonly Vector512<float> _value = value;
+    private Vector512<float> _value = value;
 
     public static Simd512 Zero => new(Vector512<float>.Zero);
 
@@ -39,7 +39,7 @@ internal readonly struct Simd512(Vector512<float> value) : ISimd<Simd512>
     public static Simd512 MultiplyAdd(Simd512 a, Simd512 b, Simd512 c) => new(Vector512.MultiplyAddEstimate(a._value, b._value, c._value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Accumulate(ref Simd512 sum, Simd512 a, Simd512 b) => sum = MultiplyAdd(a, b, sum);
+    public static void Accumulate(ref Simd512 sum, Simd512 a, Simd512 b) => sum._value = Vector512.MultiplyAddEstimate(a._value, b._value, sum._value);
 
     public static Simd512 Max(Simd512 left, Simd512 right) => new(Vector512.Max(left._value, right._value));
 
