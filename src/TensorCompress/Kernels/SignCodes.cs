@@ -60,8 +60,8 @@ internal sealed unsafe class SignCodes : IDisposable
         for (int span = 0; span < Spans; span++)
         {
             int start = span * SpanColumns, count = Math.Min(SpanColumns, Columns - start), padded = (count + SignBlocks.StepColumns - 1) / SignBlocks.StepColumns * SignBlocks.StepColumns;
-            float largest;
-            fixed (float* x = values[start..], factors = columnScales.IsEmpty ? [] : columnScales[start..]) largest = Scale(x, factors, count, padded, scaled);
+            SignTables.Scale(values.Slice(start, count), columnScales.IsEmpty ? [] : columnScales.Slice(start, count), new Span<float>(scaled, padded));
+            float largest = Largest(scaled, padded);
             bool isZero = largest < Smallest;
             int sum = Round(scaled, padded, isZero ? 0 : LargestCode / largest, Codes + token * TokenCodes + start);
             float* scaleAndSum = ScalesAndSums + 2 * ((nint)token * Spans + span);
@@ -76,22 +76,13 @@ internal sealed unsafe class SignCodes : IDisposable
         (_codes, _spans) = (null, null);
     }
 
-    /// <summary>Multiplies by the factors and pads with zeros.</summary>
-    /// <returns>The largest magnitude; NaN where a value is not finite.</returns>
-    private static float Scale(float* x, float* factors, int count, int padded, float* scaled)
+    /// <summary>The largest magnitude; NaN where a value is not finite.</summary>
+    private static float Largest(float* values, int count)
     {
-        int whole = count / 4 * 4;
-        for (int i = whole; i < padded; i++) scaled[i] = i < count ? (factors == null ? x[i] : x[i] * factors[i]) : 0;
         Vector128<float> largest = Vector128<float>.Zero, total = Vector128<float>.Zero;
-        for (int i = 0; i < padded; i += 4)
+        for (int i = 0; i < count; i += 4)
         {
-            if (i < whole)
-            {
-                Vector128<float> values = Vector128.Load(x + i);
-                (factors == null ? values : values * Vector128.Load(factors + i)).Store(scaled + i);
-            }
-
-            Vector128<float> magnitudes = Vector128.Abs(Vector128.Load(scaled + i));
+            Vector128<float> magnitudes = Vector128.Abs(Vector128.Load(values + i));
             largest = Vector128.MaxNative(largest, magnitudes);
             total += magnitudes * Vector128.Create(1f / SpanColumns); // keeps what is not finite, and overflows for nothing else
         }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -112,8 +113,8 @@ internal sealed unsafe class SignTables : IDisposable
             throw new ArgumentException($"{Columns} columns do not have {values.Length} values and {columnScales.Length} scales.", nameof(values));
         float* scaled = stackalloc float[ChunkColumns];
         int start = chunk * ChunkColumns, count = Math.Min(ChunkColumns, Columns - start), padded = (count + SignBlocks.StepColumns - 1) / SignBlocks.StepColumns * SignBlocks.StepColumns;
-        float largest;
-        fixed (float* x = values[start..], factors = columnScales.IsEmpty ? [] : columnScales[start..]) largest = Scale(x, factors, count, padded, scaled);
+        Scale(values.Slice(start, count), columnScales.IsEmpty ? [] : columnScales.Slice(start, count), new Span<float>(scaled, padded));
+        float largest = LargestSumOfFour(scaled, padded);
         bool isZero = largest < Smallest;
         _scales![0, (nint)token * Chunks + chunk] = isZero ? 0 : largest / LargestSum * (Digits == 1 ? 256 : 1);
         short* rounded = stackalloc short[ChunkColumns];
@@ -131,22 +132,21 @@ internal sealed unsafe class SignTables : IDisposable
         _scales = null;
     }
 
-    /// <summary>Multiplies by the factors and pads with zeros.</summary>
-    /// <returns>The largest sum of four neighbours' magnitudes; NaN where a value is not finite.</returns>
-    private static float Scale(float* x, float* factors, int count, int padded, float* scaled)
+    /// <summary>Multiplies by the factors, if there are any, and pads with zeros.</summary>
+    public static void Scale(ReadOnlySpan<float> values, ReadOnlySpan<float> factors, Span<float> scaled)
     {
-        int whole = count / 4 * 4;
-        for (int i = whole; i < padded; i++) scaled[i] = i < count ? (factors == null ? x[i] : x[i] * factors[i]) : 0;
-        Vector128<float> largest = Vector128<float>.Zero, total = Vector128<float>.Zero;
-        for (int i = 0; i < padded; i += 4)
-        {
-            if (i < whole)
-            {
-                Vector128<float> values = Vector128.Load(x + i);
-                (factors == null ? values : values * Vector128.Load(factors + i)).Store(scaled + i);
-            }
+        if (factors.IsEmpty) values.CopyTo(scaled);
+        else TensorPrimitives.Multiply(values, factors, scaled);
+        scaled[values.Length..].Clear();
+    }
 
-            Vector128<float> sums = Vector128.Abs(Vector128.Load(scaled + i));
+    /// <summary>The largest sum of four neighbours' magnitudes; NaN where a value is not finite.</summary>
+    private static float LargestSumOfFour(float* values, int count)
+    {
+        Vector128<float> largest = Vector128<float>.Zero, total = Vector128<float>.Zero;
+        for (int i = 0; i < count; i += 4)
+        {
+            Vector128<float> sums = Vector128.Abs(Vector128.Load(values + i));
             sums += Vector128.Shuffle(sums, Vector128.Create(1, 0, 3, 2));
             sums += Vector128.Shuffle(sums, Vector128.Create(2, 3, 0, 1));
             largest = Vector128.MaxNative(largest, sums);

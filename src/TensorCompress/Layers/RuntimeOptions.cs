@@ -26,7 +26,7 @@ public enum SignPrecision
     /// <summary>Sums of four as 16-bit integers with a scale for every 1024 columns: relative errors below 1e-4 per product.</summary>
     High,
 
-    /// <summary>Sums of four as 8-bit integers: about 1 % per product, and half the work, which one token of a large matrix hardly gains and a prompt does.</summary>
+    /// <summary>Sums of four as 8-bit integers, or, for matrices of up to sixteen rows, activations as such: about 1 % per product, and half the work, which one token of a large matrix hardly gains and a prompt does.</summary>
     Fast,
 
     /// <summary>As they are, added and subtracted as floats.</summary>

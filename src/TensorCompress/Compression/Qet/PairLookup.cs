@@ -14,9 +14,6 @@ internal static class PairLookup
     /// <summary>Rows of four vectors' results that are gathered at once.</summary>
     private const int RowsTogether = 64;
 
-    /// <summary>Multiplications or additions that are worth a thread's attention.</summary>
-    private const int MinimumWorkPerRange = 1 << 13;
-
     /// <summary>Adds W x for every vector.</summary>
     /// <param name="stage">Behind one swap layer.</param>
     /// <param name="x">[vectors, columns].</param>
@@ -29,14 +26,14 @@ internal static class PairLookup
         using ScratchLease sumLease = context.Rent(vectors, (nint)partners * length), differenceLease = context.Rent(vectors, (nint)partners * length);
         using ScratchLease tableLease = context.Rent(together, 2 * (nint)stage.Centroids * PairProducts.Tokens), numberLease = context.Rent(together, 2 * (nint)stage.Centroids * length);
         MatrixView<float> sums = sumLease.View, differences = differenceLease.View, tables = tableLease.View, numbers = numberLease.View;
-        context.Pool.For(partners, Grain(2L * stage.GroupColumns * vectors), (stage, x, sums, differences), static (start, end, state) =>
+        context.Pool.For(partners, TableLookup.Grain(2L * stage.GroupColumns * vectors), (stage, x, sums, differences), static (start, end, state) =>
         {
             for (int group = (int)start; group < end; group++) Halve(state.stage, state.x, group, state.sums, state.differences);
         });
         for (int first = 0; first < partners; first += together)
         {
             int count = Math.Min(together, partners - first);
-            context.Pool.For(count, Grain(2L * stage.Centroids * length), (stage, numbers, first), static (start, end, state) =>
+            context.Pool.For(count, TableLookup.Grain(2L * stage.Centroids * length), (stage, numbers, first), static (start, end, state) =>
             {
                 float[] stored = ArrayPool<float>.Shared.Rent(state.stage.GroupNumbers + PairProducts.NumbersBehind);
                 for (int group = (int)start; group < end; group++)
@@ -53,7 +50,7 @@ internal static class PairLookup
             for (nint token = 0; token < x.Rows; token += PairProducts.Tokens)
             {
                 int tokens = TokensFrom(token, x.Rows);
-                context.Pool.For(count, Grain(2L * stage.Centroids * length * tokens), (stage, sums, numbers, tables, first, token, tokens), static (start, end, state) =>
+                context.Pool.For(count, TableLookup.Grain(2L * stage.Centroids * length * tokens), (stage, sums, numbers, tables, first, token, tokens), static (start, end, state) =>
                 {
                     int length = PairProducts.Length(state.stage.GroupColumns), tokens = state.tokens, places = state.stage.Centroids * tokens;
                     Span<float> tables = TokenLanes.Rows(state.tables, 0, state.tables.Rows);
@@ -69,7 +66,7 @@ internal static class PairLookup
                     }
                 });
                 context.Pool.For(
-                    destination.Columns, Grain(2L * count * stage.GroupColumns * tokens), (stage, differences, numbers, tables, destination, first, count, token, tokens), static (start, end, state) =>
+                    destination.Columns, TableLookup.Grain(2L * count * stage.GroupColumns * tokens), (stage, differences, numbers, tables, destination, first, count, token, tokens), static (start, end, state) =>
                     {
                         int from = state.first * PairProducts.Length(state.stage.GroupColumns) * state.tokens;
                         var groups = new PairOperands(
@@ -135,5 +132,4 @@ internal static class PairLookup
     // The centroids of a group or of its partner.
     private static Span<float> Half(Span<float> numbers, int half) => numbers.Slice(half * numbers.Length / 2, numbers.Length / 2);
 
-    private static int Grain(long work) => (int)(MinimumWorkPerRange / work) + 1;
 }

@@ -11,12 +11,6 @@ namespace TensorCompress.Compression.Qet;
 /// </summary>
 internal static class SwappedLookup
 {
-    /// <summary>Vectors up to which each has tables of its own; sixteen together cost as much as a few.</summary>
-    private const int MostAlone = 3;
-
-    /// <summary>Multiplications or additions that are worth a thread's attention.</summary>
-    private const int MinimumWorkPerRange = 1 << 13;
-
     /// <summary>Adds W x for every vector.</summary>
     /// <param name="stage">One that <see cref="PackedStage.HasPatterns"/>.</param>
     /// <param name="x">[vectors, columns].</param>
@@ -24,19 +18,12 @@ internal static class SwappedLookup
     /// <param name="context">Threads and scratch memory.</param>
     public static void Add(PackedStage stage, MatrixView<float> x, MatrixView<float> destination, ComputeContext context)
     {
-        for (nint token = 0; token < x.Rows;)
+        for (nint token = 0, count; token < x.Rows; token += count)
         {
-            nint count = nint.Min(TableProducts.Tokens, x.Rows - token);
-            if (count > MostAlone)
-            {
-                AddTogether(stage, x.RowRange(token, count), destination.RowRange(token, count), context);
-                token += count;
-            }
-            else
-            {
-                AddOne(stage, x.RowRange(token, 1), destination.RowRange(token, 1), context);
-                token++;
-            }
+            count = TokenLanes.Together(x.Rows - token);
+            MatrixView<float> vectors = x.RowRange(token, count), results = destination.RowRange(token, count);
+            if (count > 1) AddTogether(stage, vectors, results, context);
+            else AddOne(stage, vectors, results, context);
         }
     }
 
@@ -48,7 +35,7 @@ internal static class SwappedLookup
         for (int first = 0; first < stage.Groups / 2; first += together)
         {
             int count = Math.Min(together, stage.Groups / 2 - first);
-            context.Pool.For(count, Grain((long)stage.GroupNumbers << stage.GroupColumns), (stage, x, tables, first, length), static (start, end, state) =>
+            context.Pool.For(count, TableLookup.Grain((long)stage.GroupNumbers << stage.GroupColumns), (stage, x, tables, first, length), static (start, end, state) =>
             {
                 (PackedStage stage, int columns, int length) = (state.stage, state.stage.GroupColumns, state.length);
                 float[] centroids = ArrayPool<float>.Shared.Rent(stage.GroupNumbers + TableProducts.NumbersBehind);
@@ -69,8 +56,8 @@ internal static class SwappedLookup
 
                 ArrayPool<float>.Shared.Return(centroids);
             });
-            context.Pool.For(destination.Columns, Grain(2L * count), (stage, tables, destination, first, count, length), static (start, end, state) => SwapPatternProducts.AddRows(
-                state.stage.SwappedRows, (int)start, state.first, Rows(state.tables, 0, state.count), state.length, state.destination.Row(0)[(int)start..(int)end]));
+            context.Pool.For(destination.Columns, TableLookup.Grain(2L * count), (stage, tables, destination, first, count, length), static (start, end, state) => SwapPatternProducts.AddRows(
+                state.stage.SwappedRows, (int)start, state.first, TokenLanes.Rows(state.tables, 0, state.count), state.length, state.destination.Row(0)[(int)start..(int)end]));
         }
     }
 
@@ -85,7 +72,7 @@ internal static class SwappedLookup
         for (int first = 0; first < stage.Groups / 2; first += together)
         {
             int count = Math.Min(together, stage.Groups / 2 - first);
-            context.Pool.For(count, Grain(2L * stage.GroupNumbers), (stage, centroids, first), static (start, end, state) =>
+            context.Pool.For(count, TableLookup.Grain(2L * stage.GroupNumbers), (stage, centroids, first), static (start, end, state) =>
             {
                 for (int group = (int)start; group < end; group++)
                 {
@@ -93,12 +80,12 @@ internal static class SwappedLookup
                         state.stage.DecodeGroup(state.first + group + half * state.stage.Groups / 2, state.centroids.Row(group)[(half * state.stage.GroupNumbers)..]);
                 }
             });
-            context.Pool.For(destination.Columns, Grain(2L * count * stage.GroupColumns * Tokens), (stage, turned, centroids, sums, first, count), static (start, end, state) =>
+            context.Pool.For(destination.Columns, TableLookup.Grain(2L * count * stage.GroupColumns * Tokens), (stage, turned, centroids, sums, first, count), static (start, end, state) =>
             {
                 nint columns = 2 * (nint)state.stage.GroupColumns;
                 SwapPatternProducts.AddRowsForTokens(
-                    state.stage.SwappedRows, (int)start, state.first, Rows(state.turned, state.first * columns, state.count * columns), Rows(state.centroids, 0, state.count), state.stage.Centroids,
-                    Rows(state.sums, start, end - start));
+                    state.stage.SwappedRows, (int)start, state.first, TokenLanes.Rows(state.turned, state.first * columns, state.count * columns), TokenLanes.Rows(state.centroids, 0, state.count), state.stage.Centroids,
+                    TokenLanes.Rows(state.sums, start, end - start));
             });
         }
 
@@ -108,7 +95,5 @@ internal static class SwappedLookup
     // A vector's values for the pairs of columns of a group of the first half.
     private static Span<float> Pairs(PackedStage stage, MatrixView<float> x, int group) => x.Row(0).Slice(group * 2 * stage.GroupColumns, 2 * stage.GroupColumns);
 
-    private static int Grain(long work) => (int)(MinimumWorkPerRange / work) + 1;
 
-    private static Span<float> Rows(MatrixView<float> matrix, nint start, nint count) => TokenLanes.Rows(matrix, start, count);
 }

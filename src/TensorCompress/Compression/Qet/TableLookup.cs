@@ -8,9 +8,6 @@ namespace TensorCompress.Compression.Qet;
 /// <summary>Adds the products of a stage without swaps by look-up: tables of every vector with all centroids, then what each row's codes choose.</summary>
 internal static class TableLookup
 {
-    /// <summary>Vectors up to which each goes alone: sixteen together cost as much as a few.</summary>
-    private const int MostAlone = 3;
-
     /// <summary>Multiplications or additions that are worth a thread's attention.</summary>
     private const int MinimumWorkPerRange = 1 << 13;
 
@@ -21,19 +18,12 @@ internal static class TableLookup
     /// <param name="context">Threads and scratch memory.</param>
     public static void Add(PackedStage stage, MatrixView<float> x, MatrixView<float> destination, ComputeContext context)
     {
-        for (nint token = 0; token < x.Rows;)
+        for (nint token = 0, count; token < x.Rows; token += count)
         {
-            nint count = nint.Min(TableProducts.Tokens, x.Rows - token);
-            if (count > MostAlone)
-            {
-                AddTogether(stage, x.RowRange(token, count), destination.RowRange(token, count), context);
-                token += count;
-            }
-            else
-            {
-                AddOne(stage, x.RowRange(token, 1), destination.RowRange(token, 1), context);
-                token++;
-            }
+            count = TokenLanes.Together(x.Rows - token);
+            MatrixView<float> vectors = x.RowRange(token, count), results = destination.RowRange(token, count);
+            if (count > 1) AddTogether(stage, vectors, results, context);
+            else AddOne(stage, vectors, results, context);
         }
     }
 
@@ -63,7 +53,7 @@ internal static class TableLookup
             {
                 count = Math.Min(stage.RowsTogether, sums.Length - row);
                 for (int first = 0; first < stage.Groups; first += stage.GroupsTogether)
-                    TableProducts.AddRows(stage.Codes, (int)start + row, first, Rows(tables, first, Math.Min(stage.GroupsTogether, stage.Groups - first)), (int)tables.Columns, sums.Slice(row, count));
+                    TableProducts.AddRows(stage.Codes, (int)start + row, first, TokenLanes.Rows(tables, first, Math.Min(stage.GroupsTogether, stage.Groups - first)), (int)tables.Columns, sums.Slice(row, count));
             }
 
             Span<float> results = state.destination.Row(0)[(int)start..(int)end];
@@ -77,7 +67,7 @@ internal static class TableLookup
         int together = Math.Min(stage.GroupsTogether, stage.Groups);
         using ScratchLease inputLease = context.Rent(x.Columns, Tokens), tableLease = context.Rent(together, (nint)stage.Centroids * Tokens), sumLease = context.Rent(destination.Columns, Tokens);
         MatrixView<float> turned = inputLease.View, tables = tableLease.View, sums = sumLease.View;
-        Rows(sums, 0, sums.Rows).Clear();
+        TokenLanes.Rows(sums, 0, sums.Rows).Clear();
         TokenLanes.Load(x, turned);
         for (int first = 0; first < stage.Groups; first += together)
         {
@@ -89,16 +79,16 @@ internal static class TableLookup
                 for (int group = (int)start; group < end; group++)
                 {
                     stage.DecodeGroup(state.first + group, centroids);
-                    TableProducts.BuildForTokens(Rows(state.turned, (state.first + group) * (nint)columns, columns), centroids, stage.Centroids, state.tables.Row(group));
+                    TableProducts.BuildForTokens(TokenLanes.Rows(state.turned, (state.first + group) * (nint)columns, columns), centroids, stage.Centroids, state.tables.Row(group));
                 }
 
                 ArrayPool<float>.Shared.Return(centroids);
             });
             context.Pool.For(destination.Columns, Grain(count * Tokens), (stage, tables, sums, first, count), static (start, end, state) => TableProducts.AddRowsForTokens(
-                state.stage.Codes, (int)start, state.first, Rows(state.tables, 0, state.count), state.stage.Centroids, Rows(state.sums, start, end - start)));
+                state.stage.Codes, (int)start, state.first, TokenLanes.Rows(state.tables, 0, state.count), state.stage.Centroids, TokenLanes.Rows(state.sums, start, end - start)));
         }
 
-        ReadOnlySpan<float> turnedBack = Rows(sums, 0, sums.Rows);
+        ReadOnlySpan<float> turnedBack = TokenLanes.Rows(sums, 0, sums.Rows);
         for (int token = 0; token < x.Rows; token++)
         {
             Span<float> results = destination.Row(token);
@@ -106,7 +96,8 @@ internal static class TableLookup
         }
     }
 
-    private static int Grain(long work) => (int)(MinimumWorkPerRange / work) + 1;
+    /// <summary>How many items of a loop are worth a thread's attention.</summary>
+    /// <param name="work">Multiplications or additions of one.</param>
+    public static int Grain(long work) => (int)(MinimumWorkPerRange / work) + 1;
 
-    private static Span<float> Rows(MatrixView<float> matrix, nint start, nint count) => TokenLanes.Rows(matrix, start, count);
 }

@@ -8,6 +8,13 @@ internal static class TokenLanes
 {
     private const int Tokens = TableProducts.Tokens;
 
+    /// <summary>Vectors up to which each goes alone: sixteen together cost as much as a few.</summary>
+    private const int MostAlone = 3;
+
+    /// <summary>How many vectors have their turn together.</summary>
+    /// <param name="left">Those that have had none.</param>
+    public static nint Together(nint left) => left > MostAlone ? nint.Min(Tokens, left) : 1;
+
     /// <summary>Puts vectors side by side; those that are missing are zero.</summary>
     /// <param name="vectors">[vectors, numbers], sixteen vectors at most.</param>
     /// <param name="lanes">[numbers, 16].</param>

@@ -23,8 +23,7 @@ internal enum ContractionPath
 /// <param name="Bond">The number of r.</param>
 internal readonly record struct TwoSiteShape(int Outputs1, int Outputs2, int Inputs1, int Inputs2, int Bond)
 {
-    /// <summary>Floats of half a page.</summary>
-    private const int SetFloats = 512;
+    private const int HalfPageFloats = 512;
 
     public nint Outputs => (nint)Outputs1 * Outputs2;
 
@@ -52,7 +51,7 @@ internal readonly record struct TwoSiteShape(int Outputs1, int Outputs2, int Inp
     public bool IsNarrow => Inputs2 < PanelProduct.Width;
 
     /// <summary>The stride of rows that a tile reads a dozen of together: a cache line more than they have where that is a multiple of half a page, because all of them would meet in one or two sets of the first-level cache.</summary>
-    public static nint Apart(nint floats) => floats % SetFloats == 0 ? floats + PanelProduct.Width : floats;
+    public static nint Apart(nint floats) => floats % HalfPageFloats == 0 ? floats + PanelProduct.Width : floats;
 
     /// <summary>Columns of a panel.</summary>
     public int SliceWidth(int slice) => Math.Min(PanelProduct.Width, Outputs2 - slice * PanelProduct.Width);
