@@ -13,6 +13,7 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
 
     private readonly List<Matrix<float>> _blocks = [];
     private readonly ActivationCodes _codes = new();
+    private readonly List<SignTables> _signTables = [];
     private ActivationBatch? _coded;
     private int _block;
     private nint _used;
@@ -22,13 +23,18 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
     public ComputePool Pool { get; } = pool;
 
     /// <summary>Bytes of scratch memory held.</summary>
-    public long ScratchBytes => _blocks.Sum(block => block.ByteLength) + _codes.ByteLength + SignTables.ByteLength + SignCodes.ByteLength;
-
-    /// <summary>Room for the tables of one product of signs at a time.</summary>
-    internal SignTables SignTables { get; } = new();
+    public long ScratchBytes => _blocks.Sum(block => block.ByteLength) + _codes.ByteLength + _signTables.Sum(tables => tables.ByteLength) + SignCodes.ByteLength;
 
     /// <summary>Room for the 8-bit activations of one product of few signs at a time.</summary>
     internal SignCodes SignCodes { get; } = new();
+
+    /// <summary>Room for the tables of one product of signs at a time.</summary>
+    /// <param name="copy">Threads that build tables of their own have one each. A number is asked for before other threads ask for it.</param>
+    internal SignTables SignTables(int copy)
+    {
+        while (_signTables.Count <= copy) _signTables.Add(new SignTables());
+        return _signTables[copy];
+    }
 
     /// <summary>Borrows a matrix with undefined content until the lease is disposed. Leases end in reverse order.</summary>
     public ScratchLease Rent(nint rows, nint columns)
@@ -83,7 +89,8 @@ public sealed class ComputeContext(ComputePool pool) : IDisposable
     public void Dispose()
     {
         _codes.Dispose();
-        SignTables.Dispose();
+        foreach (SignTables tables in _signTables) tables.Dispose();
+        _signTables.Clear();
         SignCodes.Dispose();
         _coded = null;
         foreach (Matrix<float> block in _blocks) block.Dispose();

@@ -8,7 +8,7 @@ namespace TensorCompress.Compression.Dbf;
 
 /// <summary>
 /// <c>y = diag(a) A diag(d) B diag(b) x</c> with matrices of signs A and B. Scales are multiplied where values are read or written anyway: b and d when tables are built, a when results are stored.
-/// Each half is one loop of the pool over blocks of rows for one token, whose threads build the tables together when they come to it, and two for several: tables (chunks of columns), and sums.
+/// Each half is one loop of the pool over blocks of rows for one token, whose threads build tables when they come to it, and two for several: tables (chunks of columns), and sums.
 /// </summary>
 internal sealed class DbfProduct : IDisposable
 {
@@ -19,8 +19,8 @@ internal sealed class DbfProduct : IDisposable
     private const long MinimumWorkPerRange = 1 << 18;
 
     /// <summary>
-    /// Up to so many threads, which will be of one kind of core, each has one range of a token's product: memory is read in one go, and what is fetched ahead is what the same thread reads next. More threads share smaller
-    /// ranges, since some may be slower.
+    /// Up to so many threads, which will be of one kind of core, each has one range of a token's product, and tables of its own: memory is read in one go, what is fetched ahead is what the same thread reads next, and nothing but
+    /// activations comes from another core. More threads share smaller ranges, since some may be slower, and build one set of tables together.
     /// </summary>
     private const int MostEqualThreads = 4;
 
@@ -117,18 +117,27 @@ internal sealed class DbfProduct : IDisposable
             return;
         }
 
-        SignTables tables = context.SignTables;
-        tables.Reserve((int)input.Rows, signs.Columns, _precision == SignPrecision.Fast ? 1 : 2, SignProducts.VectorBytes);
-        if (tables.TokenCount == 1)
-        {
-            context.Pool.For(signs.Blocks, Grain(signs, 1, context.Pool), (signs, tables, input, columnScales, rowScales, destination), static (start, end, state) =>
-            {
-                state.tables.BuildTogether(state.input.Row(0), state.columnScales);
-                SignProducts.Multiply(state.signs, (int)start, (int)(end - start), state.tables, state.rowScales, state.destination);
-            });
-            return;
-        }
+        if (input.Rows == 1) MultiplyToken(signs, input, columnScales, rowScales, destination, context);
+        else MultiplyTokens(signs, input, columnScales, rowScales, destination, context);
+    }
 
+    private void MultiplyToken(SignBlocks signs, MatrixView<float> input, float[] columnScales, float[] rowScales, MatrixView<float> destination, ComputeContext context)
+    {
+        nint grain = Grain(signs, 1, context.Pool);
+        int copies = context.Pool.Threads > MostEqualThreads ? 1 : (int)((signs.Blocks - 1) / grain) + 1;
+        for (int copy = 0; copy < copies; copy++) Reserve(context.SignTables(copy), signs, 1);
+        context.Pool.For(signs.Blocks, grain, (signs, context, grain, copies, input, columnScales, rowScales, destination), static (start, end, state) =>
+        {
+            SignTables tables = state.context.SignTables(state.copies == 1 ? 0 : (int)(start / state.grain));
+            tables.BuildTogether(state.input.Row(0), state.columnScales);
+            SignProducts.Multiply(state.signs, (int)start, (int)(end - start), tables, state.rowScales, state.destination);
+        });
+    }
+
+    private void MultiplyTokens(SignBlocks signs, MatrixView<float> input, float[] columnScales, float[] rowScales, MatrixView<float> destination, ComputeContext context)
+    {
+        SignTables tables = context.SignTables(0);
+        Reserve(tables, signs, (int)input.Rows);
         context.Pool.For((nint)tables.TokenCount * tables.Chunks, 1, (tables, input, columnScales), static (start, end, state) =>
         {
             for (nint index = start; index < end; index++)
@@ -140,6 +149,8 @@ internal sealed class DbfProduct : IDisposable
         context.Pool.For(signs.Blocks, Grain(signs, tables.TokenCount, context.Pool), (signs, tables, rowScales, destination), static (start, end, state) =>
             SignProducts.Multiply(state.signs, (int)start, (int)(end - start), state.tables, state.rowScales, state.destination));
     }
+
+    private void Reserve(SignTables tables, SignBlocks signs, int tokens) => tables.Reserve(tokens, signs.Columns, _precision == SignPrecision.Fast ? 1 : 2, SignProducts.VectorBytes);
 
     private static void MultiplyCodes(SignBlocks signs, MatrixView<float> input, float[] columnScales, float[] rowScales, MatrixView<float> destination, ComputeContext context)
     {
