@@ -140,20 +140,20 @@ internal sealed unsafe class SignTables : IDisposable
         scaled[values.Length..].Clear();
     }
 
-    /// <summary>The largest sum of four neighbours' magnitudes; NaN where a value is not finite.</summary>
+    /// <summary>The largest sum of four neighbours' magnitudes; NaN where one is not finite.</summary>
     private static float LargestSumOfFour(float* values, int count)
     {
-        Vector128<float> largest = Vector128<float>.Zero, total = Vector128<float>.Zero;
+        Vector128<int> largest = Vector128<int>.Zero; // magnitudes are ordered as their bits are, what is not finite last
         for (int i = 0; i < count; i += 4)
         {
             Vector128<float> sums = Vector128.Abs(Vector128.Load(values + i));
             sums += Vector128.Shuffle(sums, Vector128.Create(1, 0, 3, 2));
             sums += Vector128.Shuffle(sums, Vector128.Create(2, 3, 0, 1));
-            largest = Vector128.MaxNative(largest, sums);
-            total += sums; // keeps what is not finite
+            largest = Vector128.Max(largest, sums.AsInt32());
         }
 
-        return float.IsFinite(total[0]) ? largest[0] : float.NaN;
+        float sum = largest.AsSingle()[0];
+        return float.IsFinite(sum) ? sum : float.NaN;
     }
 
     private static void Round(float* scaled, int count, float inverse, short* rounded)
