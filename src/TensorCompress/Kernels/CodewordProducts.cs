@@ -15,7 +15,7 @@ namespace TensorCompress.Kernels;
 internal static unsafe class CodewordProducts
 {
     /// <summary>Bytes behind the last row that make it readable.</summary>
-    public const int SlackBytes = 16;
+    public const int SlackBytes = 32;
 
     /// <summary>Bytes from the beginning of sixteen columns that are read at most: eight from the second word on.</summary>
     internal const int StepReads = 13;

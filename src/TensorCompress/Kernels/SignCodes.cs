@@ -77,7 +77,7 @@ internal sealed unsafe class SignCodes : IDisposable
     }
 
     /// <summary>The largest magnitude; NaN where a value is not finite.</summary>
-    private static float Largest(float* values, int count)
+    internal static float Largest(float* values, int count)
     {
         Vector128<float> largest = Vector128<float>.Zero, total = Vector128<float>.Zero;
         for (int i = 0; i < count; i += 4)

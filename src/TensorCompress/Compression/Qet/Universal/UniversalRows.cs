@@ -45,15 +45,21 @@ internal sealed class UniversalRows : IDisposable
     /// <summary>Vectors of a row; the last one may reach beyond it.</summary>
     public int Segments => SegmentsOf(Columns);
 
-    /// <summary>Columns up to a multiple of sixteen, as products take them.</summary>
-    public int PaddedColumns => (Columns + 15) & ~15;
+    /// <summary>Columns filled up as products take them.</summary>
+    public int PaddedColumns => (Columns + CodewordByteProducts.StepColumns - 1) & -CodewordByteProducts.StepColumns;
 
     public bool HasOneRate => !Rates.AsSpan().ContainsAnyExcept(Rates[0]);
 
     public long ByteLength => _codes.ByteLength + sizeof(int) * (long)_starts.Length + Rates.Length + sizeof(float) * (long)Scales.Length;
 
-    /// <summary>The same words in memory of their own.</summary>
-    public UniversalRows Clone() => new(Columns, Rotation, Rates, Scales, HasWideScales, Codes);
+    /// <summary>Some of the rows, in any order, in memory of their own.</summary>
+    /// <param name="order">Which row comes first, and so on.</param>
+    public UniversalRows InOrder(int[] order)
+    {
+        var rows = new UniversalRows(Columns, Rotation, [.. order.Select(row => Rates[row])], [.. order.Select(row => Scales[row])], HasWideScales);
+        for (int i = 0; i < order.Length; i++) Row(order[i])[..RowBytes(order[i])].CopyTo(rows._codes.Row(0)[rows._starts[i]..]);
+        return rows;
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _codes.Dispose();
@@ -111,13 +117,79 @@ internal sealed class UniversalRows : IDisposable
     {
         for (int first = 0, next; first < destination.Length; first = next)
         {
-            byte rate = Rates[start + first];
-            for (next = first + 1; next < destination.Length && Rates[start + next] == rate;) next++;
-            CodewordFormat format = UniversalRate.All[rate].Format;
-            CodewordProducts.Multiply(format, Row(start + first), _starts[start + first + 1] - _starts[start + first], x, destination[first..next]);
+            next = EndOfRate(start, first, destination.Length);
+            CodewordProducts.Multiply(FormatOf(start + first), Row(start + first), RowBytes(start + first), x, destination[first..next]);
         }
 
-        for (int i = 0; i < destination.Length; i++) destination[i] *= Factor(start + i);
+        ScaleRows(start, destination);
+    }
+
+    /// <summary>The same by a vector of 8-bit codes.</summary>
+    /// <param name="start">The first row.</param>
+    /// <param name="codes">Of a rotated vector (<see cref="CodewordByteProducts.Quantize"/>), as many as <see cref="PaddedColumns"/>.</param>
+    /// <param name="scales">Of the spans.</param>
+    /// <param name="destination">A result for each row.</param>
+    public void Multiply(int start, ReadOnlySpan<sbyte> codes, ReadOnlySpan<float> scales, Span<float> destination)
+    {
+        for (int first = 0, next; first < destination.Length; first = next)
+        {
+            next = EndOfRate(start, first, destination.Length);
+            CodewordByteProducts.Multiply(FormatOf(start + first), Row(start + first), RowBytes(start + first), codes, scales, destination[first..next]);
+        }
+
+        ScaleRows(start, destination);
+    }
+
+    /// <summary>Multiplies some rows by several vectors of 8-bit codes to the bits that each has alone: integers, so floats add them exactly; one thread.</summary>
+    /// <param name="start">The first row.</param>
+    /// <param name="codes">As floats, [vectors, <see cref="PaddedColumns"/>].</param>
+    /// <param name="scales">[vectors, spans].</param>
+    /// <param name="destination">[vectors, rows].</param>
+    /// <param name="sums">Room for sums of first and of second words, [2 vectors, rows].</param>
+    /// <param name="decoded">Room for a span of first and of second words, [rows, 2 spans].</param>
+    public void Multiply(int start, MatrixView<float> codes, MatrixView<float> scales, MatrixView<float> destination, MatrixView<float> sums, MatrixView<float> decoded)
+    {
+        int rows = (int)destination.Columns;
+        MatrixView<float> first = sums.RowRange(0, codes.Rows), second = sums.RowRange(codes.Rows, codes.Rows);
+        bool hasSecond = false;
+        for (int i = 0; i < rows; i++) hasSecond |= FormatOf(start + i).Second is not null;
+        for (nint token = 0; token < destination.Rows; token++)
+        {
+            destination.Row(token).Clear();
+            second.Row(token).Clear();
+        }
+
+        for (int column = 0; column < PaddedColumns; column += CodewordByteProducts.SpanColumns)
+        {
+            int count = Math.Min(CodewordByteProducts.SpanColumns, PaddedColumns - column);
+            MatrixView<float> x = codes.ColumnRange(column, count);
+            Decode(false, column, decoded.ColumnRange(0, count));
+            DotProducts.Multiply(decoded.RowRange(0, rows).ColumnRange(0, count), x, first);
+            if (hasSecond)
+            {
+                Decode(true, column, decoded.ColumnRange(CodewordByteProducts.SpanColumns, count));
+                DotProducts.Multiply(decoded.RowRange(0, rows).ColumnRange(CodewordByteProducts.SpanColumns, count), x, second);
+            }
+
+            for (nint token = 0; token < destination.Rows; token++)
+            {
+                Span<float> results = destination.Row(token), firsts = first.Row(token), seconds = second.Row(token);
+                float scale = scales.Row(token)[column / CodewordByteProducts.SpanColumns];
+                for (int i = 0; i < results.Length; i++) results[i] += CodewordByteProducts.Together(firsts[i], seconds[i], FormatOf(start + i).Ratio) * scale;
+            }
+        }
+
+        for (nint token = 0; token < destination.Rows; token++) ScaleRows(start, destination.Row(token));
+
+        void Decode(bool isSecond, int column, MatrixView<float> numbers)
+        {
+            for (int i = 0; i < rows; i++)
+            {
+                CodewordFormat format = FormatOf(start + i);
+                if (isSecond && format.Second is null) numbers.Row(i).Clear();
+                else CodewordByteProducts.Decode(format, isSecond, Row(start + i)[(column / Dimension * format.Bits / 8)..], numbers.Row(i));
+            }
+        }
     }
 
     /// <summary>Multiplies some rows by several vectors to the bits that each has alone; one thread.</summary>
@@ -128,19 +200,15 @@ internal sealed class UniversalRows : IDisposable
     public void Multiply(int start, MatrixView<float> x, MatrixView<float> destination, MatrixView<float> decoded)
     {
         int rows = (int)destination.Columns;
-        for (int i = 0; i < rows; i++) CodewordProducts.Decode(UniversalRate.All[Rates[start + i]].Format, Row(start + i), decoded.Row(i));
+        for (int i = 0; i < rows; i++) CodewordProducts.Decode(FormatOf(start + i), Row(start + i), decoded.Row(i));
         DotProducts.Multiply(decoded.RowRange(0, rows), x, destination);
-        for (nint token = 0; token < destination.Rows; token++)
-        {
-            Span<float> results = destination.Row(token);
-            for (int i = 0; i < results.Length; i++) results[i] *= Factor(start + i);
-        }
+        for (nint token = 0; token < destination.Rows; token++) ScaleRows(start, destination.Row(token));
     }
 
     /// <summary>Decodes a row, rotated as it is.</summary>
     public void DecodeRotated(int row, Span<float> destination)
     {
-        CodewordProducts.Decode(UniversalRate.All[Rates[row]].Format, Row(row), destination);
+        CodewordProducts.Decode(FormatOf(row), Row(row), destination);
         float factor = Factor(row);
         foreach (ref float number in destination) number *= factor;
     }
@@ -153,6 +221,23 @@ internal sealed class UniversalRows : IDisposable
     }
 
     private ReadOnlySpan<byte> Row(int row) => _codes.Row(0)[_starts[row]..];
+
+    private CodewordFormat FormatOf(int row) => UniversalRate.All[Rates[row]].Format;
+
+    private int RowBytes(int row) => _starts[row + 1] - _starts[row];
+
+    // Where, behind a first row, the last of its rate ends; both counted from the start.
+    private int EndOfRate(int start, int first, int count)
+    {
+        int next = first + 1;
+        while (next < count && Rates[start + next] == Rates[start + first]) next++;
+        return next;
+    }
+
+    private void ScaleRows(int start, Span<float> results)
+    {
+        for (int i = 0; i < results.Length; i++) results[i] *= Factor(start + i);
+    }
 
     private float Factor(int row) => Scales[row] / UniversalCodebook.Steps;
 }

@@ -60,7 +60,7 @@ public sealed class UniversalWeight : CompressedWeight
     public override LinearLayer CreateLayer(RuntimeOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return new UniversalLayer(_rows.Clone());
+        return new UniversalLayer(_rows, options);
     }
 
     /// <summary>The same weight with parts entropy coded where that makes them smaller. Takes the place of this one, with its rows.</summary>

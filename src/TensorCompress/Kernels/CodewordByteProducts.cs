@@ -1,0 +1,408 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using TensorCompress.Kernels.Simd;
+
+namespace TensorCompress.Kernels;
+
+/// <summary>
+/// Rows of words (<see cref="CodewordFormat"/>) times a vector of 8-bit activations with a scale for every 256 columns: magnitudes are multiplied as they are stored, activations take the signs. Per row and span
+/// the sums of first and of second words are exact integers below 2^24, <c>y = y + (first + ratio x second) x scale</c> over the spans in order: the same bits at any width, and from floats that hold the same integers.
+/// </summary>
+/// <remarks>
+/// At 256 bits 32 columns take, for words of whole bytes, 4 to 8 operations for indexes, 5 to gather magnitudes, 6 for signs and 3 for products: a third of what <see cref="CodewordProducts"/> takes with floats. Order adds 6, words that
+/// begin in the middle of a byte 3. Activations are at most 92 because neighbouring magnitudes of all codebooks add up to 353 at most, and two products must fit into 16 bits.
+/// </remarks>
+internal static unsafe class CodewordByteProducts
+{
+    /// <summary>Columns that share a scale.</summary>
+    public const int SpanColumns = 256;
+
+    /// <summary>Columns that are worked on together; activations are filled up to a multiple of them.</summary>
+    public const int StepColumns = 32;
+
+    private const int Rows = 4, Dimension = Codewords.Dimension, LargestCode = 92, LargestPair = short.MaxValue / LargestCode;
+
+    private const float Smallest = 1e-30f;
+
+    private delegate void Body(byte* codes, nint rowBytes, int rows, Operands operands);
+
+    private delegate void Decoder(byte* step, int steps, byte* magnitudes, float* destination);
+
+    /// <summary>Spans of so many columns.</summary>
+    public static int Spans(int columns) => (columns - 1) / SpanColumns + 1;
+
+    /// <summary>Whether products with the magnitudes of neighbours fit into 16 bits.</summary>
+    public static bool Fits(Codewords codewords)
+    {
+        for (int i = 0; i < codewords.Magnitudes.Length; i += 2) if (codewords.Magnitudes[i] + codewords.Magnitudes[i + 1] > LargestPair) return false;
+        return true;
+    }
+
+    /// <summary>Rounds activations to codes of -92 to 92.</summary>
+    /// <param name="values">A multiple of <see cref="StepColumns"/>.</param>
+    /// <param name="codes">As many.</param>
+    /// <param name="scales">One for each span; NaN where a value is not finite, 0 where all are below 1e-30.</param>
+    public static void Quantize(ReadOnlySpan<float> values, Span<sbyte> codes, Span<float> scales)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length % StepColumns, 0, nameof(values));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(codes.Length, values.Length, nameof(codes));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(scales.Length, Spans(values.Length), nameof(scales));
+        fixed (float* x = values)
+        fixed (sbyte* target = codes)
+        {
+            for (int span = 0; span < scales.Length; span++)
+            {
+                int start = span * SpanColumns, count = Math.Min(SpanColumns, values.Length - start);
+                float largest = SignCodes.Largest(x + start, count);
+                bool isZero = largest < Smallest;
+                scales[span] = isZero ? 0 : largest / LargestCode;
+                Vector128<float> factor = Vector128.Create(isZero ? 0 : LargestCode / largest);
+                for (int i = start; i < start + count; i += 16)
+                    Vector128.NarrowWithSaturation(Vector128.NarrowWithSaturation(Level(x + i), Level(x + i + 4)), Vector128.NarrowWithSaturation(Level(x + i + 8), Level(x + i + 12))).Store(target + i);
+
+                Vector128<int> Level(float* four) => Vector128.ConvertToInt32(Vector128.Round(Vector128.Load(four) * factor)); // NaN becomes 0 on every platform
+            }
+        }
+    }
+
+    /// <summary>Multiplies rows by a vector; one thread.</summary>
+    /// <param name="format">The words.</param>
+    /// <param name="codes">Rows, <see cref="CodewordProducts.SlackBytes"/> behind the last one.</param>
+    /// <param name="rowBytes">Bytes from a row to the next.</param>
+    /// <param name="x">Codes of activations; a multiple of <see cref="StepColumns"/>.</param>
+    /// <param name="scales">Of the spans.</param>
+    /// <param name="destination">A number for each row: the sums, not yet scaled by the row's factor.</param>
+    public static void Multiply(CodewordFormat format, ReadOnlySpan<byte> codes, int rowBytes, ReadOnlySpan<sbyte> x, ReadOnlySpan<float> scales, Span<float> destination)
+    {
+        switch (SimdLevel.Active)
+        {
+            case SimdWidth.Bits512 or SimdWidth.Bits256: Multiply<Words256>(format, codes, rowBytes, x, scales, destination); break;
+            case SimdWidth.Bits128: Multiply<Words128>(format, codes, rowBytes, x, scales, destination); break;
+            default: Scalar(format, codes, rowBytes, x, scales, destination); break;
+        }
+    }
+
+    /// <summary>Decodes first or second words of a part of a row to integers.</summary>
+    /// <param name="format">The words.</param>
+    /// <param name="second">Which of them.</param>
+    /// <param name="codes">From the part's first word on, and <see cref="CodewordProducts.SlackBytes"/> behind it.</param>
+    /// <param name="destination">A multiple of <see cref="StepColumns"/>; any numbers behind the end of the row.</param>
+    public static void Decode(CodewordFormat format, bool second, ReadOnlySpan<byte> codes, Span<float> destination)
+    {
+        ThrowIfShort(format, codes, 0, destination.Length);
+        Codewords words = second ? format.Second! : format.First;
+        if (SimdLevel.Active == SimdWidth.Scalar)
+        {
+            for (int column = 0; column < destination.Length; column++) destination[column] = Number(format, second, codes, column);
+            return;
+        }
+
+        fixed (byte* source = codes, magnitudes = words.Magnitudes)
+        fixed (float* target = destination)
+        {
+            (_, Decoder first, Decoder? next) = SimdLevel.Active == SimdWidth.Bits128 ? Choose<Words128>(format) : Choose<Words256>(format);
+            (second ? next! : first)(source, destination.Length / StepColumns, magnitudes, target);
+        }
+    }
+
+    internal static void Multiply<TLanes>(CodewordFormat format, ReadOnlySpan<byte> codes, int rowBytes, ReadOnlySpan<sbyte> x, ReadOnlySpan<float> scales, Span<float> destination)
+        where TLanes : struct, IWordLanes<TLanes>
+    {
+        ThrowIfShort(format, codes, (destination.Length - 1) * (long)rowBytes, x.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(scales.Length, Spans(x.Length), nameof(scales));
+        fixed (byte* source = codes, first = format.First.Magnitudes, second = format.Second?.Magnitudes)
+        fixed (sbyte* input = x)
+        fixed (float* factors = scales, results = destination)
+            Choose<TLanes>(format).Multiply(source, rowBytes, destination.Length, new Operands(first, second, format.Ratio, input, x.Length, factors, results));
+    }
+
+    /// <summary>Number by number; what the vectors are compared with.</summary>
+    internal static void Scalar(CodewordFormat format, ReadOnlySpan<byte> codes, int rowBytes, ReadOnlySpan<sbyte> x, ReadOnlySpan<float> scales, Span<float> destination)
+    {
+        ThrowIfShort(format, codes, (destination.Length - 1) * (long)rowBytes, x.Length);
+        for (int row = 0; row < destination.Length; row++)
+        {
+            float result = 0;
+            for (int start = 0; start < x.Length; start += SpanColumns)
+            {
+                int first = 0, second = 0;
+                for (int column = start; column < Math.Min(x.Length, start + SpanColumns); column++)
+                {
+                    first += Number(format, false, codes[(row * rowBytes)..], column) * x[column];
+                    if (format.Second is not null) second += Number(format, true, codes[(row * rowBytes)..], column) * x[column];
+                }
+
+                float sums = Together(first, second, format.Ratio) * scales[start / SpanColumns];
+                result += sums;
+            }
+
+            destination[row] = result;
+        }
+    }
+
+    /// <summary>The sums of a span: a product and a sum, each rounded, however they were found.</summary>
+    internal static float Together(float first, float second, float ratio)
+    {
+        float scaled = second * ratio;
+        return first + scaled;
+    }
+
+    private static int Number(CodewordFormat format, bool second, ReadOnlySpan<byte> codes, int column)
+    {
+        Codewords codewords = second ? format.Second! : format.First;
+        int bit = column / Dimension * format.Bits + (second ? format.First.Bits : 0), k = column % Dimension;
+        uint word = 0;
+        for (int i = (bit + codewords.Bits - 1) / 8; i >= bit / 8; i--) word = word << 8 | codes[i];
+        word >>= bit % 8;
+        int order = codewords.IsOrdered && (word >> (Codewords.SignBits + k / 2) & 1) == 0 ? 1 : 0, shift = codewords.Bits - codewords.IndexBits;
+        int magnitude = codewords.Magnitudes[(int)(word >> shift & ((1u << codewords.IndexBits) - 1)) * Dimension + (k ^ order)];
+        return (word >> k & 1) == 1 ? -magnitude : magnitude;
+    }
+
+    private static (Body Multiply, Decoder First, Decoder? Second) Choose<TLanes>(CodewordFormat format)
+        where TLanes : struct, IWordLanes<TLanes> => (format.First.Bits, format.Second?.Bits) switch
+        {
+            (12, null) => Bodies<TLanes, FirstWord<SignedWord4, NoWord>, NoPlace>.All,
+            (16, null) => Bodies<TLanes, FirstWord<SignedWord8, NoWord>, NoPlace>.All,
+            (20, null) => Bodies<TLanes, FirstWord<SignedWord12, NoWord>, NoPlace>.All,
+            (24, null) => Bodies<TLanes, FirstWord<OrderedWord12, NoWord>, NoPlace>.All,
+            (16, 16) => Bodies<TLanes, FirstWord<SignedWord8, SignedWord8>, SecondWord<SignedWord8, SignedWord8>>.All,
+            (24, 16) => Bodies<TLanes, FirstWord<OrderedWord12, SignedWord8>, SecondWord<OrderedWord12, SignedWord8>>.All,
+            _ => throw new NotSupportedException($"Words of {format.First.Bits} and {format.Second?.Bits ?? 0} bits have no kernel."),
+        };
+
+    /// <summary>Bytes from the beginning of a step that are read at most: sixteen for signs or orders, or the step.</summary>
+    internal static int StepReads(CodewordFormat format) => Math.Max(format.Bits / 2, 16 + (format.Second is not null ? format.First.Bits / 8 : format.First.IsOrdered ? 1 : 0));
+
+    private static void ThrowIfShort(CodewordFormat format, ReadOnlySpan<byte> codes, long lastRow, int columns)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(columns % StepColumns, 0, nameof(columns));
+        long needed = lastRow + (columns / StepColumns - 1L) * (format.Bits / 2) + StepReads(format);
+        if (columns > 0 && codes.Length < needed) throw new ArgumentException($"Codes of {codes.Length} bytes; {needed} are read.", nameof(codes));
+    }
+
+    /// <summary>What rows are multiplied with.</summary>
+    private readonly struct Operands(byte* first, byte* second, float ratio, sbyte* x, int columns, float* scales, float* y)
+    {
+        public readonly byte* First = first, Second = second;
+        public readonly float Ratio = ratio;
+        public readonly sbyte* X = x;
+        public readonly int Columns = columns;
+        public readonly float* Scales = scales, Y = y;
+    }
+
+    private static class Bodies<TLanes, TFirst, TSecond>
+        where TLanes : struct, IWordLanes<TLanes>
+        where TFirst : struct, IWordPlace
+        where TSecond : struct, IWordPlace
+    {
+        public static readonly (Body Multiply, Decoder First, Decoder? Second) All = (Multiply, WordSteps<TLanes, TFirst>.Decode, TSecond.Stride == 0 ? null : WordSteps<TLanes, TSecond>.Decode);
+
+        private static void Multiply(byte* codes, nint rowBytes, int rows, Operands operands)
+        {
+            for (int row = 0; row < rows; row += Rows)
+            {
+                int left = Math.Min(Rows, rows - row) - 1; // rows that are missing are the last once more
+                byte* c0 = codes + row * rowBytes, c1 = c0 + Math.Min(1, left) * rowBytes, c2 = c0 + Math.Min(2, left) * rowBytes, c3 = c0 + left * rowBytes;
+                Vector128<float> y = Vector128<float>.Zero, ratio = Vector128.Create(operands.Ratio);
+                for (int start = 0; start < operands.Columns; start += SpanColumns)
+                {
+                    int steps = Math.Min(SpanColumns, operands.Columns - start) / StepColumns;
+                    nint at = start / Dimension * TFirst.Stride / 8;
+                    Vector128<float> sums = Vector128.ConvertToSingle(WordSteps<TLanes, TFirst>.Sums(c0 + at, c1 + at, c2 + at, c3 + at, steps, operands.First, operands.X + start));
+                    if (TSecond.Stride != 0) sums += Vector128.ConvertToSingle(WordSteps<TLanes, TSecond>.Sums(c0 + at, c1 + at, c2 + at, c3 + at, steps, operands.Second, operands.X + start)) * ratio;
+                    y += sums * Vector128.Create(operands.Scales[start / SpanColumns]);
+                }
+
+                if (left == Rows - 1) y.Store(operands.Y + row);
+                else for (int i = 0; i <= left; i++) operands.Y[row + i] = y[i];
+            }
+        }
+    }
+}
+
+/// <summary>Where words of a kind lie.</summary>
+internal interface IWordPlace
+{
+    /// <summary>Bits for eight columns; 0 where there are no such words.</summary>
+    static abstract int Stride { get; }
+
+    /// <summary>Bits before the word.</summary>
+    static abstract int Offset { get; }
+
+    /// <summary>Bits of its index.</summary>
+    static abstract int IndexBits { get; }
+
+    /// <summary>Whether it has the order of pairs.</summary>
+    static abstract bool IsOrdered { get; }
+}
+
+/// <summary>No word.</summary>
+internal readonly struct NoWord : ICodeword
+{
+    public static int IndexBits => -Codewords.SignBits;
+
+    public static bool IsOrdered => false;
+}
+
+/// <summary>No second words.</summary>
+internal readonly struct NoPlace : IWordPlace
+{
+    public static int Stride => 0;
+
+    public static int Offset => 0;
+
+    public static int IndexBits => 0;
+
+    public static bool IsOrdered => false;
+}
+
+/// <summary>The first of two words, or the only one.</summary>
+internal readonly struct FirstWord<TFirst, TSecond> : IWordPlace
+    where TFirst : struct, ICodeword
+    where TSecond : struct, ICodeword
+{
+    public static int Stride
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => OneWord<TFirst>.Bits + OneWord<TSecond>.Bits;
+    }
+
+    public static int Offset => 0;
+
+    public static int IndexBits
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TFirst.IndexBits;
+    }
+
+    public static bool IsOrdered
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TFirst.IsOrdered;
+    }
+}
+
+/// <summary>The second of two words, after a first one of whole bytes.</summary>
+internal readonly struct SecondWord<TFirst, TSecond> : IWordPlace
+    where TFirst : struct, ICodeword
+    where TSecond : struct, ICodeword
+{
+    public static int Stride
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => OneWord<TFirst>.Bits + OneWord<TSecond>.Bits;
+    }
+
+    public static int Offset
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => OneWord<TFirst>.Bits;
+    }
+
+    public static int IndexBits
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TSecond.IndexBits;
+    }
+
+    public static bool IsOrdered
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TSecond.IsOrdered;
+    }
+}
+
+/// <summary>Thirty-two columns at a time: four words of a kind.</summary>
+internal static unsafe class WordSteps<TLanes, TPlace>
+    where TLanes : struct, IWordLanes<TLanes>
+    where TPlace : struct, IWordPlace
+{
+    private const int Columns = CodewordByteProducts.StepColumns;
+
+    /// <summary>For each column where the byte of its sign is, among words that begin at a byte and among the others, and which bit of it, and of the byte of orders, is the column's.</summary>
+    private static readonly byte* Patterns = MakePatterns();
+
+    private static bool IsWhole
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TPlace.Stride % 8 == 0;
+    }
+
+    /// <summary>The sums of products of four rows.</summary>
+    public static Vector128<int> Sums(byte* c0, byte* c1, byte* c2, byte* c3, int steps, byte* magnitudes, sbyte* x)
+    {
+        TLanes places = TLanes.Load(Patterns), between = TLanes.Load(Patterns + Columns), signs = TLanes.Load(Patterns + 2 * Columns), orders = TLanes.Load(Patterns + 3 * Columns);
+        TLanes s0 = TLanes.Zero, s1 = s0, s2 = s0, s3 = s0;
+        for (nint at = 0, end = steps * (nint)TPlace.Stride / 2; at < end; at += TPlace.Stride / 2, x += Columns)
+        {
+            TLanes v = TLanes.Load(x);
+            s0 = TLanes.AddProducts(s0, Magnitudes(c0 + at, magnitudes, places, orders), TLanes.Negate(v, Negative(c0 + at, places, between, signs)));
+            s1 = TLanes.AddProducts(s1, Magnitudes(c1 + at, magnitudes, places, orders), TLanes.Negate(v, Negative(c1 + at, places, between, signs)));
+            s2 = TLanes.AddProducts(s2, Magnitudes(c2 + at, magnitudes, places, orders), TLanes.Negate(v, Negative(c2 + at, places, between, signs)));
+            s3 = TLanes.AddProducts(s3, Magnitudes(c3 + at, magnitudes, places, orders), TLanes.Negate(v, Negative(c3 + at, places, between, signs)));
+        }
+
+        return TLanes.Total(s0, s1, s2, s3);
+    }
+
+    /// <summary>The numbers of a part of a row.</summary>
+    [SkipLocalsInit]
+    public static void Decode(byte* step, int steps, byte* magnitudes, float* destination)
+    {
+        TLanes places = TLanes.Load(Patterns), between = TLanes.Load(Patterns + Columns), signs = TLanes.Load(Patterns + 2 * Columns), orders = TLanes.Load(Patterns + 3 * Columns);
+        byte* numbers = stackalloc byte[2 * Columns];
+        for (; steps > 0; steps--, step += TPlace.Stride / 2, destination += Columns)
+        {
+            TLanes.Store(Magnitudes(step, magnitudes, places, orders), numbers);
+            TLanes.Store(Negative(step, places, between, signs), numbers + Columns);
+            for (int k = 0; k < Columns; k += 8)
+            {
+                Vector128<short> number = Vector128.WidenLower(Vector128.CreateScalar(Unsafe.ReadUnaligned<ulong>(numbers + k)).AsByte()).AsInt16();
+                Vector128<short> negative = Vector128.WidenLower(Vector128.CreateScalar(Unsafe.ReadUnaligned<ulong>(numbers + Columns + k)).AsSByte());
+                (Vector128<int> low, Vector128<int> high) = Vector128.Widen((number ^ negative) - negative);
+                Vector128.ConvertToSingle(low).Store(destination + k);
+                Vector128.ConvertToSingle(high).Store(destination + k + 4);
+            }
+        }
+    }
+
+    private static byte* MakePatterns()
+    {
+        byte* patterns = (byte*)NativeMemory.AlignedAlloc(4 * Columns, 64); // for the life of the process
+        for (int k = 0; k < Columns; k++)
+        {
+            int bit = k / 8 * TPlace.Stride;
+            patterns[k] = bit % 8 == 0 ? (byte)(bit / 8) : (byte)128;
+            patterns[Columns + k] = bit % 8 == 0 ? (byte)128 : (byte)(bit / 8 - (TPlace.Stride - 4) / 8);
+            patterns[2 * Columns + k] = (byte)(1 << (k % 8));
+            patterns[3 * Columns + k] = (byte)(1 << (k % 8 / 2));
+        }
+
+        return patterns;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes Negative(byte* step, TLanes places, TLanes between, TLanes signs)
+    {
+        TLanes bytes = TLanes.Spread(step + TPlace.Offset / 8, places);
+        if (!IsWhole) bytes = TLanes.Or(bytes, TLanes.SpreadShifted(step + (TPlace.Stride - 4) / 8, between));
+        return TLanes.Has(bytes, signs);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes Magnitudes(byte* step, byte* magnitudes, TLanes places, TLanes orders)
+    {
+        TLanes found = TLanes.Gather(Entry(step, 0, magnitudes), Entry(step, 1, magnitudes), Entry(step, 2, magnitudes), Entry(step, 3, magnitudes));
+        return TPlace.IsOrdered ? TLanes.Exchange(found, TLanes.Has(TLanes.Spread(step + TPlace.Offset / 8 + 1, places), orders)) : found;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static byte* Entry(byte* step, int word, byte* magnitudes)
+    {
+        int bit = word * TPlace.Stride + TPlace.Offset + Codewords.SignBits + (TPlace.IsOrdered ? Codewords.OrderBits : 0), shift = bit % 8;
+        uint bits = TPlace.IndexBits + shift > 8 ? Unsafe.ReadUnaligned<ushort>(step + bit / 8) : step[bit / 8];
+        return magnitudes + (nuint)(bits >> shift & ((1u << TPlace.IndexBits) - 1)) * Codewords.Dimension; // as an address, which the CPU multiplies by eight itself
+    }
+}
