@@ -3,6 +3,7 @@ using TensorCompress.Compression;
 using TensorCompress.Compression.Qet;
 using TensorCompress.Compression.Qet.Universal;
 using TensorCompress.Compression.Scalar;
+using TensorCompress.Layers;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
@@ -146,6 +147,58 @@ public sealed class UniversalTests(ITestOutputHelper output)
         output.WriteLine($"{fitted:F4}, without statistics {plain:F4}, scalars {scalar:F4}");
         Assert.True(fitted < 0.85 * plain, $"{fitted} and {plain}");
         Assert.True(fitted < 0.97 * scalar, $"{fitted} and {scalar}");
+    }
+
+    [Theory]
+    [InlineData(2.28, 576)]
+    [InlineData(3.3, 320)]
+    [InlineData(4.6, 576)]
+    [InlineData(2.4, 40)]
+    public void Products_have_the_bits_of_a_token_alone_and_are_near_those_of_floats(double bits, int columns)
+    {
+        const int Rows = 93, Tokens = 19;
+        var source = new FloatSource(41);
+        using Matrix<float> weights = new(Rows, columns, source.Array(Rows * columns)), x = new(Tokens, columns, source.Array(Tokens * columns)), dense = new(Rows, columns);
+        for (int row = 0; row < Rows; row++) weights.Row(row)[0] *= row; // rows of several rates
+        using CompressedWeight weight = QetMethod.Instance.Compress(weights.View, new QetMethodOptions(bits, QetForm.Universal), new CompressionContext());
+        weight.ToDense(dense.View);
+        float[]? exact = null;
+        foreach (RuntimeOptions options in new[] { RuntimeOptions.Exact, RuntimeOptions.Default })
+        {
+            using LinearLayer layer = weight.CreateLayer(options);
+            float[]? together = null;
+            foreach (int threads in new[] { 1, 3 })
+            {
+                using var pool = new ComputePool(threads);
+                using var context = new ComputeContext(pool);
+                using Matrix<float> y = new(Tokens, Rows), alone = new(Tokens, Rows);
+                layer.Forward(new ActivationBatch(x.View), y.View, context);
+                for (int token = 0; token < Tokens; token++) layer.Forward(new ActivationBatch(x.RowRange(token, 1)), alone.RowRange(token, 1), context);
+                FloatBits.AssertEqual(together ??= y.RowSpan(0, Tokens).ToArray(), y.RowSpan(0, Tokens), $"{threads} threads");
+                FloatBits.AssertEqual(together, alone.RowSpan(0, Tokens), $"{threads} threads, alone");
+            }
+
+            exact ??= together;
+            double error = together!.Zip(exact!, (a, b) => Math.Pow(a - b, 2)).Sum(), total = exact!.Sum(b => (double)b * b);
+            Assert.InRange(Math.Sqrt(error / total), 0, 0.015);
+            if (options == RuntimeOptions.Default) Assert.NotEqual(0, error);
+        }
+
+        using LinearLayer rows = weight.CreateLayer();
+        float[] row40 = new float[columns];
+        rows.DecodeRow(40, row40);
+        for (int k = 0; k < columns; k++) Assert.Equal(dense[40, k], row40[k]);
+        for (int token = 0; token < Tokens; token++)
+        {
+            double sum = 0, size = 0;
+            for (int k = 0; k < columns; k++)
+            {
+                sum += (double)dense[40, k] * x[token, k];
+                size += Math.Abs((double)dense[40, k] * x[token, k]);
+            }
+
+            Assert.Equal(sum, exact![token * Rows + 40], 1e-5 * size);
+        }
     }
 
     [Fact]
