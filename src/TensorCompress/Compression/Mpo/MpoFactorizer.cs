@@ -63,6 +63,18 @@ public static class MpoFactorizer
         if (fit == MpoFit.Weights)
             return TensorTrainSvd.Decompose(rows, columns, factors, problem.Unfold(), truncation, limits, pool, progress, cancellationToken);
         using Matrix<double> metric = problem.Metric(statistics!, options.Ridge);
+        if (truncation.Tolerance is not double tolerance) return FitOutputs(problem, metric, fit, truncation, limits, options, progress, cancellationToken);
+        var search = new ToleranceSearch(problem, weights, statistics!, tolerance);
+        return search.Run(Guess(problem, metric, fit, truncation, limits, cancellationToken), Limited, progress, cancellationToken);
+
+        MatrixProductOperator Limited(int chi, IProgress<double>? part) =>
+            FitOutputs(problem, metric, fit, MpoTruncation.ToChi(chi), factors.Bonds(chi), options, part, cancellationToken);
+    }
+
+    /// <summary>The fit of the outputs with one split.</summary>
+    private static MatrixProductOperator FitOutputs(
+        FitProblem problem, Matrix<double> metric, MpoFit fit, MpoTruncation truncation, int[] limits, MpoOptions options, IProgress<double>? progress, CancellationToken cancellationToken)
+    {
         if (fit != MpoFit.Alternating)
         {
             using var whitening = new Whitening(problem, metric, diagonal: fit == MpoFit.Diagonal);
@@ -70,10 +82,18 @@ public static class MpoFactorizer
             return whitening.Restore(white);
         }
 
-        bool Fits(int[] bonds) => truncation.Allows(factors, bonds, limits, (long)rows * columns, options.Cores);
+        bool Fits(int[] bonds) => truncation.Allows(problem.Factors, bonds, limits, (long)problem.Rows * problem.Columns, options.Cores);
         using var outputs = new OutputFit(problem, metric, truncation, limits, Fits, cancellationToken);
         outputs.Run(options.Sweeps, progress, cancellationToken);
         return outputs.ToOperator();
+    }
+
+    /// <summary>The bond dimension that a tolerance of the outputs' error would take if the inputs were white in the coordinates of the start.</summary>
+    private static int Guess(FitProblem problem, Matrix<double> metric, MpoFit fit, MpoTruncation truncation, int[] limits, CancellationToken cancellationToken)
+    {
+        using var whitening = new Whitening(problem, metric, diagonal: fit == MpoFit.Diagonal);
+        using MatrixProductOperator white = whitening.Decompose(truncation, limits, cancellationToken);
+        return white.BondDimensions.Max();
     }
 
     /// <summary>Whether the split is looked for: where that is asked for, and by default in fits of the outputs to a budget, unless the layer is so large that one fit is enough to wait for.</summary>

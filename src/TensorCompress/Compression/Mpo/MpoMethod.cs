@@ -39,7 +39,7 @@ public sealed class MpoMethod : ICompressionMethod
     [
         new(ChiOption, "N", "limit of every bond dimension, at least 1; this or another limit is required"),
         new(BondsOption, "N,N", "limits of the inner bonds one by one, one fewer than the sites"),
-        new(ToleranceOption, "E", "relative error allowed, at least 0 and less than 1"),
+        new(ToleranceOption, "E", "relative error allowed, at least 0 and less than 1: with calibration of the outputs, measured fit by fit; without it, or with the fit weights, of the matrix"),
         new(ShareOption, "S", "parameters kept over parameters of the matrix, above 0 and at most 1"),
         new(BytesOption, "N", "bytes of the stored cores of a matrix, an upper bound"),
         new(SitesOption, "N", "number of cores, 1 to 16; default 2"),

@@ -21,7 +21,7 @@ public sealed record MpoTruncation
     /// <summary>The limits of the inner bonds r_1 ... r_(L-1), one by one, or null.</summary>
     public IReadOnlyList<int>? Bonds => _bonds;
 
-    /// <summary>The relative error allowed, <c>||W - W'|| / ||W||</c> (Frobenius), or null.</summary>
+    /// <summary>The relative error allowed, of W or of the layer's outputs (<see cref="ToTolerance"/>), or null.</summary>
     public double? Tolerance { get; }
 
     /// <summary>Elements of the cores over elements of W, an upper bound, or null.</summary>
@@ -50,7 +50,12 @@ public sealed record MpoTruncation
         return new MpoTruncation(bonds: [.. bonds]);
     }
 
-    /// <summary>Takes as small bonds as keep a relative error. Singular values that agree to 1e-6 are kept or dropped together.</summary>
+    /// <summary>Takes as small bonds as keep a relative error of what the cores are fitted to.</summary>
+    /// <remarks>
+    /// Weights (no statistics of the layer's inputs, or <see cref="MpoFit.Weights"/>) and <see cref="MatrixProductOperator.Round"/>: the error of W, <c>||W - W'|| / ||W||</c> (Frobenius); each bond is as small as its
+    /// singular values allow, and those that agree to 1e-6 are kept or dropped together. Outputs (every other fit): the error of the outputs, <see cref="LayerStatistics.OutputError"/>, measured on the fitted
+    /// operator; one limit of all bonds is found by bisection, which takes a few fits. Cores that are stored with fewer bits (<see cref="CoreFormat"/>) add their rounding to either.
+    /// </remarks>
     /// <param name="tolerance">0 to less than 1; 0 keeps what is more than rounding.</param>
     /// <exception cref="ArgumentOutOfRangeException">Outside.</exception>
     public static MpoTruncation ToTolerance(double tolerance) =>
