@@ -101,18 +101,16 @@ internal sealed class ChainSweep
 
     /// <summary>Hands the cores on as an operator with the centre at a site, null for none.</summary>
     /// <param name="center">The orthogonality centre.</param>
-    /// <param name="discardedError">Its <see cref="MatrixProductOperator.DiscardedError"/>.</param>
-    public MatrixProductOperator ToOperator(int? center, double discardedError = 0) =>
-        new(_source.OutputDimension, _source.InputDimension, _source.Factors, _bonds, _cores, _exponent) { OrthogonalityCenter = center, DiscardedError = discardedError };
+    public MatrixProductOperator ToOperator(int? center) =>
+        new(_source.OutputDimension, _source.InputDimension, _source.Factors, _bonds, _cores, _exponent) { OrthogonalityCenter = center };
 
     /// <summary>Hands the cores on as they are, with the singular values of each bond spread over its two neighbours; the power of two goes into the cores, evenly.</summary>
     /// <param name="roots">For every bond r_0 ... r_L the square roots of its singular values, the chain being left-orthogonal but for its last core; null to leave the values where they are.</param>
-    /// <param name="discardedError">Its <see cref="MatrixProductOperator.DiscardedError"/>.</param>
-    public MatrixProductOperator ToBalanced(double[][]? roots, double discardedError)
+    public MatrixProductOperator ToBalanced(double[][]? roots)
     {
         if (roots is not null) CoreGauge.SpreadValues(_cores, roots);
         CoreGauge.Level(_cores, _exponent);
-        return new(_source.OutputDimension, _source.InputDimension, _source.Factors, _bonds, _cores) { DiscardedError = discardedError };
+        return new(_source.OutputDimension, _source.InputDimension, _source.Factors, _bonds, _cores);
     }
 
     /// <summary>Triplets that are more than rounding, at most those found and at least one.</summary>

@@ -33,9 +33,9 @@ public sealed partial class MatrixProductOperator
         return Keep(sweep.ToOperator(center));
     }
 
-    /// <summary>Truncates the bonds: the error is at most sqrt(L - 1) times the least that these bonds allow.</summary>
+    /// <summary>Truncates the bonds: without padding the error is at most sqrt(L - 1) times the least that these bonds allow.</summary>
     /// <param name="truncation">How far; bytes are counted as F32.</param>
-    /// <returns>An operator with its centre at the last site, whose <see cref="DiscardedError"/> is the distance to this one.</returns>
+    /// <returns>An operator with its centre at the last site, whose <see cref="DiscardedError"/> is the distance to this one over the norm of this one, with padding at least the distance.</returns>
     /// <exception cref="ArgumentException">The limits do not fit the shape.</exception>
     public MatrixProductOperator Round(MpoTruncation truncation)
     {
@@ -43,8 +43,9 @@ public sealed partial class MatrixProductOperator
         int[] limits = truncation.Limits(Factors, (long)OutputDimension * InputDimension, CoreFormat.F32);
         var sweep = new ChainSweep(this, ComputePool.Shared);
         sweep.ToLeftEnd();
-        double square = sweep.SquaredNorm(0);
         int start = sweep.Exponent;
+        // The norm of W itself: what the padding holds is cut off on the way out. Errors there only make the bound wider.
+        double square = HasPadding ? Math.Pow(2, 2 * (LogNorm() - start)) : sweep.SquaredNorm(0);
         for (int site = 0; site < Factors.Sites - 1; site++)
         {
             // In the units of this step; what earlier bonds left of their allowance serves the later ones.
@@ -53,8 +54,9 @@ public sealed partial class MatrixProductOperator
             sweep.MoveRight(site, values => truncation.ChooseRank(values, limit, allowed / left));
         }
 
-        double discarded = square == 0 ? 0 : Math.Sqrt(Math.ScaleB(sweep.DiscardedSquares, 2 * (sweep.Exponent - start)) / square);
-        return sweep.ToOperator(Factors.Sites - 1, discarded);
+        MatrixProductOperator rounded = sweep.ToOperator(Factors.Sites - 1);
+        rounded.DiscardedError = sweep.DiscardedSquares == 0 ? 0 : Math.Sqrt(Math.ScaleB(sweep.DiscardedSquares, 2 * (sweep.Exponent - start)) / square);
+        return rounded;
     }
 
     /// <summary>The singular values of every inner bond, descending: the square root of the entanglement spectrum. Their squares sum to the squared norm of the (padded) W.</summary>
@@ -82,7 +84,7 @@ public sealed partial class MatrixProductOperator
         var roots = new double[Factors.Sites + 1][];
         roots[0] = roots[^1] = [1];
         for (int site = 0; site < Factors.Sites - 1; site++) roots[site + 1] = [.. sweep.MoveRight(site).Select(Math.Sqrt)];
-        return Keep(sweep.ToBalanced(roots, DiscardedError));
+        return Keep(sweep.ToBalanced(roots));
     }
 
     /// <summary>The same W with left-orthogonal cores but for the last, all of about the same norm; e is 0.</summary>
@@ -91,7 +93,7 @@ public sealed partial class MatrixProductOperator
         var sweep = new ChainSweep(this, ComputePool.Shared);
         sweep.ToLeftEnd();
         for (int site = 0; site < Factors.Sites - 1; site++) sweep.MoveRight(site);
-        return Keep(sweep.ToBalanced(roots: null, DiscardedError));
+        return Keep(sweep.ToBalanced(roots: null));
     }
 
     /// <summary>factor W.</summary>
@@ -245,9 +247,11 @@ public sealed partial class MatrixProductOperator
         return new MatrixProductOperator(OutputDimension, InputDimension, Factors, [.. _bonds], cores, ScaleExponent + cores.Sum(core => core.Normalize()));
     }
 
+    /// <summary>Gives another form of W (or of W^T, or a multiple) what is known of its errors.</summary>
     private MatrixProductOperator Keep(MatrixProductOperator same)
     {
         same.RelativeError = RelativeError;
+        same.DiscardedError = DiscardedError;
         return same;
     }
 

@@ -5,13 +5,16 @@ namespace TensorCompress.Compression.Mpo;
 /// <content>Padding: rows and columns of the product of the factors that W does not have.</content>
 public sealed partial class MatrixProductOperator
 {
+    /// <summary>Whether the products of the factors are larger than W.</summary>
+    private bool HasPadding => OutputDimension != Factors.OutputDimension || InputDimension != Factors.InputDimension;
+
     /// <summary>
     /// The operator with zeros where the padding is, or null if there is none. Whether an index lies inside is read off its digits from the left with one bit of memory (all equal to
     /// those of the limit so far, or already below), so the mask is itself an operator of bond dimension 2 for the rows and 2 for the columns.
     /// </summary>
     private MatrixProductOperator? WithoutPadding()
     {
-        if (OutputDimension == Factors.OutputDimension && InputDimension == Factors.InputDimension) return null;
+        if (!HasPadding) return null;
         int sites = Factors.Sites;
         int[] lastRow = Digits(OutputDimension - 1, Factors.Outputs), lastColumn = Digits(InputDimension - 1, Factors.Inputs);
         int[] bonds = [1, .. Enumerable.Range(1, sites - 1).Select(k => checked(4 * _bonds[k])), 1];

@@ -55,14 +55,18 @@ public sealed partial class MatrixProductOperator : IDisposable
     /// <summary>Elements of all cores.</summary>
     public long ParameterCount => Factors.ParameterCount(_bonds);
 
-    /// <summary>||W - W'|| / ||W|| (Frobenius) of the matrix W that it was made of, measured; 0 if W was zero, and for operators that were not made of a matrix.</summary>
-    public double RelativeError { get; internal set; }
+    /// <summary>
+    /// ||W - W'|| / ||W|| (Frobenius) of the matrix W that it was made of, measured; 0 if W was zero. Null where it is not known: operators that were made of cores, or of others by sums, products or
+    /// <see cref="Round"/>.
+    /// </summary>
+    public double? RelativeError { get; internal set; }
 
     /// <summary>
-    /// The error that the singular values say which truncation left out, <c>sqrt(sum of their squares) / ||W||</c>. Without padding it is the error itself, not only a bound: each
-    /// truncation is orthogonal to those before it. With padding it is a bound.
+    /// The error that the singular values say which truncation left out, <c>sqrt(sum of their squares) / ||W||</c>, W being the matrix of a TT-SVD or the operator before <see cref="Round"/>. Without padding it
+    /// is the error itself, not only a bound: each truncation is orthogonal to those before it. With padding it is a bound. Other forms of the operator keep it (<see cref="Canonical"/>, <see cref="Balanced"/>,
+    /// <see cref="Scale"/>, <see cref="Transpose"/>). Null where nothing says it: fits of the outputs, whose truncation is in other coordinates, sums, products, given and stored cores.
     /// </summary>
-    public double DiscardedError { get; internal init; }
+    public double? DiscardedError { get; internal set; }
 
     /// <summary>Makes an operator of cores.</summary>
     /// <param name="outputDimension">Rows of W.</param>
@@ -70,7 +74,7 @@ public sealed partial class MatrixProductOperator : IDisposable
     /// <param name="factors">The split over the sites.</param>
     /// <param name="bonds">r_0 = 1, ..., r_L = 1.</param>
     /// <param name="cores">One for each site, [r_(k-1) m_k, n_k r_k]; copied.</param>
-    /// <exception cref="ArgumentException">Factors, bonds and cores do not fit each other or the matrix, or an element is NaN or infinite.</exception>
+    /// <exception cref="ArgumentException">Factors, bonds and cores do not fit each other or the matrix, a core is null, or an element is NaN or infinite.</exception>
     public static MatrixProductOperator FromCores(int outputDimension, int inputDimension, SiteFactors factors, IReadOnlyList<int> bonds, IReadOnlyList<Matrix<double>> cores)
     {
         ArgumentNullException.ThrowIfNull(factors);
@@ -83,6 +87,7 @@ public sealed partial class MatrixProductOperator : IDisposable
         for (int site = 0; site < cores.Count; site++)
         {
             (nint rows, nint columns) = ((nint)bonds[site] * factors.Outputs[site], (nint)factors.Inputs[site] * bonds[site + 1]);
+            if (cores[site] is null) throw new ArgumentException($"Core {site} is null.", nameof(cores));
             if (cores[site].Rows != rows || cores[site].Columns != columns)
                 throw new ArgumentException($"Core {site} is {rows} x {columns}, not {cores[site].Rows} x {cores[site].Columns}.", nameof(cores));
             for (nint row = 0; row < rows; row++)
@@ -188,12 +193,8 @@ public sealed partial class MatrixProductOperator : IDisposable
     }
 
     /// <summary>The same cores once more.</summary>
-    internal MatrixProductOperator Copy() => new(OutputDimension, InputDimension, Factors, [.. _bonds], [.. _cores.Select(CoreViews.Copy)], ScaleExponent)
-    {
-        OrthogonalityCenter = OrthogonalityCenter,
-        RelativeError = RelativeError,
-        DiscardedError = DiscardedError,
-    };
+    internal MatrixProductOperator Copy() =>
+        Keep(new MatrixProductOperator(OutputDimension, InputDimension, Factors, [.. _bonds], [.. _cores.Select(CoreViews.Copy)], ScaleExponent) { OrthogonalityCenter = OrthogonalityCenter });
 
     /// <summary>Left bond, output digits, input digits and right bond of a core.</summary>
     internal (int Left, int Outputs, int Inputs, int Right) Shape(int site) => (_bonds[site], Factors.Outputs[site], Factors.Inputs[site], _bonds[site + 1]);

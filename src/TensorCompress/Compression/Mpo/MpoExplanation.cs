@@ -22,7 +22,7 @@ internal static class MpoExplanation
             new("entanglement entropy", string.Join(", ", spectra.Select((values, bond) => string.Create(CultureInfo.InvariantCulture, $"{Entropy(values):F2} of {Math.Log2(chain.BondDimensions[bond + 1]):F2} bits")))),
             new("parameters", string.Create(CultureInfo.InvariantCulture, $"{chain.ParameterCount:N0}, {chain.ParameterCount / dense:P1} of {dense:N0}")),
             new("cores", $"{format.OptionName()}, {format.ByteLength(chain.Factors, chain.BondDimensions).ToString("N0", CultureInfo.InvariantCulture)} bytes"),
-            new("relative error", chain.RelativeError.ToString("G4", CultureInfo.InvariantCulture)),
+            new("relative error", chain.RelativeError?.ToString("G4", CultureInfo.InvariantCulture) ?? "not known"),
             new("multiplies", $"{Describe(path)}{(groups.Multiplications > 0 ? ", after multiplying the cores out to two groups" : "")}"),
             new("multiplications a token", string.Create(CultureInfo.InvariantCulture, $"{multiplications:N0}, {multiplications / dense:F2} of the dense product")),
         };

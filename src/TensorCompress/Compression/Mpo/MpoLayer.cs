@@ -25,9 +25,9 @@ public sealed class MpoLayer : LinearLayer
     private readonly Matrix<float>? _second;
     private readonly StoredCore[] _cores;
     private readonly CoreFormat _format;
-    private readonly double _relativeError;
+    private readonly double? _relativeError;
 
-    internal MpoLayer(int outputDimension, int inputDimension, SiteFactors factors, IReadOnlyList<int> bonds, IReadOnlyList<StoredCore> cores, double relativeError, MpoPlan plan)
+    internal MpoLayer(int outputDimension, int inputDimension, SiteFactors factors, IReadOnlyList<int> bonds, IReadOnlyList<StoredCore> cores, double? relativeError, MpoPlan plan)
         : base(outputDimension, inputDimension)
     {
         _factors = factors;

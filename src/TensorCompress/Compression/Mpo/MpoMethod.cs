@@ -95,7 +95,7 @@ public sealed class MpoMethod : ICompressionMethod
         if (bonds.Length != factors.Sites + 1 || bonds[0] != 1 || bonds[^1] != 1)
             throw stored.Fault(TensorFormatError.Inconsistent, $"bond dimensions {string.Join(", ", bonds)}; {factors.Sites} cores have {factors.Sites + 1}, the outer ones 1");
         CoreFormat format = ReadFormat(stored);
-        double error = stored.NonNegative(RelativeErrorParameter);
+        double? error = stored.Parameters.ContainsKey(RelativeErrorParameter) ? stored.NonNegative(RelativeErrorParameter) : null;
         StoredCore[] cores = [.. Enumerable.Range(0, factors.Sites).Select(site => ReadCore(stored, factors, bonds, site, format))];
         return MpoWeight.FromStored(stored.OutputDimension, stored.InputDimension, factors, bonds, format, cores, error);
     }

@@ -36,17 +36,24 @@ public sealed class MpoWeight : CompressedWeight
     public override IReadOnlyList<WeightPart> Parts { get; }
 
     /// <inheritdoc/>
-    public override JsonObject Parameters => new()
+    public override JsonObject Parameters
     {
-        [MpoMethod.OutputFactorsParameter] = ToJson(Operator.Factors.Outputs),
-        [MpoMethod.InputFactorsParameter] = ToJson(Operator.Factors.Inputs),
-        [MpoMethod.BondsParameter] = ToJson(Operator.BondDimensions),
-        [MpoMethod.TypeParameter] = Format.TypeName(),
-        [MpoMethod.RelativeErrorParameter] = Operator.RelativeError,
-    };
+        get
+        {
+            var parameters = new JsonObject
+            {
+                [MpoMethod.OutputFactorsParameter] = ToJson(Operator.Factors.Outputs),
+                [MpoMethod.InputFactorsParameter] = ToJson(Operator.Factors.Inputs),
+                [MpoMethod.BondsParameter] = ToJson(Operator.BondDimensions),
+                [MpoMethod.TypeParameter] = Format.TypeName(),
+            };
+            if (Operator.RelativeError is double error) parameters.Add(MpoMethod.RelativeErrorParameter, error);
+            return parameters;
+        }
+    }
 
     /// <summary>Stores an operator.</summary>
-    /// <param name="chain">Read only; its <see cref="MatrixProductOperator.RelativeError"/> is kept.</param>
+    /// <param name="chain">Read only. With F32 its <see cref="MatrixProductOperator.RelativeError"/> is kept, which single precision changes by about 1e-7; what the error is with other formats is not known without W.</param>
     /// <param name="format">How the cores are stored.</param>
     /// <exception cref="ArgumentException">An element, or a scale, is beyond the range of the format.</exception>
     public static MpoWeight FromOperator(MatrixProductOperator chain, CoreFormat format)
@@ -54,7 +61,7 @@ public sealed class MpoWeight : CompressedWeight
         ArgumentNullException.ThrowIfNull(chain);
         // Integers: left-orthogonal cores, so that all columns of a core have one scale and rounding costs each singular value its share. Floats do not mind: an even gauge.
         using MatrixProductOperator gauged = format.IsInteger() ? chain.Leveled() : chain.Balanced();
-        return FromStored(gauged, format, [.. gauged.Cores.Select(core => StoredCore.Round(core, format))], chain.RelativeError);
+        return FromStored(gauged, format, [.. gauged.Cores.Select(core => StoredCore.Round(core, format))], format == CoreFormat.F32 ? chain.RelativeError : null);
     }
 
     /// <inheritdoc/>
@@ -80,12 +87,12 @@ public sealed class MpoWeight : CompressedWeight
     /// <param name="shape">An operator of the same shape.</param>
     /// <param name="format">How they are stored.</param>
     /// <param name="cores">The cores.</param>
-    /// <param name="relativeError">What is known of their error.</param>
-    internal static MpoWeight FromStored(MatrixProductOperator shape, CoreFormat format, StoredCore[] cores, double relativeError) =>
+    /// <param name="relativeError">Their error, null where it is not known.</param>
+    internal static MpoWeight FromStored(MatrixProductOperator shape, CoreFormat format, StoredCore[] cores, double? relativeError) =>
         FromStored(shape.OutputDimension, shape.InputDimension, shape.Factors, [.. shape.BondDimensions], format, cores, relativeError);
 
-    /// <inheritdoc cref="FromStored(MatrixProductOperator, CoreFormat, StoredCore[], double)"/>
-    internal static MpoWeight FromStored(int outputs, int inputs, SiteFactors factors, int[] bonds, CoreFormat format, StoredCore[] cores, double relativeError) =>
+    /// <inheritdoc cref="FromStored(MatrixProductOperator, CoreFormat, StoredCore[], double?)"/>
+    internal static MpoWeight FromStored(int outputs, int inputs, SiteFactors factors, int[] bonds, CoreFormat format, StoredCore[] cores, double? relativeError) =>
         new(new MatrixProductOperator(outputs, inputs, factors, bonds, [.. cores.Select(core => core.Decode())]) { RelativeError = relativeError }, format, cores);
 
     /// <summary>The name of a core's part.</summary>

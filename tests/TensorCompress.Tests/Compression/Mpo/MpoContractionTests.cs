@@ -75,8 +75,8 @@ public sealed class MpoContractionTests
         using var exact = (MpoWeight)MpoMethod.Instance.Compress(weights.View, options, new CompressionContext());
         using var rounded = (MpoWeight)MpoMethod.Instance.Compress(weights.View, options with { Cores = format }, new CompressionContext());
         using Matrix<float> dense = rounded.ToDense();
-        Assert.Equal(MatrixOracle.RelativeError(weights.View, dense.View), rounded.Operator.RelativeError, 1e-6);
-        double plain = exact.Operator.RelativeError, error = rounded.Operator.RelativeError;
+        Assert.Equal(MatrixOracle.RelativeError(weights.View, dense.View), rounded.Operator.RelativeError!.Value, 1e-6);
+        double plain = exact.Operator.RelativeError!.Value, error = rounded.Operator.RelativeError!.Value;
         Assert.InRange(error, plain - 1e-6, Math.Sqrt(plain * plain + added * added));
         Assert.Equal(format.ByteLength(rounded.Operator.Factors, rounded.Operator.BondDimensions), rounded.StoredBytes);
         Assert.True(rounded.StoredBytes < exact.StoredBytes);
@@ -100,8 +100,8 @@ public sealed class MpoContractionTests
         foreach (int sites in new[] { 2, 3 })
         {
             using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, new MpoOptions(MpoTruncation.ToTolerance(0.2)) { Sites = sites });
-            Assert.InRange(chain.RelativeError, 0.1, 0.2);
-            Assert.Equal(chain.RelativeError, Recomputed(chain, weights), 1e-6);
+            Assert.InRange(chain.RelativeError!.Value, 0.1, 0.2);
+            Assert.Equal(chain.RelativeError!.Value, Recomputed(chain, weights), 1e-6);
         }
     }
 
@@ -115,7 +115,7 @@ public sealed class MpoContractionTests
         MpoOptions options = MpoOptions.WithChi(3) with { Search = true };
         using MatrixProductOperator found = MpoFactorizer.Factorize(weights.View, options), balanced = MpoFactorizer.Factorize(weights.View, options with { Search = false });
         Assert.Equal(new SiteFactors([9, 8], [4, 18]), found.Factors);
-        Assert.True(found.RelativeError < 1e-5 && balanced.RelativeError > 0.3, $"{found.RelativeError} and {balanced.RelativeError}");
+        Assert.True(found.RelativeError!.Value < 1e-5 && balanced.RelativeError!.Value > 0.3, $"{found.RelativeError!.Value} and {balanced.RelativeError!.Value}");
     }
 
     [Fact]
@@ -128,8 +128,8 @@ public sealed class MpoContractionTests
         foreach (int chi in new[] { 1, 7, 20 })
         {
             using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(chi));
-            Assert.Equal(chain.RelativeError, curve[chi], 1e-5);
-            Assert.Equal(chain.RelativeError, chain.DiscardedError, 1e-5 * chain.RelativeError);
+            Assert.Equal(chain.RelativeError!.Value, curve[chi], 1e-5);
+            Assert.Equal(chain.RelativeError!.Value, chain.DiscardedError!.Value, 1e-5 * chain.RelativeError!.Value);
         }
     }
 

@@ -144,7 +144,7 @@ public sealed class MpoFitTests
         using var dense = new Matrix<float>(24, 30);
         chain.ToDense(dense.View);
         Assert.InRange(statistics.OutputError(weights.View, dense.View), 0, activeChannels == 0 ? 0 : 0.05);
-        Assert.True(double.IsFinite(chain.RelativeError));
+        Assert.True(double.IsFinite(chain.RelativeError!.Value));
     }
 
     [Theory]
@@ -155,7 +155,7 @@ public sealed class MpoFitTests
         using Matrix<float> weights = RandomMatrices.Trained(24, 30), scaled = RandomMatrices.Make(24, 30, (i, j) => weights[i, j] * (double)scale);
         using LayerStatistics statistics = FitLosses.Activations(30, 200);
         using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(5), statistics: statistics), other = MpoFactorizer.Factorize(scaled.View, MpoOptions.WithChi(5), statistics: statistics);
-        Assert.Equal(chain.RelativeError, other.RelativeError, 1e-4);
+        Assert.Equal(chain.RelativeError!.Value, other.RelativeError!.Value, 1e-4);
     }
 
     [Fact]

@@ -132,7 +132,7 @@ public sealed class MpoSplitTests
         using Matrix<float> permuted = NeuronOrder.PermuteRows(weights.View, order);
         MpoOptions options = MpoOptions.WithChi(5) with { Factors = new SiteFactors([4, 6], [5, 6]) };
         using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, options), other = MpoFactorizer.Factorize(permuted.View, options);
-        Assert.Equal(chain.RelativeError, other.RelativeError, 1e-9);
+        Assert.Equal(chain.RelativeError!.Value, other.RelativeError!.Value, 1e-9);
         using Matrix<float> dense = new(24, 30), otherDense = new(24, 30);
         chain.ToDense(dense.View);
         other.ToDense(otherDense.View);
@@ -197,7 +197,7 @@ public sealed class MpoSplitTests
         using Matrix<float> weights = RandomMatrices.Trained(24, 30);
         using MatrixProductOperator exact = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(100_000));
         Assert.Equal(SiteFactors.Balanced(24, 30, 2).UsefulBonds()[0], exact.BondDimensions[1]);
-        Assert.True(exact.RelativeError < 1e-6);
+        Assert.True(exact.RelativeError!.Value < 1e-6);
         var shapes = Assert.Throws<ArgumentException>(() => MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(4) with { Factors = new SiteFactors([4, 5], [5, 6]) }));
         Assert.Contains("4 x 5 = 20", shapes.Message, StringComparison.Ordinal);
         using LayerStatistics others = Activations(24, 50);
@@ -205,7 +205,7 @@ public sealed class MpoSplitTests
         Assert.Contains("another layer or model", statistics.Message, StringComparison.Ordinal);
         using var silent = new LayerStatistics(new Matrix<double>(30, 30), 10);
         using MatrixProductOperator singular = MpoFactorizer.Factorize(weights.View, MpoOptions.WithShare(0.5), statistics: silent);
-        Assert.True(double.IsFinite(singular.RelativeError));
+        Assert.True(double.IsFinite(singular.RelativeError!.Value));
     }
 
     [Fact]

@@ -50,7 +50,7 @@ public sealed class MpoTests
             using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(chi) with { Sites = sites });
             using Matrix<double> dense = Contract(chain);
             double error = Difference(weights, dense);
-            Assert.Equal(error, chain.RelativeError, 1e-9);
+            Assert.Equal(error, chain.RelativeError!.Value, 1e-9);
             Assert.True(error <= last + 1e-7, $"chi {chi}: {error} after {last}");
             last = error;
         }
@@ -69,7 +69,7 @@ public sealed class MpoTests
         foreach (int chi in new[] { 1, 4, 9, 20 })
         {
             using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(chi));
-            Assert.Equal(Math.Sqrt(values.Skip(chi).Sum(value => value * value)) / norm, chain.RelativeError, 1e-6);
+            Assert.Equal(Math.Sqrt(values.Skip(chi).Sum(value => value * value)) / norm, chain.RelativeError!.Value, 1e-6);
         }
     }
 
@@ -119,10 +119,10 @@ public sealed class MpoTests
             int[] outputs = [factors.Outputs.Take(cut).Aggregate(1, (a, b) => a * b), factors.Outputs.Skip(cut).Aggregate(1, (a, b) => a * b)];
             int[] inputs = [factors.Inputs.Take(cut).Aggregate(1, (a, b) => a * b), factors.Inputs.Skip(cut).Aggregate(1, (a, b) => a * b)];
             using MatrixProductOperator two = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(6) with { Factors = new SiteFactors(outputs, inputs) });
-            bound += two.RelativeError * two.RelativeError;
+            bound += two.RelativeError!.Value * two.RelativeError!.Value;
         }
 
-        Assert.InRange(chain.RelativeError, 0, Math.Sqrt(bound) + 1e-7);
+        Assert.InRange(chain.RelativeError!.Value, 0, Math.Sqrt(bound) + 1e-7);
     }
 
     [Fact]
@@ -130,7 +130,7 @@ public sealed class MpoTests
     {
         using Matrix<float> a = RandomMatrices.Gaussian(6, 4), b = RandomMatrices.Gaussian(6, 9), weights = RandomMatrices.Make(36, 36, (i, j) => (double)a[i / 6, j / 9] * b[i % 6, j % 9]);
         using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(1) with { Factors = new SiteFactors([6, 6], [4, 9]) });
-        Assert.InRange(chain.RelativeError, 0, 1e-6);
+        Assert.InRange(chain.RelativeError!.Value, 0, 1e-6);
         Assert.Equal(24 + 54, chain.ParameterCount);
     }
 
@@ -143,7 +143,7 @@ public sealed class MpoTests
         chain.ToDense(dense.View);
         Assert.All(Enumerable.Range(0, 12), row => Assert.All(dense.Row(row).ToArray(), value => Assert.Equal(0, value)));
         Assert.Equal([1, 1, 1, 1], chain.BondDimensions);
-        Assert.Equal(0, chain.RelativeError);
+        Assert.Equal(0, chain.RelativeError!.Value);
     }
 
     [Theory]
@@ -189,7 +189,7 @@ public sealed class MpoTests
         using var decoded = new Matrix<float>(rows, columns);
         for (int row = 0; row < rows; row++) layer.DecodeRow(row, decoded.Row(row));
         Assert.InRange(MatrixOracle.RelativeError(dense.View, decoded.View), 0, 1e-6);
-        Assert.Equal(MatrixOracle.RelativeError(weights.View, dense.View), ((MpoWeight)weight).Operator.RelativeError, 1e-6);
+        Assert.Equal(MatrixOracle.RelativeError(weights.View, dense.View), ((MpoWeight)weight).Operator.RelativeError!.Value, 1e-6);
         Assert.InRange(layer.ResidentBytes, weight.StoredBytes, weight.StoredBytes + 64);
         using MemoryTensors stored = MemoryTensors.Of("l", weight);
         using CompressedWeight read = MpoMethod.Instance.Read(new StoredWeight("l", rows, columns, weight.Parameters, stored));
@@ -327,7 +327,7 @@ public sealed class MpoTests
             using MatrixProductOperator chain = MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(chi) with { Sites = sites });
             using Matrix<double> dense = Contract(chain);
             bool bonds = chain.BondDimensions.All(bond => bond >= 1 && bond <= chi) && chain.ParameterCount == chain.Cores.Sum(core => core.Rows * core.Columns);
-            return bonds && Math.Abs(Difference(weights, dense) - chain.RelativeError) < 1e-9;
+            return bonds && Math.Abs(Difference(weights, dense) - chain.RelativeError!.Value) < 1e-9;
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(150).WithReplay(2026, 7));
     }
 

@@ -35,7 +35,7 @@ public sealed class NeuronOrderTests
         int[] found = NeuronOrder.Find(null, badUp.View, badDown.View, 4);
         using Matrix<float> goodUp = NeuronOrder.PermuteRows(badUp.View, found);
         using MatrixProductOperator bad = MpoFactorizer.Factorize(badUp.View, MpoOptions.WithChi(4)), good = MpoFactorizer.Factorize(goodUp.View, MpoOptions.WithChi(4));
-        Assert.True(good.RelativeError < 0.7 * bad.RelativeError, $"{bad.RelativeError} to {good.RelativeError}");
+        Assert.True(good.RelativeError!.Value < 0.7 * bad.RelativeError!.Value, $"{bad.RelativeError!.Value} to {good.RelativeError!.Value}");
     }
 
     [Fact]

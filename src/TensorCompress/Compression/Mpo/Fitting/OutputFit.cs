@@ -28,7 +28,7 @@ internal sealed class OutputFit : IDisposable
         _start = _whitening.Restore(white);
         using (white)
         {
-            if (problem.Factors.Sites == 2 && _whitening.IsExact) StartLoss = white.DiscardedError * white.DiscardedError;
+            if (problem.Factors.Sites == 2 && _whitening.IsExact) StartLoss = white.DiscardedError!.Value * white.DiscardedError.Value;
             else if (IsJoint(problem, white)) _joint = new JointFit(problem, _whitening, metric, white);
             else if (problem.Factors.Sites > 2) _bonds = new BondFit(problem, metric, _start, fits);
             else _alternating = new AlternatingFit(problem, metric, _start);
