@@ -52,6 +52,15 @@ public sealed class JsonTests
     }
 
     [Fact]
+    public void Compress_says_where_bonds_were_cut_to_their_cap()
+    {
+        using var folder = new TemporaryFolder();
+        JsonElement result = ToolProcess.Run("compress", Stories.Name, "-o", folder.File("out"), "--method", "mpo", "--chi", "100000", "--json").Json();
+        Assert.All(result.GetProperty("layers").EnumerateArray(), layer => Assert.Contains("the most it can use", layer.GetProperty("choices").GetString(), StringComparison.Ordinal));
+        Assert.Contains(result.GetProperty("layers").EnumerateArray(), layer => layer.GetProperty("choices").GetString()!.EndsWith("; 200 % of the dense parameters", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Generate_has_exactly_the_fields_of_the_contract()
     {
         JsonElement result = ToolProcess.Run("generate", Stories.Name, "--prompt", "Once", "--max-tokens", "5", "--seed", "9", "--json").Json();

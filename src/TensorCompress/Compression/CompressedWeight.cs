@@ -38,7 +38,7 @@ public abstract class CompressedWeight : IDisposable
     /// <summary>All stored bits over input x output.</summary>
     public double BitsPerWeight => StoredBytes * 8.0 / ((double)OutputDimension * InputDimension);
 
-    /// <summary>What the method chose for this matrix alone, in a few words for a table; null where its options say all.</summary>
+    /// <summary>What the method chose for this matrix alone, or what became of its options there, in a few words for a table; null where they say all.</summary>
     public virtual string? Choices => null;
 
     /// <summary>Options to fit a changed matrix with the choices made for this one, so that nothing is searched for twice.</summary>

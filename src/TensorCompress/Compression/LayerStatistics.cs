@@ -13,19 +13,26 @@ public sealed class LayerStatistics : IDisposable
     /// <summary>The least importance of an output over their mean: none is given up.</summary>
     private const double ImportanceFloor = 1e-6;
 
+    /// <summary>Moments of a pair of channels that differ by less than this share of the largest moment differ by rounding, whatever they are themselves.</summary>
+    private const double RoundingShare = 1e-9;
+
+    /// <summary>Moments of a pair of channels that differ by more than this share of themselves are two.</summary>
+    private const double AsymmetryShare = 1e-6;
+
     private readonly Matrix<double> _secondMoment;
     private readonly bool _isOwner = true;
 
     /// <summary>Takes the second moment over.</summary>
-    /// <param name="secondMoment">H, [input, input], symmetric, finite, positive semi-definite up to rounding.</param>
+    /// <param name="secondMoment">H, [input, input], symmetric, finite, positive semi-definite up to rounding; the last is not looked at here, but fits may refuse what is not.</param>
     /// <param name="tokenCount">Tokens that it is the mean of.</param>
-    /// <exception cref="ArgumentException">The matrix is not square, holds NaN or infinity, or has a negative diagonal; or there is no token.</exception>
+    /// <exception cref="ArgumentException">The matrix is not square or not symmetric, holds NaN or infinity, or has a negative diagonal; or there is no token.</exception>
     public LayerStatistics(Matrix<double> secondMoment, long tokenCount)
     {
         ArgumentNullException.ThrowIfNull(secondMoment);
         ArgumentOutOfRangeException.ThrowIfLessThan(tokenCount, 1);
         if (secondMoment.Rows != secondMoment.Columns || secondMoment.Rows == 0)
             throw new ArgumentException($"A second moment is square, not {secondMoment.Rows} x {secondMoment.Columns}.", nameof(secondMoment));
+        double largest = 0;
         for (nint i = 0; i < secondMoment.Rows; i++)
         {
             ReadOnlySpan<double> row = secondMoment.Row(i);
@@ -34,8 +41,11 @@ public sealed class LayerStatistics : IDisposable
                 if (!double.IsFinite(row[j]) || (i == j && row[j] < 0))
                     throw new ArgumentException($"The second moment of channels {i} and {j} is {row[j]}.", nameof(secondMoment));
             }
+
+            largest = Math.Max(largest, row[(int)i]);
         }
 
+        ThrowIfNotSymmetric(secondMoment, RoundingShare * largest);
         _secondMoment = secondMoment;
         TokenCount = tokenCount;
     }
@@ -176,6 +186,20 @@ public sealed class LayerStatistics : IDisposable
         }
 
         return RowEnergies(exact, pool);
+    }
+
+    private static void ThrowIfNotSymmetric(Matrix<double> secondMoment, double rounding)
+    {
+        for (nint i = 0; i < secondMoment.Rows; i++)
+        {
+            ReadOnlySpan<double> row = secondMoment.Row(i)[..(int)i];
+            for (int j = 0; j < row.Length; j++)
+            {
+                double other = secondMoment[j, i];
+                if (Math.Abs(row[j] - other) > AsymmetryShare * (Math.Abs(row[j]) + Math.Abs(other)) + rounding)
+                    throw new ArgumentException($"A second moment is symmetric; that of channels {i} and {j} is {row[j]} and {other}.", nameof(secondMoment));
+            }
+        }
     }
 
     private double[] RowEnergies(Matrix<double> rows, ComputePool? pool)

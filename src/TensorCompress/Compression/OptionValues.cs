@@ -28,6 +28,13 @@ internal sealed class OptionValues(ICompressionMethod method, IReadOnlyDictionar
         return int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) ? value : throw Wrong(name, text, "an integer");
     }
 
+    /// <summary>An integer that may be beyond 2^31, or null where it is not given.</summary>
+    public long? Int64(string name)
+    {
+        if (!values.TryGetValue(name, out string? text)) return null;
+        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) ? value : throw Wrong(name, text, "an integer");
+    }
+
     /// <summary>A number, or null where it is not given.</summary>
     public double? Double(string name)
     {

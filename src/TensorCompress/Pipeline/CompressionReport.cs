@@ -10,7 +10,7 @@ namespace TensorCompress.Pipeline;
 /// <param name="RelativeError">||W - W'|| / ||W||, Frobenius, measured on the stored form.</param>
 /// <param name="OutputError">The same in the metric of the inputs, sqrt(tr((W - W') H (W - W')^T) / tr(W H W^T)), where W are the weights that the layer aims at; null without calibration.</param>
 /// <param name="Elapsed">Time taken.</param>
-/// <param name="Choices">What the method chose for this matrix alone; null where its options say all.</param>
+/// <param name="Choices">What the method chose for this matrix alone, or what became of its options there; null where they say all.</param>
 public sealed record LayerReport(
     string Name, string Method, int OutputDimension, int InputDimension, long StoredBytes, double BitsPerWeight, double RelativeError, double? OutputError, TimeSpan Elapsed, string? Choices = null);
 

@@ -82,6 +82,9 @@ public class LayerStatisticsTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new LayerStatistics(new Matrix<double>(2, 2), 0));
         Assert.Throws<ArgumentException>(() => new LayerStatistics(new Matrix<double>(1, 1, [double.NaN]), 1));
         Assert.Throws<ArgumentException>(() => new LayerStatistics(new Matrix<double>(1, 1, [-1.0]), 1));
+        Assert.Contains("symmetric", Assert.Throws<ArgumentException>(() => new LayerStatistics(new Matrix<double>(2, 2, [1, 0.5, 0.4, 1]), 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("symmetric", Assert.Throws<ArgumentException>(() => new LayerStatistics(new Matrix<double>(2, 2, [1e6, 1, 1.1, 1]), 1)).Message, StringComparison.Ordinal);
+        new LayerStatistics(new Matrix<double>(2, 2, [1, 1e-12, -1e-12, 1]), 1).Dispose(); // rounding
         using var none = new Matrix<float>(0, 5);
         Assert.Throws<ArgumentException>(() => LayerStatistics.FromActivations(none.View));
         using LayerStatistics statistics = new(new Matrix<double>(2, 2), 1);

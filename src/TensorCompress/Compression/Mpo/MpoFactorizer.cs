@@ -19,7 +19,8 @@ public static class MpoFactorizer
     /// <param name="cancellationToken">Looked at often.</param>
     /// <returns>Cores of about the same norm, with the singular values of each bond spread over its two neighbours as square roots.</returns>
     /// <exception cref="ArgumentException">
-    /// A weight is NaN or infinite, factors or truncation do not fit the shape, the statistics are of another size, or a fit needs statistics and there are none.
+    /// A weight is NaN or infinite, factors or truncation do not fit the shape, the statistics are of another size or their second moment is not positive semi-definite, or a fit needs statistics and
+    /// there are none.
     /// </exception>
     public static MatrixProductOperator Factorize(
         MatrixView<float> weights, MpoOptions options, ComputePool? pool = null, LayerStatistics? statistics = null,
@@ -39,11 +40,25 @@ public static class MpoFactorizer
         ArgumentNullException.ThrowIfNull(options);
         FiniteWeights.ThrowIfNot(weights, nameof(weights));
         statistics?.ThrowIfUnfit(weights);
-        int rows = checked((int)weights.Rows), columns = checked((int)weights.Columns);
         MpoFit fit = options.Fit == MpoFit.Automatic ? (statistics is null ? MpoFit.Weights : MpoFit.Alternating) : options.Fit;
         if (fit != MpoFit.Weights && statistics is null)
             throw new ArgumentException($"The fit \"{MpoMethod.FitName(fit)}\" needs statistics of the layer's inputs: give calibration text.", nameof(options));
 
+        try
+        {
+            return Fit(weights, options, fit, pool, statistics, progress, cancellationToken);
+        }
+        catch (ArithmeticException fault) when (statistics is not null && fault is not (OverflowException or DivideByZeroException))
+        {
+            throw new ArgumentException($"The cores cannot be fitted with these statistics: is the inputs' second moment positive semi-definite? {fault.Message}", nameof(statistics), fault);
+        }
+    }
+
+    /// <summary>The same after its checks, with the fit chosen.</summary>
+    private static MatrixProductOperator Fit(
+        MatrixView<float> weights, MpoOptions options, MpoFit fit, ComputePool pool, LayerStatistics? statistics, IProgress<double>? progress, CancellationToken cancellationToken)
+    {
+        int rows = checked((int)weights.Rows), columns = checked((int)weights.Columns);
         SiteFactors factors = options.Factors ?? SiteFactors.Balanced(rows, columns, options.Sites);
         factors.ThrowIfUnfit(rows, columns);
         var problem = new FitProblem(weights, factors, pool, statistics?.OutputScales());

@@ -110,7 +110,7 @@ public sealed class MpoMethod : ICompressionMethod
             read.Int32List(BondsOption) is { } bonds ? MpoTruncation.ToBonds(bonds) : null,
             read.Double(ToleranceOption) is double tolerance ? MpoTruncation.ToTolerance(tolerance) : null,
             read.Double(ShareOption) is double share ? MpoTruncation.ToShare(share) : null,
-            read.Int32(BytesOption) is int bytes ? MpoTruncation.ToBytes(bytes) : null,
+            read.Int64(BytesOption) is long bytes ? MpoTruncation.ToBytes(bytes) : null,
         ];
         return given.Count(truncation => truncation is not null) == 1
             ? given.Single(truncation => truncation is not null)!

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
@@ -49,6 +50,20 @@ public sealed class MpoWeight : CompressedWeight
             };
             if (Operator.RelativeError is double error) parameters.Add(MpoMethod.RelativeErrorParameter, error);
             return parameters;
+        }
+    }
+
+    /// <summary>Which bonds are the most they can use, whatever the options say, and how many parameters there are where that is more than the matrix has; null where neither is so.</summary>
+    public override string? Choices
+    {
+        get
+        {
+            long[] useful = Operator.Factors.UsefulBonds();
+            double share = Operator.ParameterCount / ((double)OutputDimension * InputDimension);
+            List<string> notes = [.. useful.Select((most, bond) => (Most: most, Bond: bond + 1)).Where(entry => entry.Most > 1 && Operator.BondDimensions[entry.Bond] == entry.Most)
+                .Select(entry => $"bond {entry.Bond} is {entry.Most}, the most it can use")];
+            if (share > 1) notes.Add(string.Create(CultureInfo.InvariantCulture, $"{share:P0} of the dense parameters"));
+            return notes.Count > 0 ? string.Join("; ", notes) : null;
         }
     }
 

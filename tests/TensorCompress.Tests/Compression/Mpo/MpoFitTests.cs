@@ -169,6 +169,18 @@ public sealed class MpoFitTests
     }
 
     [Fact]
+    public void An_indefinite_second_moment_is_refused_as_such()
+    {
+        using Matrix<float> weights = RandomMatrices.Gaussian(24, 30);
+        using var statistics = new LayerStatistics(RandomMatrices.MakeDouble(30, 30, (i, j) => i == j ? 1 : -0.9), 10);
+        foreach (MpoFit fit in new[] { MpoFit.Kronecker, MpoFit.Alternating })
+        {
+            var fault = Assert.Throws<ArgumentException>(() => MpoFactorizer.Factorize(weights.View, MpoOptions.WithChi(4) with { Fit = fit }, statistics: statistics));
+            Assert.Contains("second moment", fault.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void The_fit_has_the_same_bytes_at_any_number_of_threads()
     {
         using Matrix<float> weights = RandomMatrices.Trained(48, 40);

@@ -278,6 +278,7 @@ public sealed class MpoTests
         {
             new MpoOptions(MpoTruncation.ToBonds(3, 4)) { Sites = 3, Cores = CoreFormat.Int4 },
             new MpoOptions(MpoTruncation.ToTolerance(0.1)) { Search = true, HeadDimension = 64, Fit = MpoFit.Kronecker },
+            new MpoOptions(MpoTruncation.ToBytes(3_000_000_000)),
             new MpoOptions(MpoTruncation.ToBytes(12345)) { Sweeps = 3, Ridge = 0.01, Cores = CoreFormat.BF16 },
         })
             Assert.Equal(options, Parse([.. options.ToValues().Select(pair => (pair.Key, pair.Value))]));
@@ -290,6 +291,23 @@ public sealed class MpoTests
         Assert.Throws<ArgumentException>(() => Parse(("chi", "4"), ("output-factors", "4,6")));
         Assert.Throws<ArgumentException>(() => Parse(("chi", "4"), ("output-factors", "4,x"), ("input-factors", "4,6")));
         Assert.Throws<ArgumentException>(() => Parse(("chi", "4"), ("sites", "3"), ("output-factors", "4,6"), ("input-factors", "4,6")));
+    }
+
+    [Fact]
+    public void Bonds_at_their_cap_and_more_parameters_than_the_matrix_has_are_said()
+    {
+        using Matrix<float> weights = RandomMatrices.Gaussian(24, 30);
+        string? Choices(MpoOptions options)
+        {
+            using CompressedWeight weight = MpoMethod.Instance.Compress(weights.View, options, new CompressionContext());
+            return weight.Choices;
+        }
+
+        // 4 x 5 and 6 x 6: bonds of 12 have 672 parameters of 720.
+        Assert.Null(Choices(MpoOptions.WithChi(12)));
+        Assert.Equal("150 % of the dense parameters", Choices(MpoOptions.WithChi(20) with { Factors = new SiteFactors([24, 1], [1, 30]) }));
+        Assert.Equal("bond 1 is 20, the most it can use; 156 % of the dense parameters", Choices(MpoOptions.WithChi(100_000)));
+        Assert.Equal("bond 1 is 4, the most it can use", Choices(new MpoOptions(MpoTruncation.ToBonds(1000, 3)) { Factors = new SiteFactors([2, 3, 4], [2, 3, 5]) }));
     }
 
     [Fact]
