@@ -32,10 +32,11 @@ internal static class RivalsComparison
         foreach (string layer in layers)
         {
             using Matrix<float> weights = LayerExplanation.ReadDense(checkpoint, layer);
+            AttentionHeads? heads = checkpoint.Definition.HeadsOf(checkpoint.Definition.Linears.First(linear => linear.Name == layer));
             foreach ((string name, MethodOptions method) in methods)
             {
                 long start = Stopwatch.GetTimestamp();
-                using CompressedWeight weight = method.Method.Compress(weights.View, method, new CompressionContext { Statistics = statistics.First(layer) });
+                using CompressedWeight weight = method.Method.Compress(weights.View, method, new CompressionContext { Statistics = statistics.First(layer), Heads = heads });
                 double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
                 using Matrix<float> dense = weight.ToDense();
                 double first = statistics.First(layer).OutputError(weights.View, dense.View), second = statistics.Second(layer).OutputError(weights.View, dense.View);

@@ -29,9 +29,10 @@ internal static class SplitRaces
         CalibratedBlocks.Collect(model, windows, options.Sizes ?? [1], (layer, statistics) =>
         {
             using Matrix<float> weights = LayerExplanation.ReadDense(checkpoint, layer);
+            AttentionHeads? heads = checkpoint.Definition.HeadsOf(checkpoint.Definition.Linears.First(linear => linear.Name == layer));
             foreach (string share in options.Formats ?? ["0.5"])
             {
-                if (Measure(weights, statistics, double.Parse(share, CultureInfo.InvariantCulture)) is not { } race) continue;
+                if (Measure(weights, statistics, heads, double.Parse(share, CultureInfo.InvariantCulture)) is not { } race) continue;
                 races.Add(race);
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                     $"| {layer} | {share} | {race.Best} | {race.Winner} | {race.PlaceAtStart} | {race.PlaceAfterOne} | {race.FallFromStart:F2} | {race.FallFromOne:F3} | {race.FallFromTwo:F3} |"));
@@ -42,14 +43,14 @@ internal static class SplitRaces
             $"In {races.Count(race => race.PlaceAfterOne == 1)} of {races.Count} races the best with sweeps was in front after one; in {toWin.Length} it beat the product of two matrices. Least share left at the end of a loss after one sweep {races.Min(race => race.FallFromOne):F3} ({toWin.Select(race => race.FallFromOne).DefaultIfEmpty(1).Min():F3} where it won), after two {races.Min(race => race.FallFromTwo):F3} ({toWin.Select(race => race.FallFromTwo).DefaultIfEmpty(1).Min():F3})."));
     }
 
-    private static Race? Measure(Matrix<float> weights, LayerStatistics statistics, double share)
+    private static Race? Measure(Matrix<float> weights, LayerStatistics statistics, AttentionHeads? heads, double share)
     {
         int rows = (int)weights.Rows, columns = (int)weights.Columns;
         MpoOptions options = MpoOptions.WithShare(share);
         long parameters = (long)(share * rows * columns);
         var problem = new FitProblem(weights.View, SiteFactors.Balanced(rows, columns, options.Sites), ComputePool.Shared, null);
         var losses = new List<(string Split, double[] Losses)>();
-        foreach (SiteFactors factors in FactorSearch.Mixed(problem, options, parameters))
+        foreach (SiteFactors factors in FactorSearch.Mixed(problem, options, parameters, heads, statistics, CancellationToken.None))
         {
             FitProblem split = problem.With(factors);
             using Matrix<double> metric = split.Metric(statistics, options.Ridge);

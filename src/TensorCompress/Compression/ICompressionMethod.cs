@@ -31,7 +31,7 @@ public interface ICompressionMethod
     /// <summary>Compresses a matrix.</summary>
     /// <param name="weights">W, [output, input]; only read.</param>
     /// <param name="options">Options of this method.</param>
-    /// <param name="context">Threads, seed and statistics. The result does not depend on the number of threads.</param>
+    /// <param name="context">Threads, seed, statistics and heads. The result does not depend on the number of threads.</param>
     /// <param name="progress">Told the share done, 0 to 1; may be null.</param>
     /// <param name="cancellationToken">Looked at often.</param>
     /// <exception cref="ArgumentException">The options do not fit the shape, or a weight is NaN or infinite (the message names count and first place).</exception>
@@ -60,10 +60,14 @@ public abstract record MethodOptions
     /// <summary>Refuses a matrix that the options cannot be met for, as far as its shape tells.</summary>
     /// <param name="rows">Rows of the matrix.</param>
     /// <param name="columns">Its columns.</param>
+    /// <param name="heads">The attention heads that it is made of; null for none.</param>
     /// <exception cref="ArgumentException">They cannot; the message says what would.</exception>
-    internal virtual void ThrowIfUnfit(int rows, int columns)
+    internal virtual void ThrowIfUnfit(int rows, int columns, AttentionHeads? heads)
     {
     }
+
+    /// <summary>Whether they say something that only a matrix made of attention heads can use.</summary>
+    internal virtual bool NeedsHeads => false;
 
     /// <summary>The named values that <see cref="ICompressionMethod.ParseOptions"/> makes equal options of, in a fixed order.</summary>
     public abstract IReadOnlyList<KeyValuePair<string, string>> ToValues();
@@ -89,6 +93,9 @@ public sealed record CompressionContext
 
     /// <summary>What calibration knows of the layer's inputs; null where there was none. Methods that cannot use it leave it alone.</summary>
     public LayerStatistics? Statistics { get; init; }
+
+    /// <summary>The attention heads that the matrix is made of; null where it is made of none, or where nobody knows. Methods that cannot use it leave it alone.</summary>
+    public AttentionHeads? Heads { get; init; }
 
     /// <summary>Told in words for people what a method is at, for instance round and error; null for nobody.</summary>
     public IProgress<string>? Status { get; init; }

@@ -1,3 +1,4 @@
+using TensorCompress.Compression;
 using TensorCompress.Layers;
 
 namespace TensorCompress.Models;
@@ -52,6 +53,9 @@ public sealed record ModelDefinition
 
     /// <summary>Every matrix: embedding, blocks, head.</summary>
     public IEnumerable<LinearDefinition> Linears => Head is null ? [TokenEmbedding, .. BlockLinears] : [TokenEmbedding, .. BlockLinears, Head];
+
+    /// <summary>The attention heads that a matrix of the model is made of: rows of queries, keys and values, separate, fused or joint, columns of output projections; null for any other.</summary>
+    internal AttentionHeads? HeadsOf(LinearDefinition linear) => Blocks.Select(block => block.Attention.HeadsOf(linear)).FirstOrDefault(heads => heads is not null);
 
     /// <summary>All normalisations.</summary>
     public IEnumerable<NormDefinition> Norms => [.. Blocks.SelectMany(block => block.Norms), FinalNorm];
@@ -223,6 +227,13 @@ public sealed record AttentionDefinition
 
     /// <summary>Factor of the scores.</summary>
     public required float Scale { get; init; }
+
+    /// <summary>The heads that a matrix of this layer is made of; null for a matrix of none.</summary>
+    internal AttentionHeads? HeadsOf(LinearDefinition linear)
+    {
+        if (linear.Name == Output.Name) return new AttentionHeads(MatrixSide.Columns, HeadDimension);
+        return Projections.Any(projection => projection.Name == linear.Name) ? new AttentionHeads(MatrixSide.Rows, HeadDimension) : null;
+    }
 }
 
 /// <summary>Feed-forward layer: <c>down(f(gate x) * up x)</c>, or <c>down(f(up x))</c> without a gate.</summary>

@@ -34,10 +34,10 @@ internal sealed class FinishedLayers
     }
 
     /// <summary>The hash of all that a compressed layer depends on.</summary>
-    public static string KeyOf(LinearDefinition linear, MatrixView<float> target, MethodOptions method, ulong seed, LayerStatistics? statistics)
+    public static string KeyOf(LinearDefinition linear, MatrixView<float> target, MethodOptions method, ulong seed, LayerStatistics? statistics, AttentionHeads? heads)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"{linear.Name}\n{target.Rows} x {target.Columns}\n{method.ToText()}\n{method.Method.FormatVersion}\n{seed}\n{statistics?.TokenCount}\n{LayerCompression.ToolVersion}\n"));
+        hash.AppendData(Encoding.UTF8.GetBytes($"{linear.Name}\n{target.Rows} x {target.Columns}\n{method.ToText()}\n{method.Method.FormatVersion}\n{seed}\n{statistics?.TokenCount}\n{heads}\n{LayerCompression.ToolVersion}\n"));
         for (nint row = 0; row < target.Rows; row++) hash.AppendData(MemoryMarshal.AsBytes(target.Row(row)));
         for (nint row = 0; row < (statistics?.Dimension ?? 0); row++) hash.AppendData(MemoryMarshal.AsBytes(statistics!.SecondMoment.Row(row)));
         if (statistics?.OutputImportance is { } importance) hash.AppendData(MemoryMarshal.AsBytes(importance.ToArray().AsSpan()));

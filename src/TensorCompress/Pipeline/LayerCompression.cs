@@ -105,21 +105,28 @@ internal sealed class LayerCompression : IDisposable
         };
     }
 
-    /// <summary>Refuses options that do not fit a matrix, which is known from the shapes alone.</summary>
+    /// <summary>Refuses options that do not fit a matrix, or that none of their matrices can use, which is known from shapes and heads alone.</summary>
     /// <exception cref="ArgumentException">Options do not fit; the message names the matrix.</exception>
-    public static void ThrowIfUnfit(IEnumerable<LinearDefinition> linears, IReadOnlyDictionary<string, MethodOptions> recipe)
+    public static void ThrowIfUnfit(ModelDefinition definition, IReadOnlyDictionary<string, MethodOptions> recipe)
     {
-        foreach (LinearDefinition linear in linears)
+        HashSet<MethodOptions> withoutHeads = [.. recipe.Values.Where(options => options.NeedsHeads)];
+        foreach (LinearDefinition linear in definition.Linears)
         {
+            if (recipe.GetValueOrDefault(linear.Name) is not { } options) continue;
+            AttentionHeads? heads = definition.HeadsOf(linear);
+            if (heads is not null) withoutHeads.Remove(options);
             try
             {
-                recipe.GetValueOrDefault(linear.Name)?.ThrowIfUnfit(linear.OutputDimension, linear.InputDimension);
+                options.ThrowIfUnfit(linear.OutputDimension, linear.InputDimension, heads);
             }
             catch (ArgumentException fault)
             {
                 throw Unfit(linear, fault);
             }
         }
+
+        if (withoutHeads.FirstOrDefault() is { } unused)
+            throw new ArgumentException($"\"{unused.ToText()}\" says how wide attention heads are, and none of its layers is made of heads (queries, keys, values and output projections are): leave that out, or give it such a layer.");
     }
 
     /// <summary>Frees what was compressed and not written.</summary>
@@ -169,9 +176,10 @@ internal sealed class LayerCompression : IDisposable
         Matrix<float> target = moved ?? dense;
         using LayerStatistics? weighed = inputs is null ? null : JointImportance.Weigh(linear, target.View, inputs, _options.Pool);
         LayerStatistics? statistics = weighed ?? inputs;
-        string key = FinishedLayers.KeyOf(linear, target.View, method, _options.Seed, statistics);
+        AttentionHeads? heads = _source.Definition.HeadsOf(linear);
+        string key = FinishedLayers.KeyOf(linear, target.View, method, _options.Seed, statistics, heads);
         CompressedWeight? known = _finished.Find(key, linear, method.Method);
-        CompressedWeight compressed = known ?? Compress(linear, target.View, method, statistics);
+        CompressedWeight compressed = known ?? Compress(linear, target.View, method, statistics, heads);
         if (known is null) _finished.Keep(key, linear, compressed, layerClock.Elapsed);
         using Matrix<float> decoded = compressed.ToDense();
         var report = new LayerReport(
@@ -182,10 +190,10 @@ internal sealed class LayerCompression : IDisposable
         return new Outcome(compressed, report);
     }
 
-    private CompressedWeight Compress(LinearDefinition linear, MatrixView<float> target, MethodOptions method, LayerStatistics? statistics)
+    private CompressedWeight Compress(LinearDefinition linear, MatrixView<float> target, MethodOptions method, LayerStatistics? statistics, AttentionHeads? heads)
     {
         IProgress<double>? within = _progress is null ? null : new Relay<double>(share => Report(linear, share * Weights(linear)));
-        var context = new CompressionContext { Pool = _options.Pool, Seed = _options.Seed, Statistics = statistics, Status = new Relay<string>(status => _status = status) };
+        var context = new CompressionContext { Pool = _options.Pool, Seed = _options.Seed, Statistics = statistics, Heads = heads, Status = new Relay<string>(status => _status = status) };
         try
         {
             return method.Method.Compress(target, method, context, within, _cancellationToken);

@@ -65,7 +65,7 @@ public static class ModelCompressor
         IReadOnlyDictionary<string, MethodOptions> resolved = options.Recipe.Resolve(source.Definition.Linears.Select(linear => linear.Name));
         ModelDefinition joined = JointLayers.Join(source.Definition, (one, next) => options.Recipe.FindRule(one.Name) is { IsJoint: true, Options.KeepsSource: false } rule && rule == options.Recipe.FindRule(next.Name));
         var recipe = joined.Linears.Where(linear => resolved.ContainsKey(linear.Parts[0].Name)).ToDictionary(linear => linear.Name, linear => resolved[linear.Parts[0].Name]);
-        LayerCompression.ThrowIfUnfit(joined.Linears, recipe);
+        LayerCompression.ThrowIfUnfit(joined, recipe);
         NeuronOrders orders = NeuronOrders.Find(source, resolved, options.Pool, cancellationToken);
         using ModelCheckpoint ordered = orders.Apply(source, joined);
         using CheckpointWriter writer = CheckpointWriter.Create(output);

@@ -56,7 +56,7 @@ public sealed record DbfOptions : MethodOptions
         Schedule ?? DbfSchedule.ForRate(DbfSchedule.Rate(rows, columns, middle), savesRounds: hasStatistics && DiagonalShare < 1 && (long)rows * columns > SmallMatrix);
 
     /// <inheritdoc/>
-    internal override void ThrowIfUnfit(int rows, int columns) => MiddleDimensionFor(rows, columns);
+    internal override void ThrowIfUnfit(int rows, int columns, AttentionHeads? heads) => MiddleDimensionFor(rows, columns);
 
     /// <inheritdoc/>
     public override IReadOnlyList<KeyValuePair<string, string>> ToValues()

@@ -5,7 +5,7 @@ namespace TensorCompress.Compression.Mpo;
 
 /// <summary>
 /// Looks for the split of rows and columns whose unfoldings leave the least out at equal parameters. The candidates are ordered factorisations with sites of about the same size,
-/// and those with a boundary at an attention head; each is scored by the tails of its singular values, in the metric of the inputs where that is known.
+/// and of a matrix made of attention heads those that keep heads together; each is scored by the tails of its singular values, in the metric of the inputs where that is known.
 /// </summary>
 internal static class FactorSearch
 {
@@ -23,32 +23,23 @@ internal static class FactorSearch
     /// <summary>Splits that need this much more for each unit of bond dimension than the cheapest are left out.</summary>
     private const double MostCostly = 1.12;
 
-    /// <summary>Finds the best split by the tails of the singular values.</summary>
+    /// <summary>Finds the best split by the tails of the singular values; two numbers of sites are compared as two splits are.</summary>
     /// <param name="problem">W with its default split.</param>
-    /// <param name="options">Sites, head dimension, ridge.</param>
+    /// <param name="options">Sites, ridge.</param>
     /// <param name="parameters">What each split may have.</param>
+    /// <param name="heads">The heads that W is made of; null for none.</param>
     /// <param name="statistics">The inputs' second moment; null for the plain error.</param>
     /// <param name="cancellationToken">Looked at before every candidate.</param>
-    public static SiteFactors Best(FitProblem problem, MpoOptions options, long parameters, LayerStatistics? statistics, CancellationToken cancellationToken)
-    {
-        SiteFactors best = problem.Factors;
-        double bestError = double.PositiveInfinity;
-        foreach (SiteFactors candidate in Candidates(problem, options))
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (candidate.ParameterCount(candidate.Bonds(1)) > parameters) continue;
-            double error = Error(problem.With(candidate), parameters, statistics, options.Ridge);
-            if (error < bestError) (best, bestError) = (candidate, error);
-        }
-
-        return best;
-    }
+    public static SiteFactors Best(FitProblem problem, MpoOptions options, long parameters, AttentionHeads? heads, LayerStatistics? statistics, CancellationToken cancellationToken) =>
+        Counts(options).Select(sites => BestOf(problem, sites, options, parameters, heads, statistics, cancellationToken)).MinBy(best => best.Error).Factors;
 
     /// <summary>
-    /// Splits over two sites for a fit of the outputs: the default one, the product of two matrices (all rows in one site, all columns in the other), and those between that
-    /// move a small factor over and are cheap. With <see cref="MpoOptions.Search"/> also the most even others.
+    /// Splits for a fit of the outputs. Over two sites: the default one, the product of two matrices (all rows in one site, all columns in the other), and those between that
+    /// move a small factor over and are cheap; where W is made of heads, of each kind also the best that keeps them. With <see cref="MpoOptions.Search"/> also the most even others, and of those made of heads
+    /// only what keeps them; and where more sites are tried the best of each number by the tails.
     /// </summary>
-    public static IReadOnlyList<SiteFactors> Mixed(FitProblem problem, MpoOptions options, long parameters)
+    public static IReadOnlyList<SiteFactors> Mixed(
+        FitProblem problem, MpoOptions options, long parameters, AttentionHeads? heads, LayerStatistics statistics, CancellationToken cancellationToken)
     {
         int rows = problem.Rows, columns = problem.Columns;
         var near = new List<(SiteFactors Factors, long Cost)>();
@@ -58,34 +49,81 @@ internal static class FactorSearch
                 .Where(first => mixed % first == 0 && rows % first == 0 && columns % (mixed / first) == 0)
                 .Select(first => new SiteFactors([first, rows / first], [columns / (mixed / first), mixed / first]))
                 .Select(factors => (factors, factors.ParameterCount([1, 1, 1])))];
-            if (level.Length > 0) near.Add(level.MinBy(split => split.Cost));
+            (SiteFactors Factors, long Cost)[] kept = [.. level.Where(split => Keeps(split.Factors, heads))];
+            foreach ((SiteFactors Factors, long Cost)[] splits in options.Search ? [kept] : new[] { level, kept })
+            {
+                if (splits.Length > 0) near.Add(splits.MinBy(split => split.Cost));
+            }
         }
 
         double cheapest = near.Select(split => split.Cost).DefaultIfEmpty(0).Min();
         SiteFactors product = new([1, rows], [columns, 1]);
-        IEnumerable<SiteFactors> even = options.Search ? Candidates(problem, options).Take(MostEven) : [problem.Factors];
-        return [.. new[] { product }.Concat(near.Where(split => split.Cost <= MostCostly * cheapest).Select(split => split.Factors)).Concat(even)
+        IEnumerable<SiteFactors> even = options.Search ? Candidates(problem, 2, heads).Take(MostEven) : Keeps(problem.Factors, heads) ? [problem.Factors] : [problem.Factors, Candidates(problem, 2, heads)[0]];
+        IEnumerable<SiteFactors> longer = Counts(options).Where(sites => sites != 2)
+            .Select(sites => BestOf(problem, sites, options, parameters, heads, statistics, cancellationToken)).Where(best => double.IsFinite(best.Error)).Select(best => best.Factors);
+        return [.. new[] { product }.Concat(near.Where(split => split.Cost <= MostCostly * cheapest).Select(split => split.Factors)).Concat(even).Concat(longer)
             .Distinct().Where(factors => factors.ParameterCount(factors.Bonds(1)) <= parameters)];
     }
 
-    /// <summary>The default split first, then others, the most even first.</summary>
-    public static IReadOnlyList<SiteFactors> Candidates(FitProblem problem, MpoOptions options)
+    /// <summary>
+    /// The default split first, then others, the most even first. Of W made of heads only those that keep them, however uneven the most even of them is, and of equally even ones first those with a boundary
+    /// between heads and channels; where none keeps them, as if there were no heads.
+    /// </summary>
+    public static IReadOnlyList<SiteFactors> Candidates(FitProblem problem, int sites, AttentionHeads? heads)
     {
-        List<int[]> outputs = Ordered(problem.Factors.OutputDimension, options.Sites), inputs = Ordered(problem.Factors.InputDimension, options.Sites);
+        SiteFactors usual = problem.Factors.Sites == sites ? problem.Factors : SiteFactors.Balanced(problem.Rows, problem.Columns, sites);
+        List<int[]> outputs = SiteFactors.Ordered(heads?.Side == MatrixSide.Rows ? problem.Rows : usual.OutputDimension, sites);
+        List<int[]> inputs = SiteFactors.Ordered(heads?.Side == MatrixSide.Columns ? problem.Columns : usual.InputDimension, sites);
         var candidates = new List<(SiteFactors Factors, double Unevenness)>();
-        foreach (int[] o in outputs)
+        foreach (int[] o in outputs.Where(factors => heads?.Side != MatrixSide.Rows || SiteFactors.KeepsHeads(factors, heads.Dimension)))
         {
-            foreach (int[] i in inputs)
+            foreach (int[] i in inputs.Where(factors => heads?.Side != MatrixSide.Columns || SiteFactors.KeepsHeads(factors, heads.Dimension)))
             {
-                var factors = new SiteFactors(o, i);
-                double[] sizes = [.. o.Zip(i, (a, b) => (double)a * b)];
-                double unevenness = sizes.Max() / sizes.Min();
-                bool keepsHeads = options.HeadDimension is int head && (IsBoundary(o, head) || IsBoundary(i, head));
-                if (unevenness <= MostUneven || (keepsHeads && unevenness <= MostUneven * MostUneven)) candidates.Add((factors, keepsHeads ? unevenness / MostUneven : unevenness));
+                double largest = 0, smallest = double.PositiveInfinity;
+                for (int site = 0; site < sites; site++)
+                {
+                    double size = (double)o[site] * i[site];
+                    (largest, smallest) = (Math.Max(largest, size), Math.Min(smallest, size));
+                }
+
+                double unevenness = largest / smallest;
+                if (unevenness <= MostUneven || heads is not null) candidates.Add((new SiteFactors(o, i), unevenness));
             }
         }
 
-        return [problem.Factors, .. candidates.OrderBy(candidate => candidate.Unevenness).Select(candidate => candidate.Factors).Where(factors => !factors.Equals(problem.Factors)).Take(MostCandidates - 1)];
+        if (heads is not null && candidates.Count == 0) return Keeps(usual, heads) ? [usual] : Candidates(problem, sites, heads: null);
+        IEnumerable<(SiteFactors Factors, double Unevenness)> sorted = candidates.OrderBy(candidate => candidate.Unevenness);
+        if (heads is not null)
+        {
+            double most = Math.Max(MostUneven, candidates.Min(candidate => candidate.Unevenness));
+            sorted = candidates.Where(candidate => candidate.Unevenness <= most).OrderBy(candidate => candidate.Unevenness).ThenBy(candidate => candidate.Factors.HasHeads(heads) ? 0 : 1).ThenBy(candidate => Sum(candidate.Factors));
+        }
+
+        IEnumerable<SiteFactors> others = sorted.Select(candidate => candidate.Factors);
+        return [.. (Keeps(usual, heads) ? others.Where(factors => !factors.Equals(usual)).Prepend(usual) : others).Take(MostCandidates)];
+    }
+
+    private static IEnumerable<int> Counts(MpoOptions options) => options.SearchSites ? [2, 3, 4] : [options.Sites];
+
+    private static long Sum(SiteFactors factors) => factors.Outputs.Concat(factors.Inputs).Sum(factor => (long)factor);
+
+    private static bool Keeps(SiteFactors factors, AttentionHeads? heads) => heads is null || factors.KeepsHeads(heads);
+
+    /// <summary>The best split over some sites, with its error; the first one with an infinite error where none is within the parameters.</summary>
+    private static (SiteFactors Factors, double Error) BestOf(
+        FitProblem problem, int sites, MpoOptions options, long parameters, AttentionHeads? heads, LayerStatistics? statistics, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<SiteFactors> candidates = Candidates(problem, sites, heads);
+        (SiteFactors Factors, double Error) best = (candidates[0], double.PositiveInfinity);
+        foreach (SiteFactors candidate in candidates)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (candidate.ParameterCount(candidate.Bonds(1)) > parameters) continue;
+            double error = Error(problem.With(candidate), parameters, statistics, options.Ridge);
+            if (error < best.Error) best = (candidate, error);
+        }
+
+        return best;
     }
 
     /// <summary>The root of the summed squared tails of all unfoldings, over the norm, at the largest even bond dimension within the parameters.</summary>
@@ -116,34 +154,5 @@ internal static class FactorSearch
 
             return square == 0 ? 0 : Math.Sqrt(discarded / square);
         }
-    }
-
-    private static bool IsBoundary(int[] factors, int size)
-    {
-        long product = 1;
-        for (int site = factors.Length - 1; site > 0; site--)
-        {
-            product *= factors[site];
-            if (product == size) return true;
-        }
-
-        return false;
-    }
-
-    /// <summary>All ordered factorisations of a number without factors of 1, unless it is 1.</summary>
-    private static List<int[]> Ordered(int number, int sites)
-    {
-        if (sites == 1) return [[number]];
-        var result = new List<int[]>();
-        for (int first = number == 1 ? 1 : 2; first <= number; first++)
-        {
-            if (number % first != 0) continue;
-            foreach (int[] rest in Ordered(number / first, sites - 1))
-            {
-                if (number == 1 || !rest.Contains(1)) result.Add([first, .. rest]);
-            }
-        }
-
-        return result;
     }
 }

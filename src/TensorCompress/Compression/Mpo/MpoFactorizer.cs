@@ -15,19 +15,20 @@ public static class MpoFactorizer
     /// <param name="options">Truncation, split, fit; the format of the cores counts for a limit in bytes only.</param>
     /// <param name="pool">Threads; null for the shared pool. The result does not depend on their number.</param>
     /// <param name="statistics">What is known of the inputs; null for nothing.</param>
+    /// <param name="heads">The attention heads that W is made of, for the choice of the split; null for none.</param>
     /// <param name="progress">Told the share done, 0 to 1; may be null.</param>
     /// <param name="cancellationToken">Looked at often.</param>
     /// <returns>Cores of about the same norm, with the singular values of each bond spread over its two neighbours as square roots.</returns>
     /// <exception cref="ArgumentException">
-    /// A weight is NaN or infinite, factors or truncation do not fit the shape, the statistics are of another size or their second moment is not positive semi-definite, or a fit needs statistics and
+    /// A weight is NaN or infinite, factors, truncation or heads do not fit the shape, the statistics are of another size or their second moment is not positive semi-definite, or a fit needs statistics and
     /// there are none.
     /// </exception>
     public static MatrixProductOperator Factorize(
-        MatrixView<float> weights, MpoOptions options, ComputePool? pool = null, LayerStatistics? statistics = null,
+        MatrixView<float> weights, MpoOptions options, ComputePool? pool = null, LayerStatistics? statistics = null, AttentionHeads? heads = null,
         IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         pool ??= ComputePool.Shared;
-        using MatrixProductOperator chain = Fit(weights, options, pool, statistics, progress, cancellationToken);
+        using MatrixProductOperator chain = Fit(weights, options, pool, statistics, heads, progress, cancellationToken);
         MatrixProductOperator balanced = chain.Balanced();
         balanced.MeasureError(weights, pool);
         return balanced;
@@ -35,7 +36,7 @@ public static class MpoFactorizer
 
     /// <summary><see cref="Factorize"/> before its cores are balanced and its error measured.</summary>
     internal static MatrixProductOperator Fit(
-        MatrixView<float> weights, MpoOptions options, ComputePool pool, LayerStatistics? statistics, IProgress<double>? progress, CancellationToken cancellationToken)
+        MatrixView<float> weights, MpoOptions options, ComputePool pool, LayerStatistics? statistics, AttentionHeads? heads, IProgress<double>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
         FiniteWeights.ThrowIfNot(weights, nameof(weights));
@@ -44,9 +45,11 @@ public static class MpoFactorizer
         if (fit != MpoFit.Weights && statistics is null)
             throw new ArgumentException($"The fit \"{MpoMethod.FitName(fit)}\" needs statistics of the layer's inputs: give calibration text.", nameof(options));
 
+        int rows = checked((int)weights.Rows), columns = checked((int)weights.Columns);
+        options.ThrowIfUnfit(rows, columns, heads);
         try
         {
-            return Fit(weights, options, fit, pool, statistics, progress, cancellationToken);
+            return Fit(weights, options, fit, pool, statistics, heads?.OfWidth(options.HeadDimension), progress, cancellationToken);
         }
         catch (ArithmeticException fault) when (statistics is not null && fault is not (OverflowException or DivideByZeroException))
         {
@@ -56,10 +59,10 @@ public static class MpoFactorizer
 
     /// <summary>The same after its checks, with the fit chosen.</summary>
     private static MatrixProductOperator Fit(
-        MatrixView<float> weights, MpoOptions options, MpoFit fit, ComputePool pool, LayerStatistics? statistics, IProgress<double>? progress, CancellationToken cancellationToken)
+        MatrixView<float> weights, MpoOptions options, MpoFit fit, ComputePool pool, LayerStatistics? statistics, AttentionHeads? heads, IProgress<double>? progress, CancellationToken cancellationToken)
     {
         int rows = checked((int)weights.Rows), columns = checked((int)weights.Columns);
-        SiteFactors factors = options.Factors ?? SiteFactors.Balanced(rows, columns, options.Sites);
+        SiteFactors factors = options.Factors ?? Usual(rows, columns, options, heads);
         factors.ThrowIfUnfit(rows, columns);
         var problem = new FitProblem(weights, factors, pool, statistics?.OutputScales());
         int[] limits = options.Truncation.Limits(factors, (long)rows * columns, options.Cores);
@@ -69,8 +72,8 @@ public static class MpoFactorizer
             // Equal parameters: what the default split takes at this truncation.
             long parameters = truncation.Share is double share ? (long)(share * rows * columns) : factors.ParameterCount(limits);
             if (fit == MpoFit.Alternating && factors.Sites == 2)
-                return SplitRace.Run(problem, FactorSearch.Mixed(problem, options, parameters), parameters, statistics!, options, progress, cancellationToken);
-            problem = problem.With(FactorSearch.Best(problem, options, parameters, fit == MpoFit.Weights ? null : statistics, cancellationToken));
+                return SplitRace.Run(problem, FactorSearch.Mixed(problem, options, parameters, heads, statistics!, cancellationToken), parameters, statistics!, options, progress, cancellationToken);
+            problem = problem.With(FactorSearch.Best(problem, options, parameters, heads, fit == MpoFit.Weights ? null : statistics, cancellationToken));
             factors = problem.Factors;
             limits = MpoTruncation.LargestWithin(factors, parameters);
         }
@@ -110,6 +113,10 @@ public static class MpoFactorizer
         using MatrixProductOperator white = whitening.Decompose(truncation, limits, cancellationToken);
         return white.BondDimensions.Max();
     }
+
+    /// <summary>The split where none is chosen, which minds heads only where the options say how wide they are.</summary>
+    private static SiteFactors Usual(int rows, int columns, MpoOptions options, AttentionHeads? heads) =>
+        heads is null || options.HeadDimension is null ? SiteFactors.Balanced(rows, columns, options.Sites) : SiteFactors.Balanced(rows, columns, options.Sites, heads);
 
     /// <summary>Whether the split is looked for: where that is asked for, and by default in fits of the outputs to a budget, unless the layer is so large that one fit is enough to wait for.</summary>
     private static bool ChoosesSplit(MpoOptions options, MpoFit fit, int rows, int columns)

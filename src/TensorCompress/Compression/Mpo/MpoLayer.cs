@@ -184,7 +184,7 @@ public sealed class MpoLayer : LinearLayer
     private static MpoLayer FromDense(Matrix<float> weights, MpoOptions options, LayerStatistics? statistics, MpoPlan plan)
     {
         ArgumentNullException.ThrowIfNull(options);
-        using MpoWeight weight = MpoWeight.Make(weights.View, options, Threading.ComputePool.Shared, statistics, progress: null, CancellationToken.None);
+        using MpoWeight weight = MpoWeight.Make(weights.View, options, Threading.ComputePool.Shared, statistics, heads: null, progress: null, CancellationToken.None);
         return weight.CreateLayer(plan);
     }
 

@@ -42,11 +42,11 @@ public sealed class MpoMethod : ICompressionMethod
         new(ToleranceOption, "E", "relative error allowed, at least 0 and less than 1: with calibration of the outputs, measured fit by fit; without it, or with the fit weights, of the matrix"),
         new(ShareOption, "S", "parameters kept over parameters of the matrix, above 0 and at most 1"),
         new(BytesOption, "N", "bytes of the stored cores of a matrix, an upper bound"),
-        new(SitesOption, "N", "number of cores, 1 to 16; default 2"),
+        new(SitesOption, "N", "number of cores, 1 to 16; default 2; a search without it tries 2, 3 and 4"),
         new(OutputFactorsOption, "N,N", "factors of the rows, one for each core; with input-factors; default balanced"),
         new(InputFactorsOption, "N,N", "factors of the columns, one for each core; with output-factors; default balanced"),
-        new(SearchOption, null, "search orders and sizes of the factors for the smallest error at equal parameters"),
-        new(HeadOption, "N", "dimension of an attention head, a boundary that the search also tries"),
+        new(SearchOption, null, "search sizes, orders and number of the factors for the smallest error at equal parameters; what separates cores of queries, keys, values and output projections lies between heads or parts of a head"),
+        new(HeadOption, "N", "width of an attention head in place of the model's, for all choices of factors: it divides the rows of queries, keys, values, the columns of output projections; 1 leaves heads out of account"),
         new(NeuronOrderOption, null, "change the order of the neurons of feed-forward layers (gate, up and down together) where that lowers the error; the model stays the same"),
         new(FitOption, "automatic|weights|diagonal|kronecker|alternating", "what the cores are fitted to; default automatic: without calibration weights, with it alternating, and with share or bytes the factors are chosen too"),
         new(SweepsOption, "N", "sweeps of alternating least squares, 0 to 1000; default 10"),
@@ -71,6 +71,7 @@ public sealed class MpoMethod : ICompressionMethod
             Sites = sites ?? 2,
             Factors = factors,
             Search = read.Switch(SearchOption),
+            SearchSites = read.Switch(SearchOption) && sites is null && !values.ContainsKey(BondsOption),
             HeadDimension = read.Int32(HeadOption),
             NeuronOrder = read.Switch(NeuronOrderOption),
             Fit = Choice(values, FitOption, FitNames, MpoFit.Automatic),
@@ -84,7 +85,7 @@ public sealed class MpoMethod : ICompressionMethod
     public CompressedWeight Compress(MatrixView<float> weights, MethodOptions options, CompressionContext context, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         var mpo = options as MpoOptions ?? throw new ArgumentException($"Options of the mpo method are required, not {options.GetType().Name}.", nameof(options));
-        return MpoWeight.Make(weights, mpo, context.Pool, context.Statistics, progress, cancellationToken);
+        return MpoWeight.Make(weights, mpo, context.Pool, context.Statistics, context.Heads, progress, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -37,15 +37,24 @@ public sealed record MpoOptions : MethodOptions
     /// <summary>The split of rows and columns over the sites; null for a search (<see cref="Search"/>) or <see cref="SiteFactors.Balanced(int, int, int)"/>.</summary>
     public SiteFactors? Factors { get; init; }
 
-    /// <summary>Whether orders and sizes of factors are searched for the smallest error at this truncation.</summary>
+    /// <summary>
+    /// Whether orders and sizes of factors are searched for the smallest error at this truncation. Of a matrix made of attention heads (<see cref="CompressionContext.Heads"/>) those count that part no head
+    /// unevenly: behind every boundary between sites there are whole heads, or an equal part of each.
+    /// </summary>
     public bool Search { get; init; }
+
+    /// <summary>Whether a <see cref="Search"/> also tries three and four sites, at as many parameters as two have; not with explicit bonds.</summary>
+    public bool SearchSites { get; init; }
 
     /// <summary>
     /// Whether the pipeline may change the order of the neurons of feed-forward layers for a smaller error (<see cref="Mpo.NeuronOrder"/>). A checkpoint stores the order and is dense in the old one again.
     /// </summary>
     public bool NeuronOrder { get; init; }
 
-    /// <summary>Rows of an attention head, for q, k, v, or columns, for o: a boundary that a search also tries to keep; null for none.</summary>
+    /// <summary>
+    /// Width of an attention head in place of the one that <see cref="CompressionContext.Heads"/> tells, on the side that it tells; a divisor of that side, 1 to leave heads out of account. Given, it also
+    /// counts for the balanced split. Null for the width that is told, which searches and races of splits go by; a matrix that is not said to be made of heads never minds.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1.</exception>
     public int? HeadDimension
     {
@@ -94,7 +103,7 @@ public sealed record MpoOptions : MethodOptions
         var values = new List<KeyValuePair<string, string>> { TruncationValue() };
         if (Factors is null)
         {
-            values.Add(OptionValues.Pair(MpoMethod.SitesOption, Sites));
+            if (!Search || !SearchSites) values.Add(OptionValues.Pair(MpoMethod.SitesOption, Sites));
         }
         else
         {
@@ -110,6 +119,18 @@ public sealed record MpoOptions : MethodOptions
         if (Ridge != DefaultRidge) values.Add(OptionValues.Pair(MpoMethod.RidgeOption, Ridge));
         values.Add(OptionValues.Pair(MpoMethod.CoresOption, Cores.OptionName()));
         return values;
+    }
+
+    /// <inheritdoc/>
+    internal override bool NeedsHeads => HeadDimension is not null;
+
+    /// <inheritdoc/>
+    internal override void ThrowIfUnfit(int rows, int columns, AttentionHeads? heads)
+    {
+        if (HeadDimension is not null && (Factors is not null || Sites == 1))
+            throw new ArgumentException($"\"{MpoMethod.HeadOption}\" is for the choice of factors, and with given factors or one site there is none: leave it out.");
+        if (SearchSites && Truncation.Bonds is not null) throw new ArgumentException("Bonds one by one are for one number of sites: give that, or another limit.");
+        heads?.OfWidth(HeadDimension).ThrowIfUnfit(rows, columns);
     }
 
     internal override int? NeuronOrderBond(int rows, int columns)

@@ -83,16 +83,17 @@ public sealed class MpoWeight : CompressedWeight
     public override LinearLayer CreateLayer(RuntimeOptions options) => CreateLayer(options.Plan == RuntimePlan.Fastest ? MpoPlan.Fastest : MpoPlan.ByShape);
 
     /// <inheritdoc/>
-    internal override MethodOptions WithChoices(MethodOptions options) => (MpoOptions)options with { Factors = Operator.Factors, Search = false };
+    internal override MethodOptions WithChoices(MethodOptions options) => (MpoOptions)options with { Factors = Operator.Factors, Search = false, HeadDimension = null };
 
     /// <summary>Packs the weight to multiply in a given way.</summary>
     public MpoLayer CreateLayer(MpoPlan plan) => new(OutputDimension, InputDimension, Operator.Factors, Operator.BondDimensions, _cores, Operator.RelativeError, plan);
 
     /// <summary>Compresses a matrix.</summary>
     internal static MpoWeight Make(
-        MatrixView<float> weights, MpoOptions options, ComputePool pool, LayerStatistics? statistics, IProgress<double>? progress, CancellationToken cancellationToken)
+        MatrixView<float> weights, MpoOptions options, ComputePool pool, LayerStatistics? statistics, AttentionHeads? heads, IProgress<double>? progress,
+        CancellationToken cancellationToken)
     {
-        using MatrixProductOperator chain = MpoFactorizer.Fit(weights, options, pool, statistics, progress, cancellationToken);
+        using MatrixProductOperator chain = MpoFactorizer.Fit(weights, options, pool, statistics, heads, progress, cancellationToken);
         MpoWeight weight = FromOperator(chain, options.Cores);
         weight.Operator.MeasureError(weights, pool);
         return weight;

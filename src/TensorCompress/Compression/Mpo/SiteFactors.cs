@@ -15,6 +15,9 @@ public sealed class SiteFactors : IEquatable<SiteFactors>
     /// <summary>Largest over smallest factor that the default choice allows with padding.</summary>
     public const int MaxPaddedAspect = 2;
 
+    /// <summary>Times the aspect of the balanced factors that others may have which keep attention heads.</summary>
+    internal const int MostOverBalanced = 2;
+
     /// <summary>The most sites.</summary>
     public const int MaxSites = 16;
 
@@ -59,6 +62,38 @@ public sealed class SiteFactors : IEquatable<SiteFactors>
     /// <param name="sites">Number of sites, 1 to 16.</param>
     /// <exception cref="ArgumentOutOfRangeException">A dimension is not positive, or there are not 1 to 16 sites.</exception>
     public static SiteFactors Balanced(int outputDimension, int inputDimension, int sites) => new(Balanced(outputDimension, sites), Balanced(inputDimension, sites));
+
+    /// <summary>
+    /// The default choice for a matrix made of attention heads: where the balanced factors of the heads' side part heads unevenly and others of at most <see cref="MostOverBalanced"/> times their aspect do
+    /// not, those of the smallest sum.
+    /// </summary>
+    internal static SiteFactors Balanced(int outputDimension, int inputDimension, int sites, AttentionHeads heads)
+    {
+        SiteFactors balanced = Balanced(outputDimension, inputDimension, sites);
+        if (balanced.KeepsHeads(heads)) return balanced;
+        (int dimension, int[] usual) = heads.Side == MatrixSide.Rows ? (outputDimension, balanced._outputs) : (inputDimension, balanced._inputs);
+        double most = MostOverBalanced * usual.Max() / usual.Min();
+        int[]? kept = Ordered(dimension, sites).Where(factors => factors.Max() <= most * factors.Min() && KeepsHeads(factors, heads.Dimension)).MinBy(factors => factors.Sum(factor => (long)factor));
+        if (kept is null) return balanced;
+        return heads.Side == MatrixSide.Rows ? new SiteFactors(kept, balanced._inputs) : new SiteFactors(balanced._outputs, kept);
+    }
+
+    /// <summary>All ordered factorisations of a number without factors of 1, unless it is 1.</summary>
+    internal static List<int[]> Ordered(int number, int sites)
+    {
+        if (sites == 1) return [[number]];
+        var result = new List<int[]>();
+        for (int first = number == 1 ? 1 : 2; first <= number; first++)
+        {
+            if (number % first != 0) continue;
+            foreach (int[] rest in Ordered(number / first, sites - 1))
+            {
+                if (number == 1 || !rest.Contains(1)) result.Add([first, .. rest]);
+            }
+        }
+
+        return result;
+    }
 
     /// <summary>The default factors of one dimension, ascending; their product may be larger.</summary>
     /// <param name="dimension">Rows or columns.</param>
@@ -108,6 +143,15 @@ public sealed class SiteFactors : IEquatable<SiteFactors>
         return count;
     }
 
+    /// <summary>
+    /// Whether no boundary between sites parts heads unevenly. The digits behind a boundary count that many neighbouring rows or columns: whole heads where the head divides it, an equal part of every
+    /// head where it divides the head; any other number would put parts of two heads together.
+    /// </summary>
+    internal bool KeepsHeads(AttentionHeads heads) => KeepsHeads(heads.Side == MatrixSide.Rows ? _outputs : _inputs, heads.Dimension);
+
+    /// <summary>Whether a boundary between sites is the one between heads and the channels of a head.</summary>
+    internal bool HasHeads(AttentionHeads heads) => Behind(heads.Side == MatrixSide.Rows ? _outputs : _inputs).Contains(heads.Dimension);
+
     /// <summary>Refuses factors that do not cover a matrix, or that pad it to more than twice its rows or columns.</summary>
     /// <exception cref="ArgumentException">They do not fit.</exception>
     public void ThrowIfUnfit(int outputDimension, int inputDimension)
@@ -127,6 +171,16 @@ public sealed class SiteFactors : IEquatable<SiteFactors>
 
     /// <inheritdoc/>
     public override string ToString() => $"{string.Join('.', _outputs)} x {string.Join('.', _inputs)}";
+
+    /// <summary><see cref="KeepsHeads(AttentionHeads)"/> for the factors of the side of the heads.</summary>
+    internal static bool KeepsHeads(IReadOnlyList<int> factors, int head) => Behind(factors).All(behind => behind % head == 0 || head % behind == 0);
+
+    /// <summary>How many neighbouring rows or columns the digits behind each boundary between sites count.</summary>
+    private static IEnumerable<long> Behind(IReadOnlyList<int> factors)
+    {
+        long behind = 1;
+        for (int site = factors.Count - 1; site > 0; site--) yield return behind *= factors[site];
+    }
 
     private static int Product(IReadOnlyList<int> factors, string parameterName)
     {

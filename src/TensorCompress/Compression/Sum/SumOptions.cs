@@ -48,9 +48,12 @@ public sealed record SumOptions : MethodOptions
     public override ICompressionMethod Method => SumMethod.Instance;
 
     /// <inheritdoc/>
-    internal override void ThrowIfUnfit(int rows, int columns)
+    internal override bool NeedsHeads => Terms.Any(term => term.NeedsHeads);
+
+    /// <inheritdoc/>
+    internal override void ThrowIfUnfit(int rows, int columns, AttentionHeads? heads)
     {
-        foreach (MethodOptions term in Terms) term.ThrowIfUnfit(rows, columns);
+        foreach (MethodOptions term in Terms) term.ThrowIfUnfit(rows, columns, heads);
     }
 
     /// <inheritdoc/>

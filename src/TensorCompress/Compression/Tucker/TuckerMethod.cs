@@ -4,8 +4,8 @@ using TensorCompress.Tensors;
 namespace TensorCompress.Compression.Tucker;
 
 /// <summary>
-/// Tucker decompositions over heads and channels of the inputs: a low rank over fewer heads than there are. The inputs of output projections are heads by nature; those of other matrices are cut
-/// into heads about as wide as they are many. With heads of outputs (queries, keys, values) or with fewer channels low rank is better at equal parameters, so neither is offered.
+/// Tucker decompositions over heads and channels of the inputs: a low rank over fewer heads than there are. The inputs of output projections are the model's heads; those of other matrices are cut
+/// into parts of equal width, about as wide as they are many. With heads of outputs (queries, keys, values) or with fewer channels low rank is better at equal parameters, so neither is offered.
 /// </summary>
 public sealed class TuckerMethod : ICompressionMethod
 {
@@ -35,7 +35,7 @@ public sealed class TuckerMethod : ICompressionMethod
         new(RankOption, "N", "rank after the heads were mixed, at least 1; with head-rank"),
         new(HeadRankOption, "N", "heads after mixing, at least 1; default: the best number at the share"),
         new(ShareOption, "S", "parameters kept over those of each matrix, 0 to 1, in place of the rank"),
-        new(HeadDimensionOption, "N", "channels of a head, which divide the inputs; default: about the root of the inputs"),
+        new(HeadDimensionOption, "N", "channels of a head, which divide the inputs; default: the model's for output projections, about the root of the inputs for others"),
         new(FactorsOption, "f32|f16|bf16", "type of the factors; default f32"),
     ];
 
@@ -56,7 +56,7 @@ public sealed class TuckerMethod : ICompressionMethod
         var chosen = options as TuckerOptions ?? throw new ArgumentException($"Options of the Tucker method are required, not {options.GetType().Name}.", nameof(options));
         FiniteWeights.ThrowIfNot(weights, nameof(weights));
         context.Statistics?.ThrowIfUnfit(weights);
-        IReadOnlyList<TuckerShape> shapes = chosen.ShapesFor(checked((int)weights.Rows), checked((int)weights.Columns));
+        IReadOnlyList<TuckerShape> shapes = chosen.ShapesFor(checked((int)weights.Rows), checked((int)weights.Columns), context.Heads);
         using var factorizer = new TuckerFactorizer(weights, shapes[0].Channels, context.Statistics, context.Pool);
         using TuckerFactors factors = factorizer.Run(shapes, TuckerFactorizer.DefaultSweeps, progress, cancellationToken);
         return TuckerWeight.Round(factors, chosen.Type);

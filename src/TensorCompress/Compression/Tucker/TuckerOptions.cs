@@ -9,7 +9,7 @@ public sealed record TuckerOptions : MethodOptions
     /// <param name="rank">Rank of the model's mode, at least 1; with a head rank. Beyond what a matrix has it becomes that.</param>
     /// <param name="headRank">Heads after mixing, at least 1; null for the best number at the share.</param>
     /// <param name="share">Parameters kept over those of the matrix, 0 to 1, in place of the rank.</param>
-    /// <param name="headDimension">Channels of a head, which divide the inputs; null for heads and channels as equal in number as the inputs allow.</param>
+    /// <param name="headDimension">Channels of a head, which divide the inputs; null for the heads of the matrix (<see cref="CompressionContext.Heads"/>) if its inputs are more than one, else for heads and channels as equal in number as the inputs allow.</param>
     /// <param name="type">Type of the factors: F32, F16 or BF16.</param>
     /// <exception cref="ArgumentException">There is neither rank nor share, or both, or a rank without a head rank, or a value is out of its range.</exception>
     public TuckerOptions(int? rank = null, int? headRank = null, double? share = null, int? headDimension = null, ElementType type = ElementType.F32)
@@ -37,7 +37,7 @@ public sealed record TuckerOptions : MethodOptions
     /// <summary>Parameters kept over those of the matrix, or null to go by the ranks.</summary>
     public double? Share { get; }
 
-    /// <summary>Channels of a head, or null for heads and channels as equal in number as the inputs allow.</summary>
+    /// <summary>Channels of a head, or null for those of the matrix, or else for heads and channels as equal in number as the inputs allow.</summary>
     public int? HeadDimension { get; }
 
     /// <summary>Type of the factors.</summary>
@@ -58,18 +58,21 @@ public sealed record TuckerOptions : MethodOptions
         return values;
     }
 
+    /// <inheritdoc/>
+    internal override void ThrowIfUnfit(int rows, int columns, AttentionHeads? heads) => ShapesFor(rows, columns, heads);
+
     /// <summary>The shapes that are worth a try for a matrix, at least one.</summary>
     /// <exception cref="ArgumentException">The head dimension does not divide the inputs, or the share is less than ranks of 1 need.</exception>
-    internal IReadOnlyList<TuckerShape> ShapesFor(int rows, int columns)
+    internal IReadOnlyList<TuckerShape> ShapesFor(int rows, int columns, AttentionHeads? heads)
     {
-        int channels = HeadDimension ?? MiddleDivisor(columns);
+        int channels = HeadDimension ?? (heads is { Side: MatrixSide.Columns } told && told.Dimension < columns ? told.Dimension : MiddleDivisor(columns));
         if (columns % channels != 0) throw new ArgumentException($"Heads of {channels} channels do not divide {columns} inputs.");
-        int heads = columns / channels;
+        int count = columns / channels;
         IEnumerable<int> headRanks = HeadRank is { } given
-            ? [Math.Min(given, heads)]
-            : Enumerable.Range(1, 8).Select(eighths => (heads * eighths + 7) / 8).Distinct().Reverse(); // in eighths: neighbours differ little
-        TuckerShape[] shapes = [.. headRanks.Select(headRank => new TuckerShape(rows, heads, channels, headRank, RankFor(rows, heads, channels, headRank))).Where(shape => shape.Rank >= 1)];
-        double least = (double)(HeadRank ?? 1) * (heads + channels) + rows;
+            ? [Math.Min(given, count)]
+            : Enumerable.Range(1, 8).Select(eighths => (count * eighths + 7) / 8).Distinct().Reverse(); // in eighths: neighbours differ little
+        TuckerShape[] shapes = [.. headRanks.Select(headRank => new TuckerShape(rows, count, channels, headRank, RankFor(rows, count, channels, headRank))).Where(shape => shape.Rank >= 1)];
+        double least = (double)(HeadRank ?? 1) * (count + channels) + rows;
         return shapes.Length > 0 ? shapes : throw new ArgumentException($"A share of {Share} of {rows} x {columns} is less than ranks of 1 need: the least is {least / ((double)rows * columns):G4}.");
     }
 

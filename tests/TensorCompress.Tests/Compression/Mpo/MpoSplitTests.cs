@@ -123,6 +123,30 @@ public sealed class MpoSplitTests
     }
 
     [Fact]
+    public void A_search_over_numbers_of_sites_finds_how_many_the_matrix_was_made_with()
+    {
+        using MatrixProductOperator made = RandomOperator(new SiteFactors([3, 4, 4], [4, 4, 3]), 3);
+        using Matrix<float> weights = new(48, 48);
+        made.ToDense(weights.View);
+        using LayerStatistics statistics = Activations(48, 300);
+        foreach (LayerStatistics? known in new[] { null, statistics })
+        {
+            MpoOptions options = MpoOptions.WithShare(0.12) with { Search = true };
+            using MatrixProductOperator two = MpoFactorizer.Factorize(weights.View, options, statistics: known), any = MpoFactorizer.Factorize(weights.View, options with { SearchSites = true }, statistics: known);
+            Assert.Equal(2, two.Factors.Sites);
+            Assert.Equal(made.Factors, any.Factors);
+            Assert.InRange(any.ParameterCount, 1, 0.12 * 48 * 48);
+            Assert.True(any.RelativeError < 1e-3 && two.RelativeError > 0.1, $"{any.RelativeError} and {two.RelativeError}");
+        }
+
+        MethodOptions parsed = CompressionMethods.ParseOptions("mpo:share=0.5:search=true"), fixedSites = CompressionMethods.ParseOptions("mpo:share=0.5:search=true:sites=2");
+        Assert.Equal(MpoOptions.WithShare(0.5) with { Search = true, SearchSites = true }, parsed);
+        Assert.Equal(MpoOptions.WithShare(0.5) with { Search = true }, fixedSites);
+        foreach (MethodOptions options in new[] { parsed, fixedSites, CompressionMethods.ParseOptions("mpo:bonds=4:search=true") }) Assert.Equal(options, CompressionMethods.ParseOptions(options.ToText()));
+        Assert.Throws<ArgumentException>(() => MpoFactorizer.Factorize(weights.View, new MpoOptions(MpoTruncation.ToBonds(4)) { Search = true, SearchSites = true }));
+    }
+
+    [Fact]
     public void Rows_may_change_places_within_their_digits()
     {
         // Permutations of o_1 and of o_2 permute rows of the two cores; other permutations are other problems.
@@ -217,6 +241,13 @@ public sealed class MpoSplitTests
         Assert.Equal(-25, two.At(1), 1e-9);
         Assert.Equal(0.25, new LossAlongLine(-1, 2, 0, 0).Minimum(), 1e-9);
         Assert.Equal(0, new LossAlongLine(1, 2, 0, 0).Minimum());
+    }
+
+    private static MatrixProductOperator RandomOperator(SiteFactors factors, int bond)
+    {
+        int[] bonds = [1, .. Enumerable.Repeat(bond, factors.Sites - 1), 1];
+        Matrix<double>[] cores = [.. Enumerable.Range(0, factors.Sites).Select(site => RandomMatrices.GaussianDouble(bonds[site] * factors.Outputs[site], factors.Inputs[site] * bonds[site + 1], (ulong)site + 3))];
+        return new MatrixProductOperator(factors.OutputDimension, factors.InputDimension, factors, bonds, cores);
     }
 
     private static double Error(MatrixProductOperator chain, Matrix<float> weights, LayerStatistics statistics)
