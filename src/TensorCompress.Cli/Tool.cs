@@ -85,6 +85,7 @@ internal static partial class Tool
         string message = failure switch
         {
             OperationCanceledException => "cancelled",
+            InsufficientMemoryException told => told.Message,
             OutOfMemoryException => "there is not enough memory",
             ArgumentException => ParameterName().Replace(failure.Message, ""),
             _ => failure.Message,

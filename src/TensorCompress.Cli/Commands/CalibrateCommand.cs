@@ -15,7 +15,7 @@ internal sealed class CalibrateCommand : ToolCommand
     private readonly Argument<string> _model = ToolOptions.Model();
     private readonly Option<string> _text = new("--text") { HelpName = "FILE", Description = "Calibration text, UTF-8.", Required = true };
     private readonly Option<string> _output = ToolOptions.Output("File of statistics to write, .safetensors; an existing one is replaced.");
-    private readonly Option<int?> _tokens = ToolOptions.Number<int?>("--tokens", "N", "Tokens of the text that are used, from its start; default 16384.", ToolOptions.Whole(2, int.MaxValue));
+    private readonly Option<int?> _tokens = ToolOptions.Number<int?>("--tokens", "N", $"Tokens of the text that are used, from its start; default 16384. {CalibrationChoice.Memory}.", ToolOptions.Whole(2, int.MaxValue));
     private readonly Option<int?> _context = ToolOptions.Number<int?>(
         "--context", "N", $"Tokens of a window; default: the model's context, at most {EvaluationWindows.DefaultContext}.", ToolOptions.Whole(2, int.MaxValue));
 

@@ -10,6 +10,9 @@ namespace TensorCompress.Cli.Commands;
 /// <summary>The part of a command line that says what a model is calibrated on.</summary>
 internal sealed class CalibrationChoice
 {
+    /// <summary>What calibration takes, for help texts.</summary>
+    public const string Memory = "Memory: tokens x (hidden size + widest input of a layer) x 4 bytes";
+
     private const int DefaultTokens = 16384;
     private const string StatisticsExtension = ".safetensors", CompressedPrefix = "compressed", DensePrefix = "dense", OutputTarget = "outputs", WeightTarget = "weights";
 
@@ -19,7 +22,7 @@ internal sealed class CalibrationChoice
         Description = $"Text, UTF-8, that shows the model's inputs to methods which can use them; or a {StatisticsExtension} file that calibrate has made of the same model.",
     };
 
-    private readonly Option<int?> _tokens = ToolOptions.Number<int?>("--calibration-tokens", "N", $"Tokens of the text that are used, from its start; default {DefaultTokens}.", ToolOptions.Whole(2, int.MaxValue));
+    private readonly Option<int?> _tokens = ToolOptions.Number<int?>("--calibration-tokens", "N", $"Tokens of the text that are used, from its start; default {DefaultTokens}. {Memory}, twice with --target {OutputTarget}.", ToolOptions.Whole(2, int.MaxValue));
     private readonly Option<int?> _context = ToolOptions.Number<int?>(
         "--context", "N", $"Tokens of a calibration window; default: the model's context, at most {EvaluationWindows.DefaultContext}.", ToolOptions.Whole(2, int.MaxValue));
 

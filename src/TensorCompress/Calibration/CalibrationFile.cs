@@ -54,7 +54,7 @@ public sealed class CalibrationFile : IDisposable
         string path, LanguageModel model, string sourceHash, IReadOnlyList<int[]> windows, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ModelCalibration.ThrowIfUnfit(model.Definition, windows);
+        ModelCalibration.ThrowIfUnfit(model.Definition, windows, runs: 1);
         var layers = new JsonObject();
         foreach (CalibrationPoint point in model.Definition.Blocks.SelectMany(CalibrationPoint.Of))
         {

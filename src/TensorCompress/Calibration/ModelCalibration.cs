@@ -8,7 +8,9 @@ namespace TensorCompress.Calibration;
 /// <summary>Receives the statistics of an input and the names of the layers that read it; they are valid during the call only.</summary>
 public delegate void StatisticsHandler(IReadOnlyList<string> layers, LayerStatistics statistics);
 
-/// <summary>One pass of a model over calibration texts, block by block: memory is the residual stream of all tokens and the statistics of one block.</summary>
+/// <summary>
+/// One pass of a model over calibration texts, block by block. Memory: tokens x (hidden size + the widest input of a layer in a block) floats, and the statistics of one block.
+/// </summary>
 public static class ModelCalibration
 {
     /// <summary>Collects the second moments of the inputs of every linear layer, the head's included.</summary>
@@ -18,13 +20,14 @@ public static class ModelCalibration
     /// <param name="progress">Told the share done, 0 to 1; may be null.</param>
     /// <param name="cancellationToken">Looked at between windows.</param>
     /// <exception cref="ArgumentException">There is no window, or one is empty, longer than the model's context, or holds an id outside the vocabulary.</exception>
+    /// <exception cref="InsufficientMemoryException">There are more tokens than memory; the message says how many would fit.</exception>
     /// <exception cref="ArithmeticException">More than one in a hundred tokens has activations that are not finite.</exception>
     public static void Collect(
         LanguageModel model, IReadOnlyList<int[]> windows, StatisticsHandler handler, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(handler);
-        ThrowIfUnfit(model.Definition, windows);
+        ThrowIfUnfit(model.Definition, windows, runs: 1);
         using var run = new BlockwiseRun(model.Weights, windows, model.Options.Pool);
         int blocks = model.Definition.Blocks.Count;
         for (int block = 0; block < blocks; block++)
@@ -47,11 +50,12 @@ public static class ModelCalibration
     /// <summary>The layer that makes the logits: the head, or the embedding that it is tied to.</summary>
     internal static string HeadName(ModelDefinition definition) => (definition.Head ?? definition.TokenEmbedding).Name;
 
-    /// <summary>Refuses windows that the model cannot run.</summary>
-    internal static void ThrowIfUnfit(ModelDefinition definition, IReadOnlyList<int[]> windows)
+    /// <summary>Refuses windows that the model cannot run, or the machine cannot hold.</summary>
+    internal static void ThrowIfUnfit(ModelDefinition definition, IReadOnlyList<int[]> windows, int runs)
     {
         ArgumentNullException.ThrowIfNull(windows);
         if (windows.Count == 0) throw new ArgumentException("Calibration needs at least one window of tokens.", nameof(windows));
+        BlockwiseRun.ThrowIfTooLarge(definition, windows.Sum(window => (long)window.Length), runs);
         foreach (int[] window in windows)
         {
             if (window.Length == 0 || window.Length > definition.ContextLength)

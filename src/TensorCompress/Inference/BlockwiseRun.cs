@@ -34,7 +34,7 @@ internal sealed class BlockwiseRun : IDisposable
         _context = new ComputeContext(pool);
         var tokens = (nint)windows.Sum(window => (long)window.Length);
         _residual = new Matrix<float>(tokens, weights.Definition.HiddenSize);
-        _inputs = new Matrix<float>(tokens, weights.Definition.Blocks.Max(block => Stages.Max(stage => Width(block, stage))));
+        _inputs = new Matrix<float>(tokens, WidestPlace(weights.Definition));
         _starts = new nint[_windows.Length];
         for (int window = 0; window < _windows.Length; window++)
         {
@@ -53,6 +53,20 @@ internal sealed class BlockwiseRun : IDisposable
     public MatrixView<float> Inputs => _inputs.View.ColumnRange(0, WidthAt(_block, _stage));
 
     private static IEnumerable<BlockStage> Stages => Enum.GetValues<BlockStage>();
+
+    /// <summary>Refuses texts that the machine has no memory for: that which it has, within the limit of a container, less what this process holds already.</summary>
+    /// <param name="definition">The model.</param>
+    /// <param name="tokens">Tokens of all windows.</param>
+    /// <param name="runs">Runs over them side by side.</param>
+    /// <exception cref="InsufficientMemoryException">They do not fit; the message says how many tokens would.</exception>
+    public static void ThrowIfTooLarge(ModelDefinition definition, long tokens, int runs)
+    {
+        long bytesPerToken = (long)runs * (definition.HiddenSize + WidestPlace(definition)) * sizeof(float);
+        long available = Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet), most = available / bytesPerToken;
+        if (tokens <= most) return;
+        throw new InsufficientMemoryException(
+            $"{tokens} tokens of calibration text take {bytesPerToken} bytes each, {tokens * (double)bytesPerToken / (1 << 20):F0} MiB, and there are {available >> 20} MiB: at most {most} tokens fit.");
+    }
 
     /// <summary>Runs all windows to a place ahead.</summary>
     /// <param name="block">Index of the block.</param>
@@ -80,6 +94,8 @@ internal sealed class BlockwiseRun : IDisposable
         _inputs.Dispose();
         _context.Dispose();
     }
+
+    private static int WidestPlace(ModelDefinition definition) => definition.Blocks.Max(block => Stages.Max(stage => Width(block, stage)));
 
     private static int Width(BlockDefinition block, BlockStage stage) => stage switch
     {

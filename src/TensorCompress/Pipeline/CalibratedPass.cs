@@ -21,13 +21,15 @@ internal sealed class CalibratedPass(
     /// <param name="options">What the layers see and aim at.</param>
     /// <param name="cancellationToken">Looked at between windows.</param>
     /// <exception cref="ArgumentException">The windows do not fit the model.</exception>
+    /// <exception cref="InsufficientMemoryException">There are more tokens than memory.</exception>
     public void Run(CalibrationOptions options, CancellationToken cancellationToken)
     {
-        ModelCalibration.ThrowIfUnfit(model.Definition, windows);
+        bool hasDenseRun = options.CompressedPrefix && options.Target == CalibrationTarget.DenseOutputs;
+        ModelCalibration.ThrowIfUnfit(model.Definition, windows, hasDenseRun ? 2 : 1);
         IReadOnlyList<BlockDefinition> blocks = model.Definition.Blocks;
         ModelWeights weights = model.Weights, dense = weights with { Blocks = [.. weights.Blocks] };
         using var run = new BlockwiseRun(weights, windows, Pool);
-        using BlockwiseRun? denseRun = options.CompressedPrefix && options.Target == CalibrationTarget.DenseOutputs ? new BlockwiseRun(dense, windows, Pool) : null;
+        using BlockwiseRun? denseRun = hasDenseRun ? new BlockwiseRun(dense, windows, Pool) : null;
         int last = blocks.Count - 1;
         while (last >= 0 && !blocks[last].Linears.Any(linear => isChosen(linear))) last--;
         for (int block = 0; block <= last; block++)

@@ -5,7 +5,10 @@ namespace TensorCompress.Pipeline;
 /// <summary>Where a compression job takes the statistics of the layers' inputs from: texts, or a file of statistics.</summary>
 public sealed record CalibrationOptions
 {
-    /// <summary>Token ids of calibration texts; each window is a text of its own.</summary>
+    /// <summary>
+    /// Token ids of calibration texts; each window is a text of its own. They take tokens x (hidden size + the widest input of a layer in a block) x 4 bytes of memory, twice where layers aim at
+    /// <see cref="CalibrationTarget.DenseOutputs"/>; more than there is is refused with the number that fits.
+    /// </summary>
     public IReadOnlyList<int[]>? Windows { get; init; }
 
     /// <summary>A file that <see cref="CalibrationFile.Write"/> made of the same model, in place of texts.</summary>

@@ -53,6 +53,7 @@ public static class ModelCompressor
     /// <exception cref="TensorFormatException">The source is damaged, not supported, or compressed already.</exception>
     /// <exception cref="ArgumentException">A rule matches no layer, or options do not fit a matrix (the message names it).</exception>
     /// <exception cref="OutputExistsException">The output exists.</exception>
+    /// <exception cref="InsufficientMemoryException">There is no memory for so many tokens of calibration texts; the message says for how many.</exception>
     public static CompressionReport Compress(
         string model, string output, CompressionJobOptions options, IProgress<JobProgress>? progress = null, CancellationToken cancellationToken = default)
     {

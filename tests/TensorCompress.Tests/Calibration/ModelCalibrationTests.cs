@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using TensorCompress.Calibration;
 using TensorCompress.Compression;
 using TensorCompress.Evaluation;
@@ -17,6 +19,24 @@ public sealed class ModelCalibrationTests
     private const string Hash = "0123456789abcdef0123456789abcdef";
 
     private static readonly string ModelPath = TestFiles.Golden("stories260K/stories260K.bin");
+
+    [Fact]
+    public void More_tokens_than_memory_are_refused_with_the_number_that_fits()
+    {
+        using LanguageModel model = LanguageModel.Load(ModelPath);
+        int[] window = new int[512];
+        int[][] windows = [.. Enumerable.Repeat(window, 1 << 23)]; // 4 TB for a run of the small model
+        var fault = Assert.Throws<InsufficientMemoryException>(() => ModelCalibration.Collect(model, windows, (_, _) => { }));
+        Match told = Regex.Match(fault.Message, "take ([0-9]+) bytes each.*at most ([0-9]+) tokens fit");
+        Assert.Equal(4 * (64 + 172), int.Parse(told.Groups[1].Value, CultureInfo.InvariantCulture));
+        Assert.InRange(long.Parse(told.Groups[2].Value, CultureInfo.InvariantCulture), 1, (1L << 32) - 1);
+
+        using var folder = new TemporaryFolder();
+        var job = new CompressionJobOptions { Recipe = CompressionRecipes.ForBlocks(model.Definition, CompressionMethods.ParseOptions("scalar:bits=4")), Calibration = new CalibrationOptions { Windows = windows } };
+        fault = Assert.Throws<InsufficientMemoryException>(() => ModelCompressor.Compress(ModelPath, folder.Combine("out"), job));
+        Assert.Contains($"{2 * 4 * (64 + 172)} bytes each", fault.Message, StringComparison.Ordinal); // the dense model runs beside the compressed one
+        Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
+    }
 
     [Fact]
     public void Statistics_are_the_second_moments_that_a_probe_sees()

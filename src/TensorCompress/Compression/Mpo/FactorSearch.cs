@@ -11,6 +11,9 @@ internal static class FactorSearch
 {
     private const int MostCandidates = 96;
 
+    /// <summary>Splits over each of the other numbers of sites than two, where a search tries several.</summary>
+    private const int MostLonger = 24;
+
     /// <summary>The most even splits that a fit of the outputs tries: each takes a fit.</summary>
     private const int MostEven = 12;
 
@@ -36,7 +39,7 @@ internal static class FactorSearch
     /// <summary>
     /// Splits for a fit of the outputs. Over two sites: the default one, the product of two matrices (all rows in one site, all columns in the other), and those between that
     /// move a small factor over and are cheap; where W is made of heads, of each kind also the best that keeps them. With <see cref="MpoOptions.Search"/> also the most even others, and of those made of heads
-    /// only what keeps them; and where more sites are tried the best of each number by the tails.
+    /// only what keeps them; and where more sites are tried and the best by the tails has more than two, that.
     /// </summary>
     public static IReadOnlyList<SiteFactors> Mixed(
         FitProblem problem, MpoOptions options, long parameters, AttentionHeads? heads, LayerStatistics statistics, CancellationToken cancellationToken)
@@ -59,9 +62,8 @@ internal static class FactorSearch
         double cheapest = near.Select(split => split.Cost).DefaultIfEmpty(0).Min();
         SiteFactors product = new([1, rows], [columns, 1]);
         IEnumerable<SiteFactors> even = options.Search ? Candidates(problem, 2, heads).Take(MostEven) : Keeps(problem.Factors, heads) ? [problem.Factors] : [problem.Factors, Candidates(problem, 2, heads)[0]];
-        IEnumerable<SiteFactors> longer = Counts(options).Where(sites => sites != 2)
-            .Select(sites => BestOf(problem, sites, options, parameters, heads, statistics, cancellationToken)).Where(best => double.IsFinite(best.Error)).Select(best => best.Factors);
-        return [.. new[] { product }.Concat(near.Where(split => split.Cost <= MostCostly * cheapest).Select(split => split.Factors)).Concat(even).Concat(longer)
+        IEnumerable<SiteFactors> longer = options.SearchSites ? [Best(problem, options, parameters, heads, statistics, cancellationToken)] : [];
+        return [.. new[] { product }.Concat(near.Where(split => split.Cost <= MostCostly * cheapest).Select(split => split.Factors)).Concat(even).Concat(longer.Where(split => split.Sites > 2))
             .Distinct().Where(factors => factors.ParameterCount(factors.Bonds(1)) <= parameters)];
     }
 
@@ -113,7 +115,7 @@ internal static class FactorSearch
     private static (SiteFactors Factors, double Error) BestOf(
         FitProblem problem, int sites, MpoOptions options, long parameters, AttentionHeads? heads, LayerStatistics? statistics, CancellationToken cancellationToken)
     {
-        IReadOnlyList<SiteFactors> candidates = Candidates(problem, sites, heads);
+        IReadOnlyList<SiteFactors> candidates = [.. Candidates(problem, sites, heads).Take(options.SearchSites && sites > 2 ? MostLonger : MostCandidates)];
         (SiteFactors Factors, double Error) best = (candidates[0], double.PositiveInfinity);
         foreach (SiteFactors candidate in candidates)
         {
