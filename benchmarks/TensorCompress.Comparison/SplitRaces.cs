@@ -47,14 +47,14 @@ internal static class SplitRaces
     {
         int rows = (int)weights.Rows, columns = (int)weights.Columns;
         MpoOptions options = MpoOptions.WithShare(share);
-        long parameters = (long)(share * rows * columns);
+        var budget = new SplitBudget((long)(share * rows * columns));
         var problem = new FitProblem(weights.View, SiteFactors.Balanced(rows, columns, options.Sites), ComputePool.Shared, null);
         var losses = new List<(string Split, double[] Losses)>();
-        foreach (SiteFactors factors in FactorSearch.Mixed(problem, options, parameters, heads, statistics, CancellationToken.None))
+        foreach (SiteFactors factors in FactorSearch.Mixed(problem, options, budget, heads, statistics, CancellationToken.None))
         {
             FitProblem split = problem.With(factors);
             using Matrix<double> metric = split.Metric(statistics, options.Ridge);
-            using OutputFit fit = SplitRace.Runner(split, metric, parameters, CancellationToken.None);
+            using OutputFit fit = SplitRace.Runner(split, metric, budget, CancellationToken.None);
             if (!fit.IsExact) fit.Run(options.Sweeps, progress: null, CancellationToken.None);
             losses.Add((factors.ToString(), fit.IsExact ? [fit.Loss!.Value] : [.. fit.Losses]));
         }

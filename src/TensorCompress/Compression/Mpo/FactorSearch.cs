@@ -29,12 +29,12 @@ internal static class FactorSearch
     /// <summary>Finds the best split by the tails of the singular values; two numbers of sites are compared as two splits are.</summary>
     /// <param name="problem">W with its default split.</param>
     /// <param name="options">Sites, ridge.</param>
-    /// <param name="parameters">What each split may have.</param>
+    /// <param name="budget">What each split may have.</param>
     /// <param name="heads">The heads that W is made of; null for none.</param>
     /// <param name="statistics">The inputs' second moment; null for the plain error.</param>
     /// <param name="cancellationToken">Looked at before every candidate.</param>
-    public static SiteFactors Best(FitProblem problem, MpoOptions options, long parameters, AttentionHeads? heads, LayerStatistics? statistics, CancellationToken cancellationToken) =>
-        Counts(options).Select(sites => BestOf(problem, sites, options, parameters, heads, statistics, cancellationToken)).MinBy(best => best.Error).Factors;
+    public static SiteFactors Best(FitProblem problem, MpoOptions options, SplitBudget budget, AttentionHeads? heads, LayerStatistics? statistics, CancellationToken cancellationToken) =>
+        Counts(options).Select(sites => BestOf(problem, sites, options, budget, heads, statistics, cancellationToken)).MinBy(best => best.Error).Factors;
 
     /// <summary>
     /// Splits for a fit of the outputs. Over two sites: the default one, the product of two matrices (all rows in one site, all columns in the other), and those between that
@@ -42,7 +42,7 @@ internal static class FactorSearch
     /// only what keeps them; and where more sites are tried and the best by the tails has more than two, that.
     /// </summary>
     public static IReadOnlyList<SiteFactors> Mixed(
-        FitProblem problem, MpoOptions options, long parameters, AttentionHeads? heads, LayerStatistics statistics, CancellationToken cancellationToken)
+        FitProblem problem, MpoOptions options, SplitBudget budget, AttentionHeads? heads, LayerStatistics statistics, CancellationToken cancellationToken)
     {
         int rows = problem.Rows, columns = problem.Columns;
         var near = new List<(SiteFactors Factors, long Cost)>();
@@ -62,9 +62,9 @@ internal static class FactorSearch
         double cheapest = near.Select(split => split.Cost).DefaultIfEmpty(0).Min();
         SiteFactors product = new([1, rows], [columns, 1]);
         IEnumerable<SiteFactors> even = options.Search ? Candidates(problem, 2, heads).Take(MostEven) : Keeps(problem.Factors, heads) ? [problem.Factors] : [problem.Factors, Candidates(problem, 2, heads)[0]];
-        IEnumerable<SiteFactors> longer = options.SearchSites ? [Best(problem, options, parameters, heads, statistics, cancellationToken)] : [];
+        IEnumerable<SiteFactors> longer = options.SearchSites ? [Best(problem, options, budget, heads, statistics, cancellationToken)] : [];
         return [.. new[] { product }.Concat(near.Where(split => split.Cost <= MostCostly * cheapest).Select(split => split.Factors)).Concat(even).Concat(longer.Where(split => split.Sites > 2))
-            .Distinct().Where(factors => factors.ParameterCount(factors.Bonds(1)) <= parameters)];
+            .Distinct().Where(budget.Allows)];
     }
 
     /// <summary>
@@ -113,15 +113,15 @@ internal static class FactorSearch
 
     /// <summary>The best split over some sites, with its error; the first one with an infinite error where none is within the parameters.</summary>
     private static (SiteFactors Factors, double Error) BestOf(
-        FitProblem problem, int sites, MpoOptions options, long parameters, AttentionHeads? heads, LayerStatistics? statistics, CancellationToken cancellationToken)
+        FitProblem problem, int sites, MpoOptions options, SplitBudget budget, AttentionHeads? heads, LayerStatistics? statistics, CancellationToken cancellationToken)
     {
         IReadOnlyList<SiteFactors> candidates = [.. Candidates(problem, sites, heads).Take(options.SearchSites && sites > 2 ? MostLonger : MostCandidates)];
         (SiteFactors Factors, double Error) best = (candidates[0], double.PositiveInfinity);
         foreach (SiteFactors candidate in candidates)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (candidate.ParameterCount(candidate.Bonds(1)) > parameters) continue;
-            double error = Error(problem.With(candidate), parameters, statistics, options.Ridge);
+            if (!budget.Allows(candidate)) continue;
+            double error = Error(problem.With(candidate), budget, statistics, options.Ridge);
             if (error < best.Error) best = (candidate, error);
         }
 
@@ -129,10 +129,10 @@ internal static class FactorSearch
     }
 
     /// <summary>The root of the summed squared tails of all unfoldings, over the norm, at the largest even bond dimension within the parameters.</summary>
-    private static double Error(FitProblem problem, long parameters, LayerStatistics? statistics, double ridge)
+    private static double Error(FitProblem problem, SplitBudget budget, LayerStatistics? statistics, double ridge)
     {
         SiteFactors factors = problem.Factors;
-        int[] bonds = MpoTruncation.LargestWithin(factors, parameters);
+        int[] bonds = budget.Largest(factors);
         Matrix<double> unfolded;
         if (statistics is null)
         {

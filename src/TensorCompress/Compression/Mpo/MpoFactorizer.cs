@@ -70,12 +70,12 @@ public static class MpoFactorizer
         if (ChoosesSplit(options, fit, rows, columns))
         {
             // Equal parameters: what the default split takes at this truncation.
-            long parameters = truncation.Share is double share ? (long)(share * rows * columns) : factors.ParameterCount(limits);
+            var budget = new SplitBudget(truncation.Share is double share ? (long)(share * rows * columns) : factors.ParameterCount(limits), truncation.Bytes, options.Cores);
             if (fit == MpoFit.Alternating && factors.Sites == 2)
-                return SplitRace.Run(problem, FactorSearch.Mixed(problem, options, parameters, heads, statistics!, cancellationToken), parameters, statistics!, options, progress, cancellationToken);
-            problem = problem.With(FactorSearch.Best(problem, options, parameters, heads, fit == MpoFit.Weights ? null : statistics, cancellationToken));
+                return SplitRace.Run(problem, FactorSearch.Mixed(problem, options, budget, heads, statistics!, cancellationToken), budget, statistics!, options, progress, cancellationToken);
+            problem = problem.With(FactorSearch.Best(problem, options, budget, heads, fit == MpoFit.Weights ? null : statistics, cancellationToken));
             factors = problem.Factors;
-            limits = MpoTruncation.LargestWithin(factors, parameters);
+            limits = budget.Largest(factors);
         }
 
         if (fit == MpoFit.Weights)

@@ -136,11 +136,12 @@ public sealed record MpoTruncation
         return rank;
     }
 
-    /// <summary>The bonds of the largest even bond dimension with at most so many parameters.</summary>
-    internal static int[] LargestWithin(SiteFactors factors, long parameters) =>
-        Largest(factors, bonds => factors.ParameterCount(bonds) <= parameters, least => $"{parameters} parameters are less than the {factors.ParameterCount(least)} of bond dimension 1.");
-
-    private static int[] Largest(SiteFactors factors, Func<int[], bool> fits, Func<int[], string> refusal)
+    /// <summary>The bonds of the largest even bond dimension that fits.</summary>
+    /// <param name="factors">The split over the sites.</param>
+    /// <param name="fits">Whether bonds fit; smaller ones do wherever larger ones do.</param>
+    /// <param name="refusal">What to say where not even bond dimension 1 fits, told its bonds.</param>
+    /// <exception cref="ArgumentException">Not even bond dimension 1 fits.</exception>
+    internal static int[] Largest(SiteFactors factors, Func<int[], bool> fits, Func<int[], string> refusal)
     {
         int[] least = factors.Bonds(1);
         if (!fits(least)) throw new ArgumentException(refusal(least));

@@ -25,7 +25,7 @@ public sealed class MpoBondTests
         var problem = new FitProblem(weights.View, factors, ComputePool.Shared, importance?.Select(Math.Sqrt).ToArray());
         using Matrix<double> metric = problem.Metric(statistics, 1e-4);
         long budget = rows * columns / 2;
-        int[] even = MpoTruncation.LargestWithin(factors, budget);
+        int[] even = new SplitBudget(budget).Largest(factors);
         using var whitening = new Whitening(problem, metric, diagonal: false);
         using MatrixProductOperator white = whitening.Decompose(MpoTruncation.ToBonds(even[1..^1]), even, CancellationToken.None), start = whitening.Restore(white);
         using var fit = new BondFit(problem, metric, start, bonds => factors.ParameterCount(bonds) <= budget);

@@ -146,6 +146,21 @@ public sealed class MpoSplitTests
         Assert.Throws<ArgumentException>(() => MpoFactorizer.Factorize(weights.View, new MpoOptions(MpoTruncation.ToBonds(4)) { Search = true, SearchSites = true }));
     }
 
+    [Theory]
+    [InlineData(CoreFormat.Int8)]
+    [InlineData(CoreFormat.Int4)]
+    public void Chosen_splits_keep_a_limit_in_bytes_with_their_scales(CoreFormat format)
+    {
+        using Matrix<float> weights = RandomMatrices.Trained(24, 30);
+        using LayerStatistics statistics = Activations(30, 200);
+        for (int bytes = 150; bytes < 250; bytes++)
+        {
+            var options = new MpoOptions(MpoTruncation.ToBytes(bytes)) { Cores = format, Sweeps = 2 };
+            using CompressedWeight weight = MpoMethod.Instance.Compress(weights.View, options, new CompressionContext { Statistics = statistics });
+            Assert.True(weight.StoredBytes <= bytes, $"{weight.StoredBytes} of {bytes} bytes");
+        }
+    }
+
     [Fact]
     public void Rows_may_change_places_within_their_digits()
     {

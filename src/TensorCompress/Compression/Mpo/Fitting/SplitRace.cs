@@ -17,13 +17,13 @@ internal static class SplitRace
     /// <summary>Fits and chooses.</summary>
     /// <param name="problem">W with its default split.</param>
     /// <param name="candidates">Splits to try.</param>
-    /// <param name="parameters">What each may have.</param>
+    /// <param name="budget">What each may have.</param>
     /// <param name="statistics">H.</param>
     /// <param name="options">Ridge and sweeps.</param>
     /// <param name="progress">Told the share done; may be null.</param>
     /// <param name="cancellationToken">Looked at often.</param>
     public static MatrixProductOperator Run(
-        FitProblem problem, IReadOnlyList<SiteFactors> candidates, long parameters, LayerStatistics statistics, MpoOptions options,
+        FitProblem problem, IReadOnlyList<SiteFactors> candidates, SplitBudget budget, LayerStatistics statistics, MpoOptions options,
         IProgress<double>? progress, CancellationToken cancellationToken)
     {
         var runners = new List<OutputFit>();
@@ -35,7 +35,7 @@ internal static class SplitRace
             {
                 FitProblem split = problem.With(factors);
                 if (!metrics.TryGetValue(factors.InputDimension, out Matrix<double>? metric)) metrics.Add(factors.InputDimension, metric = split.Metric(statistics, options.Ridge));
-                runners.Add(Runner(split, metric, parameters, cancellationToken));
+                runners.Add(Runner(split, metric, budget, cancellationToken));
             }
 
             OutputFit best = Race(runners, options.Sweeps, progress, cancellationToken);
@@ -51,12 +51,12 @@ internal static class SplitRace
     /// <summary>The fit of one candidate before its first sweep.</summary>
     /// <param name="split">W with its split.</param>
     /// <param name="metric">H of its size; stays the caller's.</param>
-    /// <param name="parameters">What it may have.</param>
+    /// <param name="budget">What it may have.</param>
     /// <param name="cancellationToken">Looked at often.</param>
-    public static OutputFit Runner(FitProblem split, Matrix<double> metric, long parameters, CancellationToken cancellationToken)
+    public static OutputFit Runner(FitProblem split, Matrix<double> metric, SplitBudget budget, CancellationToken cancellationToken)
     {
-        int[] bonds = MpoTruncation.LargestWithin(split.Factors, parameters);
-        return new OutputFit(split, metric, MpoTruncation.ToBonds(bonds[1..^1]), bonds, other => split.Factors.ParameterCount(other) <= parameters, cancellationToken);
+        int[] bonds = budget.Largest(split.Factors);
+        return new OutputFit(split, metric, MpoTruncation.ToBonds(bonds[1..^1]), bonds, other => budget.Allows(split.Factors, other), cancellationToken);
     }
 
     private static OutputFit Race(IReadOnlyList<OutputFit> runners, int sweeps, IProgress<double>? progress, CancellationToken cancellationToken)
