@@ -149,16 +149,20 @@ public sealed class MpoSplitTests
     [Theory]
     [InlineData(CoreFormat.Int8)]
     [InlineData(CoreFormat.Int4)]
-    public void Chosen_splits_keep_a_limit_in_bytes_with_their_scales(CoreFormat format)
+    public void Other_splits_keep_a_limit_in_bytes_with_their_scales(CoreFormat format)
     {
-        using Matrix<float> weights = RandomMatrices.Trained(24, 30);
-        using LayerStatistics statistics = Activations(30, 200);
-        for (int bytes = 150; bytes < 250; bytes++)
+        SiteFactors usual = new([1, 48], [24, 2]), other = new([1, 48], [48, 1]);
+        int wouldBeOver = 0;
+        for (int bytes = 400; bytes < 2000; bytes++)
         {
-            var options = new MpoOptions(MpoTruncation.ToBytes(bytes)) { Cores = format, Sweeps = 2 };
-            using CompressedWeight weight = MpoMethod.Instance.Compress(weights.View, options, new CompressionContext { Statistics = statistics });
-            Assert.True(weight.StoredBytes <= bytes, $"{weight.StoredBytes} of {bytes} bytes");
+            long parameters = usual.ParameterCount(MpoTruncation.ToBytes(bytes).Limits(usual, 48 * 48, format));
+            var budget = new SplitBudget(parameters, bytes, format);
+            int[] bonds = budget.Largest(other);
+            Assert.True(other.ParameterCount(bonds) <= parameters && format.ByteLength(other, bonds) <= bytes, $"{bytes} bytes");
+            if (format.ByteLength(other, new SplitBudget(parameters).Largest(other)) > bytes) wouldBeOver++;
         }
+
+        Assert.True(wouldBeOver > 0, "scales make no difference");
     }
 
     [Fact]
