@@ -7,8 +7,10 @@ namespace TensorCompress.Threading;
 /// </remarks>
 public sealed class ComputePool : IDisposable
 {
+    private readonly ComputePool _owner;
     private readonly SharedLoop _loop;
     private readonly Worker[] _workers;
+    private readonly CancellationToken _cancellationToken;
     private int _busy;
     private int _stopping;
 
@@ -20,16 +22,30 @@ public sealed class ComputePool : IDisposable
         Threads = threads ?? Environment.ProcessorCount;
         ArgumentOutOfRangeException.ThrowIfLessThan(Threads, 1, nameof(threads));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Threads, 1024, nameof(threads));
+        _owner = this;
         _loop = new SharedLoop(Threads);
         _workers = new Worker[Threads - 1];
         for (int i = 0; i < _workers.Length; i++) _workers[i] = new Worker(_loop, $"TensorCompress {i + 1}");
     }
+
+    /// <summary>The same threads, for loops that end early.</summary>
+    private ComputePool(ComputePool owner, CancellationToken cancellationToken) =>
+        (_owner, _loop, _workers, Threads, _cancellationToken) = (owner, owner._loop, owner._workers, owner.Threads, cancellationToken);
 
     /// <summary>The pool that is used where none is given: one thread per processor.</summary>
     public static ComputePool Shared { get; } = new();
 
     /// <summary>Threads that work on a loop, the caller's included.</summary>
     public int Threads { get; }
+
+    /// <summary>The same threads for work that can be cancelled anywhere: a loop looks at the token before each of its ranges, also one inside a product or a factorisation that knows of no token.</summary>
+    /// <param name="cancellationToken">The token.</param>
+    /// <returns>A pool that owns nothing: disposing it does nothing. What loops write is unfinished after <see cref="OperationCanceledException"/>.</returns>
+    internal ComputePool CancelledBy(CancellationToken cancellationToken) => new(_owner, cancellationToken);
+
+    /// <summary>Ends work of a pool that was made by <see cref="CancelledBy"/>, in loops of its caller's.</summary>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    internal void ThrowIfCancelled() => _cancellationToken.ThrowIfCancellationRequested();
 
     /// <summary>Runs <paramref name="body"/> over consecutive ranges that cover 0 to <paramref name="count"/>.</summary>
     /// <param name="count">Number of indexes.</param>
@@ -47,16 +63,17 @@ public sealed class ComputePool : IDisposable
     /// <exception cref="ObjectDisposedException">The pool was disposed.</exception>
     public void For<TState>(nint count, nint grain, TState state, Action<nint, nint, TState> body)
     {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref _stopping) != 0, this);
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _owner._stopping) != 0, this);
         ArgumentOutOfRangeException.ThrowIfLessThan(grain, 1);
         if (count <= 0) return;
-        if (count <= grain || _workers.Length == 0 || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        if (count <= grain || _workers.Length == 0 || Interlocked.CompareExchange(ref _owner._busy, 1, 0) != 0)
         {
+            ThrowIfCancelled();
             body(0, count, state);
             return;
         }
 
-        LoopBody<TState> bound = LoopBody<TState>.Bind(state, body);
+        LoopBody<TState> bound = LoopBody<TState>.Bind(state, body, _cancellationToken);
         try
         {
             _loop.Open(count, grain, bound);
@@ -67,14 +84,14 @@ public sealed class ComputePool : IDisposable
         finally
         {
             bound.Release();
-            Volatile.Write(ref _busy, 0);
+            Volatile.Write(ref _owner._busy, 0);
         }
     }
 
     /// <summary>Ends the threads. No loop may be running.</summary>
     public void Dispose()
     {
-        if (ReferenceEquals(this, Shared) || Interlocked.Exchange(ref _stopping, 1) != 0) return; // the shared pool lives as long as the process
+        if (ReferenceEquals(this, Shared) || !ReferenceEquals(this, _owner) || Interlocked.Exchange(ref _stopping, 1) != 0) return; // the shared pool lives as long as the process, others as long as their owner wants
         foreach (Worker worker in _workers) worker.Stop();
         foreach (Worker worker in _workers) worker.Join();
     }

@@ -15,17 +15,19 @@ internal sealed class LoopBody<TState> : LoopBody
 
     private TState _state = default!;
     private Action<nint, nint, TState> _body = null!;
+    private CancellationToken _cancellationToken;
 
     private LoopBody()
     {
     }
 
-    public static LoopBody<TState> Bind(TState state, Action<nint, nint, TState> body)
+    public static LoopBody<TState> Bind(TState state, Action<nint, nint, TState> body, CancellationToken cancellationToken)
     {
         LoopBody<TState> bound = _spare ?? new LoopBody<TState>();
         _spare = null; // a loop inside the body takes another
         bound._state = state;
         bound._body = body;
+        bound._cancellationToken = cancellationToken;
         return bound;
     }
 
@@ -33,8 +35,13 @@ internal sealed class LoopBody<TState> : LoopBody
     {
         _state = default!; // keeps nothing alive
         _body = null!;
+        _cancellationToken = default;
         _spare = this;
     }
 
-    public override void Run(nint start, nint end) => _body(start, end, _state);
+    public override void Run(nint start, nint end)
+    {
+        _cancellationToken.ThrowIfCancellationRequested();
+        _body(start, end, _state);
+    }
 }

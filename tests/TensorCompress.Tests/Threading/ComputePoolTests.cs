@@ -232,6 +232,31 @@ public class ComputePoolTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void A_cancelled_pool_begins_no_other_range_and_leaves_its_owner_alone(int threads)
+    {
+        using var pool = new ComputePool(threads);
+        using var source = new CancellationTokenSource();
+        ComputePool cancelled = pool.CancelledBy(source.Token);
+        Assert.Equal((threads, 100), (cancelled.Threads, Count(cancelled, 100)));
+        int ranges = 0;
+        void CancelInFirst(nint start, nint end)
+        {
+            Interlocked.Increment(ref ranges);
+            source.Cancel();
+            cancelled.For(10, 1, (_, _) => Interlocked.Add(ref ranges, 1000)); // a loop inside the body
+        }
+
+        Assert.Throws<OperationCanceledException>(() => cancelled.For(1000, 1, CancelInFirst));
+        Assert.InRange(ranges, 1, threads);
+        Assert.Throws<OperationCanceledException>(() => Count(cancelled, 100));
+        Assert.Throws<OperationCanceledException>(cancelled.ThrowIfCancelled);
+        cancelled.Dispose();
+        Assert.Equal(100, Count(pool, 100));
+    }
+
     [Fact]
     public void The_shared_pool_cannot_be_disposed()
     {
