@@ -43,11 +43,17 @@ public sealed record RuntimeOptions
     public static RuntimeOptions Exact { get; } = new() { Activations = ActivationPrecision.F32, Signs = SignPrecision.Exact };
 
     /// <summary>Precision of activations.</summary>
-    public ActivationPrecision Activations { get; init; }
+    /// <exception cref="ArgumentOutOfRangeException">It is none of the enumeration's values.</exception>
+    public ActivationPrecision Activations { get; init => field = Defined(value); }
 
     /// <summary>Precision of activations in products of signs; <see cref="SignPrecision.Exact"/> if <see cref="Activations"/> are floats.</summary>
-    public SignPrecision Signs { get; init; }
+    /// <exception cref="ArgumentOutOfRangeException">It is none of the enumeration's values.</exception>
+    public SignPrecision Signs { get; init => field = Defined(value); }
 
     /// <summary>How layers choose a way to multiply: matrix product operators have several.</summary>
-    public RuntimePlan Plan { get; init; }
+    /// <exception cref="ArgumentOutOfRangeException">It is none of the enumeration's values.</exception>
+    public RuntimePlan Plan { get; init => field = Defined(value); }
+
+    private static T Defined<T>(T value)
+        where T : struct, Enum => Enum.IsDefined(value) ? value : throw new ArgumentOutOfRangeException(nameof(value), value, $"There is no such {typeof(T).Name}.");
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TensorCompress.Storage;
 
 namespace TensorCompress.Compression.Dbf;
 
@@ -46,6 +47,7 @@ internal sealed class DbfIterate
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <exception cref="TensorFormatException">Bits are set where there are no signs.</exception>
     public static DbfIterate Read(BinaryReader reader, SignFactor outer, SignFactor inner) => new()
     {
         Outer = ReadSigns(reader, outer),
@@ -60,7 +62,14 @@ internal sealed class DbfIterate
         int rows = shape.Magnitudes.Length, columns = shape.Direction.Length;
         byte[] bytes = new byte[checked(rows * ((columns - 1) / 8 + 1))];
         reader.ReadExactly(bytes);
-        return new SignMatrix(rows, columns, bytes);
+        try
+        {
+            return new SignMatrix(rows, columns, bytes);
+        }
+        catch (ArgumentException fault)
+        {
+            throw new TensorFormatException(TensorFormatError.Value, fault.Message, innerException: fault);
+        }
     }
 
     private static double[] ReadScale(BinaryReader reader, int length)

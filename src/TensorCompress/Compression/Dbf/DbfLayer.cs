@@ -51,6 +51,12 @@ public sealed class DbfLayer : LinearLayer
 
     /// <summary>Factorises a matrix to a layer.</summary>
     /// <param name="weights">W, [output, input]; read before the call returns.</param>
+    /// <param name="bits">All stored bits per weight; meant for 0.5 to 3.</param>
+    /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, or the bits are too few.</exception>
+    public static DbfLayer FromDense(in ReadOnlyTensorSpan<float> weights, double bits) => FromDense(weights, new DbfOptions(bits));
+
+    /// <summary>Factorises a matrix to a layer.</summary>
+    /// <param name="weights">W, [output, input]; read before the call returns.</param>
     /// <param name="options">Rate and solver.</param>
     /// <param name="statistics">Second moment of the inputs and importance of outputs; null for the Frobenius norm.</param>
     /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, or the bits are too few.</exception>

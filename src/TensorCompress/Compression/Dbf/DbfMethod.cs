@@ -29,8 +29,8 @@ public sealed class DbfMethod : ICompressionMethod
     public IReadOnlyList<MethodOption> Options { get; } =
     [
         new(BitsOption, "B", "all stored bits per weight, scales and padding included; meant for 0.5 to 3"),
-        new(MiddleOption, "N", "middle dimension, in place of the bits"),
-        new(DiagonalShareOption, "S", "with calibration: how far the inputs' second moment is shrunk towards its diagonal, 0 to 1; default 0.5"),
+        new(MiddleOption, "N", "middle dimension, in place of the bits; at most 64 x rows x columns / (rows + columns)"),
+        new(DiagonalShareOption, "S", "with calibration: how far the inputs' second moment is shrunk towards its diagonal, 0 to 1; default 0.5, and 1 with --solver paper"),
         new(SolverOption, "S", "paper for the published solver, or rounds/inner-steps/ridge/penalty-power/relaxation/power-rounds/random-starts/keeps-best/refit-sweeps/first-ridge/least-penalty/weighs-channels/flip-sweeps; default by the rate"),
     ];
 
@@ -42,7 +42,7 @@ public sealed class DbfMethod : ICompressionMethod
     {
         var read = new OptionValues(this, values);
         read.ThrowIfUnknown();
-        return new DbfOptions(read.Double(BitsOption), read.Int32(MiddleOption), read.Double(DiagonalShareOption) ?? DbfOptions.DefaultDiagonalShare, values.TryGetValue(SolverOption, out string? solver) ? DbfSchedule.Parse(solver) : null);
+        return new DbfOptions(read.Double(BitsOption), read.Int32(MiddleOption), read.Double(DiagonalShareOption), values.TryGetValue(SolverOption, out string? solver) ? DbfSchedule.Parse(solver) : null);
     }
 
     /// <inheritdoc/>
@@ -56,15 +56,14 @@ public sealed class DbfMethod : ICompressionMethod
     /// <inheritdoc/>
     public CompressedWeight Read(StoredWeight stored)
     {
-        // So many channels that their signs alone take 64 bits per weight are no compression.
-        long most = Math.Max(1, Math.Min(int.MaxValue, 64L * stored.OutputDimension * stored.InputDimension / ((long)stored.OutputDimension + stored.InputDimension)));
-        int middle = stored.Int32(MiddleOption, 1, (int)most);
+        int middle = stored.Int32(MiddleOption, 1, DbfOptions.MostChannels(stored.OutputDimension, stored.InputDimension));
         return new DbfWeight(
             ReadSigns(stored, DbfWeight.OuterPart, middle, stored.OutputDimension),
             ReadSigns(stored, DbfWeight.InnerPart, middle, stored.InputDimension),
             ReadScale(stored, DbfWeight.OutputPart, stored.OutputDimension),
             ReadScale(stored, DbfWeight.MiddlePart, middle),
-            ReadScale(stored, DbfWeight.InputPart, stored.InputDimension));
+            ReadScale(stored, DbfWeight.InputPart, stored.InputDimension),
+            stored.Parameters.ContainsKey(DbfWeight.ScaleExponentParameter) ? stored.Int32(DbfWeight.ScaleExponentParameter, -DbfWeight.MostScaleExponent, DbfWeight.MostScaleExponent) : 0);
     }
 
     private SignMatrix ReadSigns(StoredWeight stored, string part, int middle, int columns)
@@ -88,8 +87,16 @@ public sealed class DbfMethod : ICompressionMethod
     {
         public void Report(DbfProgress value)
         {
-            status?.Report(string.Create(CultureInfo.InvariantCulture, $"round {value.Round} of {value.Rounds}, squared error {value.Error:G4}"));
-            share?.Report((double)value.Round / value.Rounds);
+            // Rounds take most of the time, and flips most of the rest.
+            (string step, double before, double whole) = value.Stage switch
+            {
+                DbfStage.Rounds => ("round", 0, 0.9),
+                DbfStage.Scales => ("fit of the scales", 0.9, 0.02),
+                DbfStage.Flips => ("turn of flips", 0.92, 0.08),
+                _ => ("result", 0, 1),
+            };
+            status?.Report(string.Create(CultureInfo.InvariantCulture, $"{step} {value.Step} of {value.Steps}, squared error {value.Error:G4}"));
+            share?.Report(before + whole * value.Step / value.Steps);
         }
     }
 }

@@ -23,15 +23,20 @@ internal sealed class DbfScaleFit : IDisposable
     }
 
     /// <summary>Replaces the scales of an iterate by better ones.</summary>
-    public static void Run(DbfTarget target, DbfIterate iterate, int sweeps, ComputePool pool, CancellationToken cancellationToken)
+    /// <param name="target">What is approximated.</param>
+    /// <param name="iterate">Signs, and scales, which are replaced.</param>
+    /// <param name="sweeps">How often each vector is fitted.</param>
+    /// <param name="pool">Threads.</param>
+    /// <param name="progress">Told every sweep and the error after it; may be null.</param>
+    public static void Run(DbfTarget target, DbfIterate iterate, int sweeps, ComputePool pool, IProgress<DbfProgress>? progress)
     {
         using var fit = new DbfScaleFit(target, iterate, pool);
         for (int sweep = 0; sweep < sweeps; sweep++)
         {
-            cancellationToken.ThrowIfCancellationRequested();
             fit.FitMiddle();
             fit.FitOutput();
-            fit.FitInput();
+            double error = fit.FitInput();
+            progress?.Report(new DbfProgress(DbfStage.Scales, sweep + 1, sweeps, error));
         }
     }
 
@@ -87,7 +92,8 @@ internal sealed class DbfScaleFit : IDisposable
     }
 
     /// <summary>b: each column by itself, or normal equations of n unknowns, <c>(P^T P) o H</c>, where a metric couples them.</summary>
-    private void FitInput()
+    /// <returns>The squared error over the squared norm of the target, <c>|T|^2 - b c</c> with the best b and the right sides c.</returns>
+    private double FitInput()
     {
         ScaleColumns(_outerSigns, _iterate.OutputScale, _iterate.MiddleScale, _outer);
         MatrixProduct.Multiply(_outer.Transposed, _innerSigns, _product.View, pool: _pool);
@@ -113,7 +119,7 @@ internal sealed class DbfScaleFit : IDisposable
                 if (norms[j] > 0) _iterate.InputScale[j] = right[j] / norms[j];
             }
 
-            return;
+            return ErrorOf(right);
         }
 
         using var gram = new Matrix<float>(columns, columns);
@@ -125,7 +131,11 @@ internal sealed class DbfScaleFit : IDisposable
         }
 
         Solve(normal, right, _iterate.InputScale);
+        return ErrorOf(right);
     }
+
+    private double ErrorOf(double[] right) =>
+        _target.SquaredNorm == 0 ? 0 : Math.Max(0, (_target.SquaredNorm - DoubleVectors.Dot(right, _iterate.InputScale)) / _target.SquaredNorm);
 
     private double Error()
     {

@@ -29,8 +29,8 @@ public sealed record DbfSchedule
     /// <summary>Whether penalties of channels grow with the root of their magnitudes; if not, all are the same.</summary>
     public bool WeighsChannels { get; init; }
 
-    /// <summary>Relaxation r: a solution V enters projection and dual as <c>r V + (1 - r) Z</c>; 1 for none.</summary>
-    public double Relaxation { get; init => field = Number(value, double.Epsilon, nameof(Relaxation)); } = 1;
+    /// <summary>Relaxation r: a solution V enters projection and dual as <c>r V + (1 - r) Z</c>; above 0 and at most 2, beyond which iterations diverge; 1 for none.</summary>
+    public double Relaxation { get; init => field = Number(value, double.Epsilon, nameof(Relaxation), most: 2); } = 1;
 
     /// <summary>Rounds of power iteration in a projection, at least 1.</summary>
     public int PowerRounds { get; init => field = Count(value, 1, nameof(PowerRounds)); } = 5;
@@ -120,8 +120,8 @@ public sealed record DbfSchedule
     private static int Count(int value, int least, string name) =>
         value >= least && value <= MaxCount ? value : throw new ArgumentOutOfRangeException(name, value, $"It is {least} to {MaxCount}.");
 
-    private static double Number(double value, double least, string name) =>
-        value >= least && value <= MaxCount ? value : throw new ArgumentOutOfRangeException(name, value, $"It is a number from {least} to {MaxCount}.");
+    private static double Number(double value, double least, string name, double most = MaxCount) =>
+        value >= least && value <= most ? value : throw new ArgumentOutOfRangeException(name, value, string.Create(CultureInfo.InvariantCulture, $"It is a number from {least} to {most}."));
 
     private static int Integer(string part, string text) => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int value) ? value : throw Wrong(text);
 

@@ -22,7 +22,7 @@ internal sealed class DbfSignFlips : IDisposable
     private readonly ComputePool _pool;
     private readonly Matrix<float> _outer, _inner;
     private readonly Matrix<float>? _moment;
-    private double _operations;
+    private double _operations, _gain;
 
     private DbfSignFlips(DbfTarget target, DbfIterate iterate, ComputePool pool)
     {
@@ -39,19 +39,22 @@ internal sealed class DbfSignFlips : IDisposable
     /// <param name="iterate">Signs, which are replaced, and scales.</param>
     /// <param name="sweeps">Most turns.</param>
     /// <param name="pool">Threads; the result does not depend on their number.</param>
-    /// <param name="cancellationToken">Looked at between turns.</param>
+    /// <param name="progress">Told every turn and the error after it; may be null.</param>
     /// <returns>How many signs were flipped, whether the last turn found none, and the operations.</returns>
-    public static (long Flips, bool IsDone, double Operations) Run(DbfTarget target, DbfIterate iterate, int sweeps, ComputePool pool, CancellationToken cancellationToken)
+    public static (long Flips, bool IsDone, double Operations) Run(DbfTarget target, DbfIterate iterate, int sweeps, ComputePool pool, IProgress<DbfProgress>? progress)
     {
         using var flips = new DbfSignFlips(target, iterate, pool);
         long total = 0;
         bool isDone = false;
+        double error = progress is null ? double.NaN : DbfScaleFit.Error(target, iterate, pool);
         for (int sweep = 0; sweep < sweeps && !isDone; sweep++)
         {
-            cancellationToken.ThrowIfCancellationRequested();
+            flips._gain = 0;
             long found = flips.Sweep();
             total += found;
             isDone = found == 0;
+            if (flips._gain > 0) error = Math.Max(0, error - flips._gain / target.SquaredNorm);
+            progress?.Report(new DbfProgress(DbfStage.Flips, sweep + 1, sweeps, error));
         }
 
         // A scale may be negative, and the signs stand apart from it.
@@ -87,23 +90,26 @@ internal sealed class DbfSignFlips : IDisposable
         Multiply(elements, gram, gradient.View);
         Multiply(target, others.Transposed, gradient.View, -1, 1);
         long[] flips = new long[rows];
+        double[] gains = new double[rows];
         _pool.For(rows, 1, (start, end) =>
         {
             for (nint row = start; row < end; row++)
             {
-                for (long found = 1; found > 0; flips[row] += found) found = FlipRow(elements.Row(row), gradient.Row(row), gram);
+                _pool.ThrowIfCancelled();
+                for (long found = 1; found > 0; flips[row] += found) found = FlipRow(elements.Row(row), gradient.Row(row), gram, ref gains[row]);
             }
         });
         Transpose(elements, factor);
+        foreach (double gain in gains) _gain += gain;
         return flips.Sum();
     }
 
-    private static long FlipRow(Span<float> elements, Span<float> gradient, Matrix<float> gram)
+    private static long FlipRow(Span<float> elements, Span<float> gradient, Matrix<float> gram, ref double gain)
     {
         long flips = 0;
         for (int i = 0; i < elements.Length; i++)
         {
-            if (!Helps(elements[i], gradient[i], gram[i, i])) continue;
+            if (!Helps(elements[i], gradient[i], gram[i, i], ref gain)) continue;
             TensorPrimitives.FusedMultiplyAdd<float>(gram.Row(i), -2 * elements[i], gradient, gradient);
             elements[i] = -elements[i];
             flips++;
@@ -128,6 +134,7 @@ internal sealed class DbfSignFlips : IDisposable
             found = 0;
             for (nint channel = 0; channel < _inner.Rows; channel++)
             {
+                _pool.ThrowIfCancelled();
                 long flips = FlipChannel(channel, gram[channel, channel], gradient.Row(channel), moved);
                 if (flips == 0) continue;
                 found += flips;
@@ -151,7 +158,7 @@ internal sealed class DbfSignFlips : IDisposable
         long flips = 0;
         for (int j = 0; j < elements.Length; j++)
         {
-            if (!Helps(elements[j], gradient[j], (double)square * _moment![j, j])) continue;
+            if (!Helps(elements[j], gradient[j], (double)square * _moment![j, j], ref _gain)) continue;
             if (flips == 0) moved.Clear();
             TensorPrimitives.FusedMultiplyAdd<float>(_moment.Row(j), -2 * elements[j], moved, moved);
             TensorPrimitives.FusedMultiplyAdd<float>(_moment.Row(j), -2 * elements[j] * square, gradient, gradient);
@@ -162,7 +169,13 @@ internal sealed class DbfSignFlips : IDisposable
         return flips;
     }
 
-    private static bool Helps(double element, double gradient, double curvature) => element * gradient > (1 + Margin) * element * element * curvature;
+    /// <summary>Whether a flip lowers the error; then what it takes off is added to the gain.</summary>
+    private static bool Helps(double element, double gradient, double curvature, ref double gain)
+    {
+        if (!(element * gradient > (1 + Margin) * element * element * curvature)) return false;
+        gain += 4 * element * (gradient - element * curvature);
+        return true;
+    }
 
     private Matrix<float> Gram(Matrix<float> rows)
     {

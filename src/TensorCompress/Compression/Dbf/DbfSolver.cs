@@ -1,4 +1,5 @@
 using TensorCompress.Numerics;
+using TensorCompress.Storage;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
 
@@ -18,12 +19,12 @@ internal sealed class DbfSolver : IDisposable
 
     private readonly DbfTarget _target;
     private readonly DbfSchedule _schedule;
-    private readonly ComputePool _pool;
     private readonly SeededRandom _random;
     private readonly SignFactor _outer, _inner, _first, _second;
     private readonly float[] _penalties;
     private readonly Matrix<float> _firstGram, _secondGram, _outerCross, _innerCross, _solution;
     private readonly Matrix<float>? _rotated;
+    private bool _isWithinRound;
 
     /// <summary>Prepares the first round.</summary>
     /// <param name="target">What is approximated; must outlive the solver.</param>
@@ -33,10 +34,11 @@ internal sealed class DbfSolver : IDisposable
     /// <param name="pool">Threads.</param>
     public DbfSolver(DbfTarget target, int channels, DbfSchedule schedule, ulong seed, ComputePool pool)
     {
-        (_target, _schedule, _pool, _random) = (target, schedule, pool, new SeededRandom(seed));
+        (_target, _schedule, _random) = (target, schedule, new SeededRandom(seed));
         int rows = (int)target.Values.Rows, columns = (int)target.Values.Columns;
         _outer = new SignFactor(channels, rows, pool);
         _inner = new SignFactor(channels, columns, pool);
+        Pool = pool;
         // The factor of the shorter side is updated first.
         (_first, _second) = rows < columns ? (_outer, _inner) : (_inner, _outer);
         _second.StartFrom(_random);
@@ -50,10 +52,21 @@ internal sealed class DbfSolver : IDisposable
         BestError = double.PositiveInfinity;
     }
 
+    /// <summary>Threads; the result does not depend on their number. A pool that is cancelled ends a round anywhere.</summary>
+    public ComputePool Pool
+    {
+        get;
+        set
+        {
+            field = value;
+            (_outer.Pool, _inner.Pool) = (value, value);
+        }
+    }
+
     /// <summary>Rounds done.</summary>
     public int Round { get; private set; }
 
-    /// <summary>Squared error over the squared norm of the target, after the last but one round; NaN before.</summary>
+    /// <summary>Squared error over the squared norm of the target, of the last iterate that was measured; NaN before.</summary>
     public double Error { get; private set; } = double.NaN;
 
     /// <summary>The least error among the iterates that may be taken.</summary>
@@ -69,19 +82,26 @@ internal sealed class DbfSolver : IDisposable
     public double Operations { get; private set; }
 
     /// <summary>One round.</summary>
-    public void Step()
+    /// <param name="progress">Told the round before, whose error the first products of this one give; may be null.</param>
+    public void Step(IProgress<DbfProgress>? progress)
     {
-        PrepareFirst();
+        ThrowIfWithinRound();
+        PrepareFirst(progress);
+        Pool.ThrowIfCancelled(); // by whoever was told; until here the state is that between rounds
+        _isWithinRound = true;
         double ridge = _schedule.RidgeAt(Round), penalty = _schedule.PenaltyAt(Round);
         Update(_first, _secondGram, ridge, penalty);
         PrepareSecond();
         Update(_second, _firstGram, ridge, penalty);
         Round++;
+        _isWithinRound = false;
     }
 
     /// <summary>Writes what the rounds to come depend on.</summary>
+    /// <exception cref="InvalidOperationException">A round was cancelled: what it wrote is unfinished.</exception>
     public void Save(BinaryWriter writer)
     {
+        ThrowIfWithinRound();
         writer.Write(Round);
         writer.Write(Error);
         writer.Write(Operations);
@@ -93,22 +113,37 @@ internal sealed class DbfSolver : IDisposable
         Best?.Save(writer);
     }
 
-    /// <summary>Reads what <see cref="Save"/> wrote for the same target and schedule.</summary>
+    /// <summary>Reads what <see cref="Save"/> wrote for the same target and schedule, into a solver that has done nothing; <see cref="Resume"/> then.</summary>
+    /// <exception cref="TensorFormatException">A value is impossible.</exception>
+    /// <exception cref="EndOfStreamException">It is cut off.</exception>
     public void Restore(BinaryReader reader)
     {
         Round = reader.ReadInt32();
-        double error = reader.ReadDouble(), operations = reader.ReadDouble();
+        if (Round < 0 || Round > _schedule.Rounds) throw new TensorFormatException(TensorFormatError.Value, $"The state is that of round {Round} of {_schedule.Rounds}.");
+        (Error, Operations) = (reader.ReadDouble(), reader.ReadDouble());
         if (Round == 0) return;
         _outer.Restore(reader);
         _inner.Restore(reader);
         BestError = reader.ReadDouble();
         if (reader.ReadBoolean()) Best = DbfIterate.Read(reader, _outer, _inner);
+    }
+
+    /// <summary>Makes what follows from a restored state.</summary>
+    public void Resume()
+    {
+        if (Round == 0) return;
+        double operations = Operations;
         PrepareSecond();
-        (Error, Operations) = (error, operations);
+        Operations = operations; // they were counted when the round was run
     }
 
     /// <summary>Measures the last iterate; call after the last round.</summary>
-    public void Finish() => PrepareFirst();
+    /// <param name="progress">Told its error; may be null.</param>
+    public void Finish(IProgress<DbfProgress>? progress)
+    {
+        ThrowIfWithinRound();
+        PrepareFirst(progress);
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -124,12 +159,22 @@ internal sealed class DbfSolver : IDisposable
     }
 
     /// <summary>Gram and cross product of the second factor; with those of the first one they give the error.</summary>
-    private void PrepareFirst()
+    private void PrepareFirst(IProgress<DbfProgress>? progress)
     {
         MatrixView<float> rows = WhitenedRows(_second);
         ComputeGram(rows, _secondGram);
-        if (Round > 0) Measure(rows);
+        if (Round > 0)
+        {
+            Measure(rows);
+            progress?.Report(new DbfProgress(DbfStage.Rounds, Round, _schedule.Rounds, Error));
+        }
+
         Cross(_second, rows);
+    }
+
+    private void ThrowIfWithinRound()
+    {
+        if (_isWithinRound) throw new InvalidOperationException("A round was cancelled, and what it wrote is unfinished: go on from a saved state.");
     }
 
     private void PrepareSecond()
@@ -148,7 +193,7 @@ internal sealed class DbfSolver : IDisposable
 
     private void ComputeGram(MatrixView<float> rows, Matrix<float> gram)
     {
-        MatrixProduct.SymmetricRankK(rows, gram.View, pool: _pool);
+        MatrixProduct.SymmetricRankK(rows, gram.View, pool: Pool);
         Operations += (double)rows.Rows * rows.Rows * rows.Columns;
     }
 
@@ -199,7 +244,7 @@ internal sealed class DbfSolver : IDisposable
                     system?.Dispose();
                     penalty = wanted;
                     factor.WritePenalties(penalty * scale, _schedule.WeighsChannels, _penalties);
-                    system = new PenalizedGram(gram, ridge * scale, _penalties, metric, _pool);
+                    system = new PenalizedGram(gram, ridge * scale, _penalties, metric, Pool);
                     Operations += system.Factors * Math.Pow(gram.Rows, 3) / 3;
                 }
 
@@ -235,7 +280,7 @@ internal sealed class DbfSolver : IDisposable
 
     private void Multiply(MatrixOperand<float> a, MatrixOperand<float> b, MatrixView<float> c)
     {
-        MatrixProduct.Multiply(a, b, c, pool: _pool);
+        MatrixProduct.Multiply(a, b, c, pool: Pool);
         Operations += 2.0 * a.Rows * a.Columns * b.Columns;
     }
 }

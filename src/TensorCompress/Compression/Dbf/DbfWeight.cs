@@ -10,18 +10,25 @@ namespace TensorCompress.Compression.Dbf;
 /// <summary>A weight matrix as <c>diag(a) A diag(d) B diag(b)</c> with matrices of signs A and B.</summary>
 /// <remarks>
 /// Stored by middle channel: <c>outer_signs</c> (A transposed, [middle, output]) and <c>inner_signs</c> ([middle, input]) as bytes, rows padded to whole ones, the first column in the most significant
-/// bit, 1 for +1; <c>output_scale</c> a, <c>middle_scale</c> d and <c>input_scale</c> b in half precision.
+/// bit, 1 for +1; <c>output_scale</c> a, <c>middle_scale</c> d and <c>input_scale</c> b in half precision, all three times a power of two where weights are so small or large that half precision would not hold them.
 /// </remarks>
 public sealed class DbfWeight : CompressedWeight
 {
-    internal const string OuterPart = "outer_signs", InnerPart = "inner_signs", OutputPart = "output_scale", MiddlePart = "middle_scale", InputPart = "input_scale";
+    internal const string OuterPart = "outer_signs", InnerPart = "inner_signs", OutputPart = "output_scale", MiddlePart = "middle_scale", InputPart = "input_scale", ScaleExponentParameter = "scale_exponent";
+
+    /// <summary>Most of the exponent of scales, either way: the cube of the power is beyond single precision.</summary>
+    internal const int MostScaleExponent = 50;
+
+    /// <summary>Scales whose root mean square is beyond two to this, either way, get an exponent.</summary>
+    private const int LargeScale = 8;
 
     private readonly StoredFactor _outputScale, _middleScale, _inputScale;
+    private readonly int _scaleExponent;
 
-    internal DbfWeight(SignMatrix outerSigns, SignMatrix innerSigns, StoredFactor outputScale, StoredFactor middleScale, StoredFactor inputScale)
+    internal DbfWeight(SignMatrix outerSigns, SignMatrix innerSigns, StoredFactor outputScale, StoredFactor middleScale, StoredFactor inputScale, int scaleExponent = 0)
         : base(outerSigns.Columns, innerSigns.Columns)
     {
-        (OuterSigns, InnerSigns, _outputScale, _middleScale, _inputScale) = (outerSigns, innerSigns, outputScale, middleScale, inputScale);
+        (OuterSigns, InnerSigns, _outputScale, _middleScale, _inputScale, _scaleExponent) = (outerSigns, innerSigns, outputScale, middleScale, inputScale, scaleExponent);
         Parts =
         [
             Part(OuterPart, outerSigns),
@@ -57,15 +64,29 @@ public sealed class DbfWeight : CompressedWeight
     public override IReadOnlyList<WeightPart> Parts { get; }
 
     /// <inheritdoc/>
-    public override JsonObject Parameters => new() { [DbfMethod.MiddleOption] = MiddleDimension };
+    public override JsonObject Parameters
+    {
+        get
+        {
+            var parameters = new JsonObject { [DbfMethod.MiddleOption] = MiddleDimension };
+            if (_scaleExponent != 0) parameters[ScaleExponentParameter] = _scaleExponent;
+            return parameters;
+        }
+    }
 
     /// <summary>Rounds the scales of a factorisation.</summary>
-    /// <exception cref="ArgumentException">A scale is beyond half precision.</exception>
-    internal static DbfWeight Round(DbfIterate factors) =>
-        new(factors.Outer, factors.Inner, Round(factors.OutputScale), Round(factors.MiddleScale), Round(factors.InputScale));
+    /// <param name="factors">Signs, and scales of which each vector has the same root mean square.</param>
+    /// <exception cref="ArgumentException">A scale is beyond half precision: a few weights are far larger than the others.</exception>
+    internal static DbfWeight Round(DbfIterate factors)
+    {
+        double even = Math.Sqrt(DoubleVectors.Dot(factors.OutputScale, factors.OutputScale) / factors.OutputScale.Length);
+        int exponent = even == 0 ? 0 : Math.ILogB(even);
+        if (Math.Abs(exponent) <= LargeScale) exponent = 0;
+        return new(factors.Outer, factors.Inner, Round(factors.OutputScale, exponent), Round(factors.MiddleScale, exponent), Round(factors.InputScale, exponent), exponent);
+    }
 
     /// <summary>The same scales with other signs.</summary>
-    internal DbfWeight WithSigns(SignMatrix outer, SignMatrix inner) => new(outer, inner, _outputScale.Clone(), _middleScale.Clone(), _inputScale.Clone());
+    internal DbfWeight WithSigns(SignMatrix outer, SignMatrix inner) => new(outer, inner, _outputScale.Clone(), _middleScale.Clone(), _inputScale.Clone(), _scaleExponent);
 
     /// <inheritdoc/>
     public override LinearLayer CreateLayer(RuntimeOptions options) => new DbfLayer(this, options);
@@ -108,18 +129,19 @@ public sealed class DbfWeight : CompressedWeight
         base.Dispose(disposing);
     }
 
-    private static StoredFactor Round(double[] scales)
+    private static StoredFactor Round(double[] scales, int exponent)
     {
-        using var values = new Matrix<float>(1, scales.Length, [.. scales.Select(scale => (float)scale)]);
+        using var values = new Matrix<float>(1, scales.Length, [.. scales.Select(scale => (float)Math.ScaleB(scale, -exponent))]);
         return StoredFactor.Round(values.View, ElementType.F16, "weights");
     }
 
     private static WeightPart Part(string name, SignMatrix signs) => new(name, ElementType.U8, [signs.Rows, signs.RowBytes], stream => stream.Write(signs.Bytes));
 
-    private static float[] Values(StoredFactor scale)
+    private float[] Values(StoredFactor scale)
     {
         float[] values = new float[scale.Columns];
         scale.ReadRow(0, values);
+        if (_scaleExponent != 0) TensorPrimitives.Multiply(values, MathF.ScaleB(1, _scaleExponent), values);
         return values;
     }
 }

@@ -33,17 +33,14 @@ internal sealed class PenalizedGram : IDisposable
             return;
         }
 
-        double[] values = metric.Values;
-        double mean = 0;
-        foreach (float penalty in penalties) mean += (double)penalty / penalties.Length;
-        for (int start = 0; start < values.Length;)
+        try
         {
-            double least = ridge + mean / values[start], most = least;
-            int end = start;
-            while (end < values.Length && ridge + mean / values[end] <= SharedShifts * least) most = ridge + mean / values[end++];
-            double share = mean == 0 ? 0 : (Math.Sqrt(least * most) - ridge) / mean;
-            _factors.Add((start, end, share, Factorize(gram, ridge, share)));
-            start = end;
+            FactorizeGroups(gram, ridge, metric);
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
@@ -89,14 +86,37 @@ internal sealed class PenalizedGram : IDisposable
         TriangularSolve.Left(lower.Transposed, Triangle.Upper, unknowns, _pool);
     }
 
+    private void FactorizeGroups(Matrix<float> gram, double ridge, DbfMetric metric)
+    {
+        double[] values = metric.Values;
+        double mean = 0;
+        foreach (float penalty in _penalties) mean += (double)penalty / _penalties.Length;
+        for (int start = 0; start < values.Length;)
+        {
+            double least = ridge + mean / values[start], most = least;
+            int end = start;
+            while (end < values.Length && ridge + mean / values[end] <= SharedShifts * least) most = ridge + mean / values[end++];
+            double share = mean == 0 ? 0 : (Math.Sqrt(least * most) - ridge) / mean;
+            _factors.Add((start, end, share, Factorize(gram, ridge, share)));
+            start = end;
+        }
+    }
+
     private Matrix<float> Factorize(Matrix<float> gram, double ridge, double share)
     {
         var lower = new Matrix<float>(gram.Rows, gram.Columns);
         gram.View.CopyTo(lower.View);
-        for (int i = 0; i < lower.Rows; i++) lower[i, i] = (float)(lower[i, i] + ridge + share * _penalties[i]);
-        int failedRow = CholeskyBlocks.Factorize(lower, _pool);
-        if (failedRow < 0) return lower;
-        lower.Dispose();
-        throw new ArithmeticException($"A ridge of {ridge} is too small for single precision, as row {failedRow} of the {gram.Rows} x {gram.Rows} Gram matrix shows.");
+        try
+        {
+            for (int i = 0; i < lower.Rows; i++) lower[i, i] = (float)(lower[i, i] + ridge + share * _penalties[i]);
+            int failedRow = CholeskyBlocks.Factorize(lower, _pool);
+            if (failedRow < 0) return lower;
+            throw new ArithmeticException($"A ridge of {ridge} is too small for single precision, as row {failedRow} of the {gram.Rows} x {gram.Rows} Gram matrix shows.");
+        }
+        catch
+        {
+            lower.Dispose();
+            throw;
+        }
     }
 }

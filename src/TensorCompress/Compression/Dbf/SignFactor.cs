@@ -19,7 +19,6 @@ internal sealed class SignFactor : IDisposable
     private const double MostChannelWeight = 10;
 
     private readonly Matrix<float> _partialSums;
-    private readonly ComputePool _pool;
     private readonly int _parts;
 
     public SignFactor(int channels, int width, ComputePool pool)
@@ -30,7 +29,7 @@ internal sealed class SignFactor : IDisposable
         Direction = new float[width];
         _parts = (channels - 1) / PartRows + 1;
         _partialSums = new Matrix<float>(_parts, width);
-        _pool = pool;
+        Pool = pool;
     }
 
     /// <summary>M, [k, q].</summary>
@@ -45,11 +44,15 @@ internal sealed class SignFactor : IDisposable
     /// <summary>v, q values, of length 1.</summary>
     public float[] Direction { get; }
 
+    /// <summary>Threads.</summary>
+    public ComputePool Pool { private get; set; }
+
     /// <summary>Rows of independent normal numbers, scaled to length 1; M and u are 0.</summary>
     public void StartFrom(SeededRandom random)
     {
         for (nint i = 0; i < Unit.Rows; i++)
         {
+            Pool.ThrowIfCancelled();
             Span<float> row = Unit.Row(i);
             for (int j = 0; j < row.Length; j++) row[j] = (float)random.NextGaussian();
             TensorPrimitives.Divide(row, (float)Math.Sqrt(DoubleVectors.SquaredNorm(row)), row);
@@ -145,7 +148,7 @@ internal sealed class SignFactor : IDisposable
     /// <returns>The norm of v before it was scaled: the singular value.</returns>
     private double Iterate(double[] left)
     {
-        _pool.For(_parts, 1, (start, end) =>
+        Pool.For(_parts, 1, (start, end) =>
         {
             float[] magnitudes = new float[Direction.Length];
             for (nint part = start; part < end; part++)
@@ -182,5 +185,5 @@ internal sealed class SignFactor : IDisposable
         for (nint i = start; i < end; i++) TensorPrimitives.CopySign<float>(Direction, Mixture.Row(i), Unit.Row(i));
     });
 
-    private void ForRows(Action<nint, nint> body) => _pool.For(Mixture.Rows, PartRows, body);
+    private void ForRows(Action<nint, nint> body) => Pool.For(Mixture.Rows, PartRows, body);
 }
