@@ -31,6 +31,24 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    public void Products_of_signs_have_the_precision_that_is_asked_for()
+    {
+        using var folder = new TemporaryFolder();
+        string signs = folder.File("signs"), dense = folder.File("dense");
+        ToolProcess.Run("compress", Stories.Name, "-o", signs, "--method", "dbf", "--middle", "40", "--solver", "8/1/0.03/3/1/2/0/0/1//0/0/0").Succeeds();
+        ToolProcess.Run("convert", signs, "-o", dense).Succeeds();
+        double Divergence(params string[] options) =>
+            ToolProcess.Run(["eval", signs, "--reference", dense, "--text", Stories.Texts, "--max-tokens", "512", "--json", .. options]).Json().GetProperty("kl").GetProperty("mean").GetDouble();
+
+        double exact = Divergence("--signs", "exact"), high = Divergence("--signs", "high"), fast = Divergence("--signs", "fast");
+        Assert.True(Math.Abs(exact) < high && high < 0.1 * fast, $"{exact}, {high} and {fast}");
+        Assert.Equal(high, Divergence());
+        Assert.Equal(exact, Divergence("--activations", "f32"));
+        foreach (string[] verb in new string[][] { ["bench", signs, "--prompt-tokens", "2", "--generate-tokens", "2", "--repetitions", "1"], ["generate", signs, "--prompt", "Once", "--max-tokens", "2"] })
+            ToolProcess.Run([.. verb, "--signs", "fast"]).Succeeds();
+    }
+
+    [Fact]
     public void Statistics_are_collected_once_and_used_by_methods()
     {
         using var folder = new TemporaryFolder();

@@ -4,7 +4,6 @@ using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
 using TensorCompress.Evaluation;
 using TensorCompress.Inference;
-using TensorCompress.Layers;
 
 namespace TensorCompress.Cli.Commands;
 
@@ -16,13 +15,13 @@ internal sealed class BenchCommand : ToolCommand
     private readonly Option<int?> _generateTokens = ToolOptions.Number<int?>("--generate-tokens", "N", "Tokens generated after it; default 32, or what fits.", ToolOptions.Whole(1, int.MaxValue));
     private readonly Option<int?> _repetitions = ToolOptions.Number<int?>("--repetitions", "N", "Runs whose medians are given; default 5. One more before them warms up.", ToolOptions.Whole(1, 1000));
     private readonly Option<int?> _threads = ToolOptions.Threads();
-    private readonly Option<RuntimeOptions?> _activations = ToolOptions.Activations();
+    private readonly RuntimeArguments _runtime = new();
 
     public BenchCommand()
         : base("bench", "Measures how fast a model takes in a prompt and generates, and what a generated token costs.")
     {
         Add(_model);
-        foreach (Option option in (Option[])[_promptTokens, _generateTokens, _repetitions, _threads, _activations]) Add(option);
+        foreach (Option option in (Option[])[_promptTokens, _generateTokens, _repetitions, _threads, .. _runtime.Options]) Add(option);
     }
 
     protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
@@ -30,7 +29,7 @@ internal sealed class BenchCommand : ToolCommand
         var load = new LanguageModelOptions
         {
             Pool = ToolOptions.Pool(arguments.GetValue(_threads)),
-            Runtime = arguments.GetValue(_activations) ?? RuntimeOptions.Default,
+            Runtime = _runtime.Of(arguments),
             WithoutTokenizer = true,
         };
         using LanguageModel model = LanguageModel.Load(BundledModels.Resolve(arguments.GetRequiredValue(_model)), load, cancellationToken);

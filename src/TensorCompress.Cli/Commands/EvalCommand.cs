@@ -26,21 +26,21 @@ internal sealed class EvalCommand : ToolCommand
     private readonly Option<int?> _maxDocuments = ToolOptions.Number<int?>("--max-documents", "N", "Documents at most.", ToolOptions.Whole(1, int.MaxValue));
     private readonly Option<string> _tokenizer = ToolOptions.TokenizerFile();
     private readonly Option<int?> _threads = ToolOptions.Threads();
-    private readonly Option<RuntimeOptions?> _activations = ToolOptions.Activations();
+    private readonly RuntimeArguments _runtime = new();
 
     public EvalCommand()
         : base("eval", "Measures perplexity on a text, and KL divergence to a reference model.")
     {
         Add(_model);
-        foreach (Option option in new Option[] { _text, _reference, _context, _maxTokens, _documents, _skipDocuments, _maxDocuments, _tokenizer, _threads, _activations }) Add(option);
+        foreach (Option option in (Option[])[_text, _reference, _context, _maxTokens, _documents, _skipDocuments, _maxDocuments, _tokenizer, _threads, .. _runtime.Options]) Add(option);
     }
 
     protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
     {
         CheckUsage(arguments);
+        RuntimeOptions runtime = _runtime.Of(arguments);
         string text = File.ReadAllText(arguments.GetRequiredValue(_text));
         ComputePool pool = ToolOptions.Pool(arguments.GetValue(_threads));
-        RuntimeOptions runtime = arguments.GetValue(_activations) ?? RuntimeOptions.Default;
         var options = new LanguageModelOptions { Pool = pool, Runtime = runtime, TokenizerPath = arguments.GetValue(_tokenizer) };
         using ModelCheckpoint checkpoint = ModelCheckpoint.Open(BundledModels.Resolve(arguments.GetRequiredValue(_model)));
         ToolConsole.Warn(checkpoint.Warnings);

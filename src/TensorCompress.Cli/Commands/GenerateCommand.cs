@@ -4,7 +4,6 @@ using System.Text;
 using TensorCompress.Cli.Reports;
 using TensorCompress.Cli.Terminal;
 using TensorCompress.Inference;
-using TensorCompress.Layers;
 using TensorCompress.Templates;
 using TensorCompress.Tokenization;
 
@@ -24,13 +23,13 @@ internal sealed class GenerateCommand : ToolCommand
     private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Go on after an end token." };
     private readonly Option<string> _tokenizer = ToolOptions.TokenizerFile();
     private readonly Option<int?> _threads = ToolOptions.Threads();
-    private readonly Option<RuntimeOptions?> _activations = ToolOptions.Activations();
+    private readonly RuntimeArguments _runtime = new();
 
     public GenerateCommand()
         : base("generate", "Continues a prompt.")
     {
         Add(_model);
-        foreach (Option option in (Option[])[_prompt, _promptIds, _chat, _system, .. _sampling.Options, _logprobs, _echo, _ignoreEos, _tokenizer, _threads, _activations]) Add(option);
+        foreach (Option option in (Option[])[_prompt, _promptIds, _chat, _system, .. _sampling.Options, _logprobs, _echo, _ignoreEos, _tokenizer, _threads, .. _runtime.Options]) Add(option);
     }
 
     protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
@@ -46,7 +45,7 @@ internal sealed class GenerateCommand : ToolCommand
             new LanguageModelOptions
             {
                 Pool = ToolOptions.Pool(arguments.GetValue(_threads)),
-                Runtime = arguments.GetValue(_activations) ?? RuntimeOptions.Default,
+                Runtime = _runtime.Of(arguments),
                 TokenizerPath = arguments.GetValue(_tokenizer),
             },
             cancellationToken);

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
-using TensorCompress.Layers;
 using TensorCompress.Threading;
 
 namespace TensorCompress.Cli.Commands;
@@ -38,15 +37,6 @@ internal static class ToolOptions
         });
         return argument;
     }
-
-    /// <summary>How activations enter the products of quantised weights.</summary>
-    public static Option<RuntimeOptions?> Activations() => Number<RuntimeOptions?>(
-        "--activations", "int8|f32", "Activations of layers with 4- or 8-bit codes: 8-bit integers (default, fast) or floats (exact products).", text => text switch
-        {
-            "int8" => (RuntimeOptions.Default, null),
-            "f32" => (RuntimeOptions.Exact, null),
-            _ => (null, "int8 or f32"),
-        });
 
     /// <summary>The threads that a command line asks for.</summary>
     public static ComputePool Pool(int? threads) => threads is { } count ? new ComputePool(count) : ComputePool.Shared;
