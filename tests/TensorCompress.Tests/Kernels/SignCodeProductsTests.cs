@@ -177,7 +177,9 @@ public class SignCodeProductsTests
         float[] factors = source.Array(columns), rowScales = source.Array(rows);
         using SignBlocks packed = RandomSigns.Packed(signs, SignLayout.Words);
         using var bytesGuard = new MatrixGuard<byte>(packed.Bytes, guardAfter);
-        using SignCodes codes = Quantized(x, factors);
+        using SignCodes codes = Reserved(x);
+        using var codesGuard = new GuardedSignInputs(codes, guardAfter);
+        Quantize(codes, x, factors);
         using GuardedMatrix y = new(tokens, rows, guardAfter);
         float[]? reference = null;
         foreach ((string name, Product run) in Implementations)
@@ -195,10 +197,21 @@ public class SignCodeProductsTests
 
     private static SignCodes Quantized(float[][] x, float[] factors)
     {
+        SignCodes codes = Reserved(x);
+        Quantize(codes, x, factors);
+        return codes;
+    }
+
+    private static SignCodes Reserved(float[][] x)
+    {
         var codes = new SignCodes();
         codes.Reserve(x.Length, x[0].Length);
-        for (int token = 0; token < x.Length; token++) codes.Quantize(token, x[token], factors);
         return codes;
+    }
+
+    private static void Quantize(SignCodes codes, float[][] x, float[] factors)
+    {
+        for (int token = 0; token < x.Length; token++) codes.Quantize(token, x[token], factors);
     }
 
     private static double Exact(SignMatrix signs, int row, ReadOnlySpan<float> x)

@@ -243,7 +243,9 @@ public class SignProductsTests
             string what = $"{rows} x {columns}, {tokens} tokens, {name}";
             using SignBlocks packed = RandomSigns.Packed(signs, layout);
             using var bytesGuard = new MatrixGuard<byte>(packed.Bytes, guardAfter);
-            using SignTables tables = Build(x, factors, digits, vectorBytes);
+            using SignTables tables = Reserved(x, digits, vectorBytes);
+            using var tablesGuard = new GuardedSignInputs(tables, guardAfter);
+            Fill(tables, x, factors);
             for (int token = 0; token < tokens; token++) y.View.Row(token).Fill(float.NaN);
             run(packed, 0, packed.Blocks, tables, rowScales, y.View);
             float[] result = [.. Enumerable.Range(0, tokens).SelectMany(token => y.View.Row(token).ToArray())];
@@ -265,14 +267,24 @@ public class SignProductsTests
 
     private static SignTables Build(float[][] x, float[] factors, int digits, int vectorBytes)
     {
+        SignTables tables = Reserved(x, digits, vectorBytes);
+        Fill(tables, x, factors);
+        return tables;
+    }
+
+    private static SignTables Reserved(float[][] x, int digits, int vectorBytes)
+    {
         var tables = new SignTables();
         tables.Reserve(x.Length, x[0].Length, digits, vectorBytes);
+        return tables;
+    }
+
+    private static void Fill(SignTables tables, float[][] x, float[] factors)
+    {
         for (int token = 0; token < x.Length; token++)
         {
             for (int chunk = 0; chunk < tables.Chunks; chunk++) tables.Build(token, chunk, x[token], factors);
         }
-
-        return tables;
     }
 
     private static double Exact(SignMatrix signs, int row, float[] x)
