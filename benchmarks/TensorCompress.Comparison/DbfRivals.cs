@@ -8,11 +8,11 @@ namespace TensorCompress.Comparison;
 
 /// <summary>
 /// Double binary factorisations beside their rivals at equal charged bits: relative squared error on <see cref="TrialMatrices"/>. <c>--formats</c> are all stored bits per weight, <c>--rounds</c> the number
-/// of seeds, <c>--methods</c> columns. A method without that rate stands there at its nearest one, with its bits in brackets.
+/// of seeds (five), of which mean, least and most are told, <c>--methods</c> columns. A method without that rate stands there at its nearest one; its bits are in brackets.
 /// </summary>
 internal static class DbfRivals
 {
-    private const int ScaleBits = 16;
+    private const int ScaleBits = 16, DefaultSeeds = 5;
 
     private static readonly (string Name, Func<Matrix<float>, double, QuantizedMatrix> Run)[] Methods =
     [
@@ -38,7 +38,7 @@ internal static class DbfRivals
             {
                 double bits = double.Parse(text, CultureInfo.InvariantCulture);
                 Console.Write($"| {matrix.Name} | {text} |");
-                foreach ((_, Func<Matrix<float>, double, QuantizedMatrix> run) in methods) Console.Write($" {Mean(matrix, bits, run, options.Rounds ?? 1)} |");
+                foreach ((_, Func<Matrix<float>, double, QuantizedMatrix> run) in methods) Console.Write($" {Mean(matrix, bits, run, options.Rounds ?? DefaultSeeds)} |");
                 Console.WriteLine();
             }
         }
@@ -46,16 +46,17 @@ internal static class DbfRivals
 
     private static string Mean(TrialMatrices matrix, double bits, Func<Matrix<float>, double, QuantizedMatrix> run, int seeds)
     {
-        double error = 0, charged = 0;
+        double error = 0, least = double.PositiveInfinity, most = 0, charged = 0;
         for (int seed = 0; seed < seeds; seed++)
         {
             using Matrix<float> weights = matrix.Draw(seed);
             using QuantizedMatrix made = run(weights, bits);
-            error += made.NormalizedSquaredError(weights.View) / seeds;
+            double found = made.NormalizedSquaredError(weights.View);
+            (error, least, most) = (error + found / seeds, Math.Min(least, found), Math.Max(most, found));
             charged += made.BitsPerElement / seeds;
         }
 
-        return string.Create(CultureInfo.InvariantCulture, $"{error:F4} ({charged:F2})");
+        return string.Create(CultureInfo.InvariantCulture, $"{error:F4}, {least:F4} to {most:F4} ({charged:F2})");
     }
 
     private static QuantizedMatrix Dbf(Matrix<float> weights, double bits, DbfSchedule? schedule)
@@ -98,10 +99,10 @@ internal static class DbfRivals
         return new QuantizedMatrix("one sign matrix", 1 + made.BitsPerWeight, decoded);
     }
 
-    /// <summary>Signs and, for each group of a row, the mean magnitude: the smaller the groups the more bits.</summary>
+    /// <summary>Signs and, for each group of a row, the mean magnitude, in the groups whose bits come nearest to the budget.</summary>
     private static QuantizedMatrix GroupSigns(Matrix<float> weights, double bits)
     {
-        int columns = (int)weights.Columns, group = bits <= 1 ? columns : Math.Clamp((int)Math.Round(ScaleBits / (bits - 1)), 1, columns);
+        int columns = (int)weights.Columns, group = Enumerable.Range(1, columns).MinBy(group => Math.Abs(Charged(group) - bits));
         var decoded = new Matrix<float>(weights.Rows, columns);
         for (nint i = 0; i < weights.Rows; i++)
         {
@@ -114,6 +115,8 @@ internal static class DbfRivals
             }
         }
 
-        return new QuantizedMatrix("signs in groups", 1 + ScaleBits * Math.Ceiling(columns / (double)group) / columns, decoded);
+        return new QuantizedMatrix("signs in groups", Charged(group), decoded);
+
+        double Charged(int group) => 1 + ScaleBits * Math.Ceiling(columns / (double)group) / columns;
     }
 }

@@ -12,13 +12,13 @@ using TensorCompress.Threading;
 namespace TensorCompress.Comparison;
 
 /// <summary>
-/// What rounding of activations costs double binary layers on the activations of a model: <c>High</c> and <c>Fast</c> beside exact products of the same factors, all tokens together and the worst token.
-/// <c>--sizes</c> are blocks counted from 1. Factors are of few rounds: the errors depend on the scales and the activations, hardly on the signs.
+/// What rounding of activations costs double binary layers on the activations of a model: <c>High</c> and <c>Fast</c> beside exact products of the same factors, all tokens together and the worst token; and, for comparison,
+/// what it costs codes of 4 bits with activations of 8 and weights of 16 bits, whose activations are not rounded. <c>--formats</c> are bits per weight (1, 1.5, 2), <c>--sizes</c> blocks counted from 1.
+/// Factors are of few rounds: the errors depend on the scales and the activations, hardly on the signs.
 /// </summary>
 internal static class SignErrors
 {
     private const int Context = 512, DefaultTokens = 1024, SolverRounds = 10;
-    private const double Bits = 1.5;
 
     public static void Run(Options options)
     {
@@ -28,9 +28,10 @@ internal static class SignErrors
         int[][] windows = [.. EvaluationWindows.FromText(model.Tokenizer!, File.ReadAllText(text), Math.Min(Context, model.Definition.ContextLength), options.Tokens ?? DefaultTokens)];
         IReadOnlyList<BlockDefinition> blocks = model.Definition.Blocks;
         int[] chosen = [.. (options.Sizes ?? [1, blocks.Count / 2, blocks.Count]).Select(number => number - 1).Where(block => block < blocks.Count).Distinct().Order()];
-        Console.WriteLine($"{Path.GetFileName(path)}, {windows.Sum(window => window.Length)} tokens, {Bits} bits per weight");
-        Console.WriteLine("| layer | largest activation over the root mean square | calibrated | High | worst token | Fast | worst token |");
+        Console.WriteLine($"{Path.GetFileName(path)}, {windows.Sum(window => window.Length)} tokens");
+        Console.WriteLine("| layer | largest activation over the root mean square | weights | calibrated | activations | relative error | worst token |");
         Console.WriteLine("|---|---|---|---|---|---|---|");
+        double[] rates = [.. (options.Formats ?? ["1", "1.5", "2"]).Select(text => double.Parse(text, CultureInfo.InvariantCulture))];
         using var run = new BlockwiseRun(model.Weights, windows, ComputePool.Shared);
         foreach (int block in chosen)
         {
@@ -40,27 +41,41 @@ internal static class SignErrors
                 using LayerStatistics statistics = InputMoments.Of(run, ComputePool.Shared).Statistics;
                 LinearDefinition linear = point.Linears[0];
                 using Matrix<float> weights = LayerExplanation.ReadDense(checkpoint, linear.Name);
-                foreach (LayerStatistics? known in (LayerStatistics?[])[null, statistics]) Measure(linear.Name, weights, run.Inputs, known);
+                string layer = string.Create(CultureInfo.InvariantCulture, $"| {linear.Name} | {Peak(run.Inputs):F0}");
+                foreach (double bits in rates)
+                {
+                    foreach (LayerStatistics? known in (LayerStatistics?[])[null, statistics])
+                        Measure(layer, string.Create(CultureInfo.InvariantCulture, $"dbf, {bits} bits"), weights, run.Inputs, FewRounds(bits, weights), known, SignPrecision.High, SignPrecision.Fast);
+                }
+
+                Measure(layer, "int4", weights, run.Inputs, CompressionMethods.ParseOptions("scalar:bits=4"), null, SignPrecision.High);
+                Measure(layer, "F16", weights, run.Inputs, CompressionMethods.ParseOptions("dense:type=f16"), null, SignPrecision.High);
             }
         }
     }
 
-    private static void Measure(string name, Matrix<float> weights, MatrixView<float> inputs, LayerStatistics? known)
+    private static DbfOptions FewRounds(double bits, Matrix<float> weights)
     {
-        var options = new DbfOptions(Bits, diagonalShare: 1);
-        int middle = options.MiddleDimensionFor((int)weights.Rows, (int)weights.Columns);
-        options = new DbfOptions(Bits, diagonalShare: 1, schedule: DbfSchedule.ForRate(middle / (double)nint.Min(weights.Rows, weights.Columns)) with { Rounds = SolverRounds });
-        using CompressedWeight weight = DbfMethod.Instance.Compress(weights.View, options, new CompressionContext { Statistics = known });
-        using Matrix<float> exact = Product(weight, inputs, SignPrecision.Exact), high = Product(weight, inputs, SignPrecision.High), fast = Product(weight, inputs, SignPrecision.Fast);
-        (double highAll, double highWorst) = Errors(exact, high);
-        (double fastAll, double fastWorst) = Errors(exact, fast);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"| {name} | {Peak(inputs):F0} | {(known is null ? "no" : "yes")} | {highAll:G2} | {highWorst:G2} | {fastAll:G2} | {fastWorst:G2} |"));
+        int middle = new DbfOptions(bits).MiddleDimensionFor((int)weights.Rows, (int)weights.Columns);
+        return new DbfOptions(bits, diagonalShare: 1, schedule: DbfSchedule.ForRate(middle / (double)nint.Min(weights.Rows, weights.Columns)) with { Rounds = SolverRounds });
     }
 
-    private static Matrix<float> Product(CompressedWeight weight, MatrixView<float> inputs, SignPrecision precision)
+    private static void Measure(string layer, string format, Matrix<float> weights, MatrixView<float> inputs, MethodOptions options, LayerStatistics? known, params ReadOnlySpan<SignPrecision> precisions)
     {
-        using LinearLayer layer = weight.CreateLayer(new RuntimeOptions { Signs = precision });
+        using CompressedWeight weight = options.Method.Compress(weights.View, options, new CompressionContext { Statistics = known });
+        using Matrix<float> exact = Product(weight, inputs, RuntimeOptions.Exact);
+        foreach (SignPrecision precision in precisions)
+        {
+            using Matrix<float> rounded = Product(weight, inputs, new RuntimeOptions { Signs = precision });
+            (double all, double worst) = Errors(exact, rounded);
+            string activations = options is DbfOptions ? precision.ToString() : "default";
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{layer} | {format} | {(known is null ? "no" : "yes")} | {activations} | {all:G2} | {worst:G2} |"));
+        }
+    }
+
+    private static Matrix<float> Product(CompressedWeight weight, MatrixView<float> inputs, RuntimeOptions options)
+    {
+        using LinearLayer layer = weight.CreateLayer(options);
         using var context = new ComputeContext(ComputePool.Shared);
         var result = new Matrix<float>(inputs.Rows, layer.OutputDimension);
         layer.Forward(new ActivationBatch(inputs), result.View, context);
