@@ -88,10 +88,39 @@ public static class QetCodec
     /// <exception cref="ArgumentException">The rows lie outside, or the columns are not as many.</exception>
     public static void DecompressRows(QetTensor tensor, nint start, MatrixView<float> destination, ComputePool? pool = null)
     {
-        ArgumentNullException.ThrowIfNull(tensor);
-        if (destination.Columns != tensor.Columns) throw new ArgumentException($"{tensor.Columns} columns do not fill {destination.Columns}.", nameof(destination));
+        ThrowIfOtherColumns(tensor, destination);
         if (start < 0 || start > tensor.Rows - destination.Rows)
             throw new ArgumentOutOfRangeException(nameof(start), start, $"{destination.Rows} rows from there do not lie inside {tensor.Rows}.");
+        Decode(tensor, row => start + row, destination, pool ?? ComputePool.Shared);
+    }
+
+    /// <summary>Decodes any rows.</summary>
+    /// <param name="tensor">What <see cref="Compress"/> or <see cref="Encode"/> gave, or <see cref="QetTensor.Read"/>.</param>
+    /// <param name="rows">Which, in any order; the same one more than once if need be.</param>
+    /// <param name="destination">As many rows as there are indexes, as many columns.</param>
+    /// <param name="pool">Threads; null for the shared pool.</param>
+    /// <exception cref="ArgumentException">A row lies outside, or the shape of the destination is another.</exception>
+    public static void DecompressRows(QetTensor tensor, ReadOnlySpan<int> rows, MatrixView<float> destination, ComputePool? pool = null)
+    {
+        ThrowIfOtherColumns(tensor, destination);
+        if (destination.Rows != rows.Length) throw new ArgumentException($"{rows.Length} rows do not fill {destination.Rows}.", nameof(destination));
+        foreach (int row in rows)
+        {
+            if (row < 0 || row >= tensor.Rows) throw new ArgumentOutOfRangeException(nameof(rows), row, $"There are {tensor.Rows} rows.");
+        }
+
+        int[] indexes = rows.ToArray();
+        Decode(tensor, row => indexes[row], destination, pool ?? ComputePool.Shared);
+    }
+
+    private static void ThrowIfOtherColumns(QetTensor tensor, MatrixView<float> destination)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (destination.Columns != tensor.Columns) throw new ArgumentException($"{tensor.Columns} columns do not fill {destination.Columns}.", nameof(destination));
+    }
+
+    private static void Decode(QetTensor tensor, Func<nint, nint> rowAt, MatrixView<float> destination, ComputePool pool)
+    {
         float[] codebooks = [];
         if (destination.Rows >= RowsWorthAllCentroids)
         {
@@ -99,11 +128,10 @@ public static class QetCodec
             tensor.DecodeCodebooks(codebooks);
         }
 
-        pool ??= ComputePool.Shared;
         pool.For(destination.Rows, 8, (first, end) =>
         {
             float[] scratch = new float[2 * tensor.Columns];
-            for (nint row = first; row < end; row++) tensor.DecodeRow(start + row, codebooks, destination.Row(row), scratch);
+            for (nint row = first; row < end; row++) tensor.DecodeRow(rowAt(row), codebooks, destination.Row(row), scratch);
         });
         tensor.Rotation?.Undo(destination, pool);
     }

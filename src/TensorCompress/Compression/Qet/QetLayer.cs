@@ -52,6 +52,12 @@ public sealed class QetLayer : LinearLayer
         return FromDense(matrix, options, statistics);
     }
 
+    /// <summary>Quantises a matrix to a layer; swap layers, column groups, stages and codebooks are chosen by trials.</summary>
+    /// <param name="weights">W, [output, input]; read before the call returns.</param>
+    /// <param name="bits">All stored bits per weight.</param>
+    /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, or the bits are too few.</exception>
+    public static LinearLayer FromDense(in ReadOnlyTensorSpan<float> weights, double bits) => FromDense(weights, new QetMethodOptions(bits));
+
     /// <summary>Quantises a matrix to a layer.</summary>
     /// <param name="weights">W, [output, input]; read before the call returns.</param>
     /// <param name="options">Budget and how it is spent.</param>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TensorCompress.Compression.Qet.Rotated;
 using TensorCompress.Compression.Qet.Universal;
 using TensorCompress.Storage;
@@ -114,7 +115,7 @@ public sealed class QetMethod : ICompressionMethod
             QetEncodedStage? before = i == 0 ? null : stages[i - 1];
             byte[] codes = ReadStream(stored, coded, QetWeight.CodesPart + i, account.Codes, (ref EntropyDecoder decoder, Span<byte> part) => StageCoding.Codes(ref decoder, codebook, part, before));
             stages[i] = new QetEncodedStage(swaps, codes, codebook, plan.Options.Stages[i].SwapLayers, plan.CodeBits(i), plan.Centroids[i]);
-            ThrowIfImpossible(stored, stages[i], plan, i);
+            if (stages[i].Fault(plan.Rows, plan.Options.Subspaces) is { } fault) throw stored.Fault(TensorFormatError.Value, fault.Message, StoredParts.TensorName(stored.Layer, this, fault.Part + i));
         }
 
         RowRotation? rotation = plan.Options.Rotation switch
@@ -131,11 +132,12 @@ public sealed class QetMethod : ICompressionMethod
     {
         if (options.Codec is { } codec)
             return new QetWeight(QetCodec.CompressInMetric(weights, QetPlan.ForBudget(weights.Rows, weights.Columns, budget, codec with { Seed = context.Seed }), context.Statistics, context.Pool, cancellationToken));
-        UniversalRows? universal = options.Form == QetForm.Fitted ? null : UniversalQuantizer.Quantize(weights, budget, options.Rotation, context.Statistics, context.Pool, cancellationToken);
+        long least = 0;
+        UniversalRows? universal = options.Form == QetForm.Fitted ? null : UniversalQuantizer.Quantize(weights, budget, options.Rotation, context.Statistics, context.Pool, cancellationToken, out least);
         if (options.Form == QetForm.Universal && universal is null)
         {
-            double least = (UniversalRate.All[0].RowBytes(UniversalRows.SegmentsOf((int)weights.Columns)) + sizeof(short)) * 8.0 / weights.Columns;
-            throw new ArgumentException($"{options.Bits} bits per weight of {weights.Rows} x {weights.Columns} do not pay for universal codebooks: the least is {least:G4}, or twice the bytes of scales more for weights far from 1.");
+            string bits = options.Bits.ToString(CultureInfo.InvariantCulture);
+            throw new ArgumentException($"{bits} bits per weight of {weights.Rows} x {weights.Columns} do not pay for universal codebooks: the least is {QetBudget.Named(least, weights.Rows, weights.Columns)}.");
         }
 
         if (universal is not null && (options.Form == QetForm.Universal || context.Statistics is not null)) return new UniversalWeight(universal);
@@ -181,24 +183,5 @@ public sealed class QetMethod : ICompressionMethod
         float[] scales = new float[2 * grids];
         Kernels.ElementConversion.ToSingle(ElementType.F32, bytes.RowSpan(0, grids), scales);
         return scales;
-    }
-
-    /// <summary>Every code has a centroid, and no number of a centroid is beyond what the codec takes.</summary>
-    private void ThrowIfImpossible(StoredWeight stored, QetEncodedStage stage, QetPlan plan, int index)
-    {
-        float[] numbers = new float[stage.Codebook.Count];
-        stage.Codebook.Decode(0, numbers);
-        const float Largest = 4 * QetCodec.LargestMagnitude;
-        int wrong = numbers.AsSpan().IndexOfAnyExceptInRange(-Largest, Largest);
-        if (wrong >= 0) throw stored.Fault(TensorFormatError.Value, $"number {wrong} of the codebook is {numbers[wrong]}", StoredParts.TensorName(stored.Layer, this, QetWeight.CodebookPart + index));
-        if (stage.Centroids == 1 << stage.CodeBits) return;
-        for (nint row = 0; row < plan.Rows; row++)
-        {
-            for (int group = 0; group < plan.Options.Subspaces; group++)
-            {
-                if (stage.Code(row, plan.Options.Subspaces, group) is var code && code < stage.Centroids) continue;
-                throw stored.Fault(TensorFormatError.Value, $"the code of row {row}, group {group} is {code} of {stage.Centroids} centroids", StoredParts.TensorName(stored.Layer, this, QetWeight.CodesPart + index));
-            }
-        }
     }
 }

@@ -73,5 +73,8 @@ public sealed record QetMethodOptions : MethodOptions
     }
 
     /// <summary>Bytes that may be stored for a matrix.</summary>
-    internal long BudgetFor(nint rows, nint columns) => (long)Math.Floor(Bits * rows * columns / 8);
+    internal long BudgetFor(nint rows, nint columns) => BudgetFor(Bits, rows, columns);
+
+    /// <summary>Bytes that so many bits per weight are.</summary>
+    internal static long BudgetFor(double bits, nint rows, nint columns) => (long)Math.Floor(bits * rows * columns / 8);
 }

@@ -50,7 +50,7 @@ public sealed record QetOptions
     public IReadOnlyList<QetStageOptions> Stages { get; }
 
     /// <summary>Bits of a number of a codebook.</summary>
-    public int CodebookBits { get; }
+    public int CodebookBits { get; internal init; }
 
     /// <summary>Whether each group has a grid of its own.</summary>
     public bool GridPerGroup { get; internal init; }

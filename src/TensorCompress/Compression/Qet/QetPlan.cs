@@ -57,11 +57,8 @@ public sealed record QetPlan
     /// <exception cref="ArgumentException">The shape does not fit the options.</exception>
     public static QetPlan ForBudget(nint rows, nint columns, long maxBytes, QetOptions options)
     {
-        QetPlan ones = WithCentroids(rows, columns, [.. Enumerable.Repeat(1, options?.Stages.Count ?? 0)], options!);
-        long budget = Math.Clamp(maxBytes, 0, long.MaxValue / 8) * 8;
-        if (!ones.IsEnough(budget))
-            throw new ArgumentOutOfRangeException(nameof(maxBytes), maxBytes, $"{rows} x {columns} with these options takes at least {ones.LeastBytes()} bytes.");
-        return new QetPlan(rows, columns, options!, [.. Enumerable.Range(0, ones.Centroids.Count).Select(stage => ones.MostCentroids(stage, budget))]);
+        QetPlan ones = OfOneCentroid(rows, columns, options);
+        return ones.Within(maxBytes, 1 << MaxCodeBits) ?? throw new ArgumentOutOfRangeException(nameof(maxBytes), maxBytes, $"{rows} x {columns} with these options takes at least {ones.LeastBytes()} bytes.");
     }
 
     /// <summary>Given numbers of centroids.</summary>
@@ -86,11 +83,30 @@ public sealed record QetPlan
         return new QetPlan(rows, columns, options, [.. centroids]);
     }
 
+    /// <summary>One centroid in each stage: what the options take at least.</summary>
+    internal static QetPlan OfOneCentroid(nint rows, nint columns, QetOptions options) => WithCentroids(rows, columns, [.. Enumerable.Repeat(1, options?.Stages.Count ?? 0)], options!);
+
+    /// <summary>The published rule, <see cref="ForBudget"/>, with a limit to centroids; null where the bytes do not suffice.</summary>
+    internal QetPlan? Within(long maxBytes, int mostCentroids)
+    {
+        long budget = Math.Clamp(maxBytes, 0, long.MaxValue / 8) * 8;
+        return IsEnough(budget) ? WithCentroids([.. Enumerable.Range(0, Centroids.Count).Select(stage => MostCentroids(stage, budget, mostCentroids))]) : null;
+    }
+
+    /// <summary>The same with other centroids.</summary>
+    internal QetPlan WithCentroids(IReadOnlyList<int> centroids) => WithCentroids(Rows, Columns, centroids, Options);
+
     /// <summary>The same for another number of rows: for rows that are encoded with codebooks that are there.</summary>
     internal QetPlan WithRows(nint rows) => WithCentroids(rows, Columns, Centroids, Options);
 
     /// <summary>The same with other options for the same stages.</summary>
     internal QetPlan WithOptions(QetOptions options) => WithCentroids(Rows, Columns, Centroids, options);
+
+    /// <inheritdoc/>
+    public bool Equals(QetPlan? other) => other is not null && Rows == other.Rows && Columns == other.Columns && Options == other.Options && Centroids.SequenceEqual(other.Centroids);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Centroids.Aggregate(HashCode.Combine(Rows, Columns, Options), HashCode.Combine);
 
     /// <summary>Bits of a code of a stage; none where there is one centroid.</summary>
     internal int CodeBits(int stage) => CodeBitsOf(Centroids[stage]);
@@ -141,10 +157,10 @@ public sealed record QetPlan
         return bytes;
     }
 
-    private int MostCentroids(int stage, long budget)
+    private int MostCentroids(int stage, long budget, int most)
     {
         long allowance = Allowance(stage, budget);
-        int fits = 1, tooMany = (int)Math.Min(Rows, 1 << MaxCodeBits) + 1;
+        int fits = 1, tooMany = (int)Math.Min(Rows, most) + 1;
         while (tooMany - fits > 1)
         {
             int middle = fits + (tooMany - fits) / 2;

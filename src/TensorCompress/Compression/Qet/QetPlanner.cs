@@ -5,18 +5,24 @@ using TensorCompress.Threading;
 namespace TensorCompress.Compression.Qet;
 
 /// <summary>
-/// Spends a budget of bytes: enumerates swap layers, widths of column groups, stages and codebook bits with the most centroids that the budget pays, tries the most promising ones on some of the columns,
-/// and compresses by the best. The best plan of plain product quantisation, the best one of residual stages without swaps, the best one behind Hadamard blocks and, where its bytes are within the budget, those
-/// behind a learnt rotation (plain product quantisation among them) are compressed too, so the result is never worse than any of them.
+/// Spends a budget of bytes by a race. Plain product quantisation and two stages without swaps, shares equal or as published, at every width of column groups and with a few ways to round codebooks, have a brief
+/// trial each; the best few of each kind, and the forms that a rule of thumb finds likeliest (swap layers, up to three stages), have a whole one on some of the columns, all of them in a small matrix. The best are
+/// improved by moving bits between stages and codebooks. The best of each kind, the best behind Hadamard blocks and, where its bytes are within the budget, those behind a learnt rotation (plain product
+/// quantisation among them) compress the whole matrix, and the least error wins.
 /// </summary>
 internal sealed class QetPlanner
 {
-    private const int MostTrials = 12, MostGridTrials = 3, MostHadamardTrials = 3, MostPlainTrials = 3, MostSwapLayers = 3, MostStages = 3, WidestGroup = 32, NarrowestBlocks = 8;
+    private const int MostTrials = 9, MostTrialsOfRotated = 3, MostRivals = 4, MostHadamardTrials = 3, MostSwapLayers = 3, MostStages = 3, WidestGroup = 32, NarrowestBlocks = 8;
 
-    /// <summary>Columns and rows of a trial, about; more rows where the centroids are many.</summary>
-    private const int TrialColumns = 48, TrialRows = 4096, TrialRowsPerCentroid = 16;
+    /// <summary>Widths that are tried briefly with all codebook bits, rounds of improvements, and forms of a kind that compress the whole matrix.</summary>
+    private const int MostWidths = 2, MostRounds = 2, MostFinalists = 2;
 
-    private static readonly int[] CodebookBits = [10, 8, 6, 5, 4];
+    /// <summary>A form whose trial erred so many times as much as that of the best of its kind does not compress the whole matrix, and a rotation that makes product quantisation so much worse is not tried further.</summary>
+    private const double Hopeless = 1.2;
+
+    private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6];
+
+    private static readonly double[][] RivalShares = [[1], [0.5, 0.5], [0.7, 0.3]];
 
     private readonly MatrixView<float> _values;
     private readonly LayerStatistics? _statistics;
@@ -24,6 +30,8 @@ internal sealed class QetPlanner
     private readonly ulong _seed;
     private readonly ComputePool _pool;
     private readonly CancellationToken _cancellationToken;
+    private readonly Dictionary<QetPlan, double> _competed = [];
+    private QetTensor? _best;
 
     private QetPlanner(MatrixView<float> values, long maxBytes, ulong seed, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken) =>
         (_values, _maxBytes, _seed, _statistics, _pool, _cancellationToken) = (values, maxBytes, seed, statistics, pool, cancellationToken);
@@ -63,66 +71,146 @@ internal sealed class QetPlanner
         return sum;
     }
 
+    /// <summary>The squared error of the rows, over their squared norm, or of outputs.</summary>
+    internal static double RelativeError(MatrixView<float> values, LayerStatistics? statistics, QetTensor tensor, ComputePool pool)
+    {
+        using var decoded = new Matrix<float>(values.Rows, values.Columns);
+        QetCodec.Decompress(tensor, decoded.View, pool);
+        if (statistics is not null) return statistics.OutputError(values, decoded.View, pool);
+        double norm = 0;
+        for (nint row = 0; row < values.Rows; row++) norm += Numerics.DoubleVectors.SquaredNorm(values.Row(row));
+        return norm == 0 ? 0 : SquaredError(values, decoded.View) / norm;
+    }
+
     private QetTensor Best()
     {
-        using var plain = new Trials(this, null);
-        QetCandidate[] tried = Planned(plain, _maxBytes);
+        using QetTrials plain = Trials(null);
+        Func<QetPlan, double> tryWhole = QetTrials.TakesAll(_values) ? Compete : plain.Error;
+        QetCandidate[] tried = Planned(plain, tryWhole, _maxBytes, MostTrials, RivalShares);
         if (tried.Length == 0) throw TooFew();
-        QetTensor? best = null;
-        double least = double.PositiveInfinity;
-        foreach (QetPlan plan in Finalists(tried).Concat(BehindHadamardBlocks(tried)).Concat(BehindLearntRotation()))
+        foreach (QetPlan plan in Finalists(tried)) Compete(plan);
+        BehindHadamardBlocks(tried);
+        BehindLearntRotation(plain);
+        return _best!;
+    }
+
+    /// <summary>Compresses the whole matrix and remembers the best.</summary>
+    private double Compete(QetPlan plan)
+    {
+        if (_competed.TryGetValue(plan, out double known)) return known;
+        QetTensor tensor = QetCodec.CompressInMetric(_values, plan, _statistics, _pool, _cancellationToken);
+        double error = RelativeError(_values, _statistics, tensor, _pool);
+        if (_best is null || error < _competed[_best.Plan]) _best = tensor;
+        _competed.Add(plan, error);
+        return error;
+    }
+
+    private QetTrials Trials(RowRotation? rotation) => new(_values, rotation, _statistics, _pool, _cancellationToken);
+
+    /// <summary>The candidates with what trials gave, the best first.</summary>
+    private static QetCandidate[] Ranked(IEnumerable<QetPlan> plans, Func<QetPlan, double> error) => [.. plans.Distinct().Select(plan => new QetCandidate(plan, error(plan))).OrderBy(candidate => candidate.Estimate)];
+
+    /// <summary>Tries what is promising and improves the best; the best first.</summary>
+    private QetCandidate[] Planned(QetTrials trials, Func<QetPlan, double> tryWhole, long maxBytes, int mostLikely, double[][] shares)
+    {
+        IEnumerable<QetPlan> likely = Candidates(maxBytes).OrderBy(candidate => candidate.Estimate).Take(mostLikely).Select(candidate => candidate.Plan);
+        QetCandidate[] tried = Ranked(likely.Concat(shares.SelectMany(share => Rivals(trials, maxBytes, share))), tryWhole);
+        tried = Improved(tried, _ => true, tryWhole, maxBytes);
+        if (tried is [{ HasNoSwaps: false }, ..]) tried = Improved(tried, candidate => candidate.HasNoSwaps, tryWhole, maxBytes);
+        return tried is [{ IsPlain: true }, ..] ? tried : Improved(tried, candidate => candidate.IsPlain, tryWhole, maxBytes);
+    }
+
+    /// <summary>The published rule's plans for stages without swaps of such shares, at every width of groups: the most promising by brief trials.</summary>
+    private IEnumerable<QetPlan> Rivals(QetTrials trials, long maxBytes, double[] shares)
+    {
+        int columns = (int)_values.Columns;
+        QetStageOptions[] stages = [.. shares.Select(share => new QetStageOptions(0, share))];
+        QetCandidate[] first = Ranked(Finest(Enumerable.Range(1, columns).Where(width => columns % width == 0).SelectMany(width => FirstCodebookBits.Select(bits => Rival(width, bits, false)))), trials.BriefError);
+        IEnumerable<int> widths = first.Length == 0 ? [columns] : first.Select(candidate => candidate.Plan.SubvectorLength).Distinct().Take(MostWidths); // one group takes the fewest bytes
+        IEnumerable<QetPlan> closer = Finest(widths.SelectMany(width => CodebookBits.SelectMany(bits => new[] { Rival(width, bits, false), Rival(width, bits, true) })));
+        return first.Concat(Ranked(closer.Except(first.Select(candidate => candidate.Plan)), trials.BriefError)).OrderBy(candidate => candidate.Estimate).Take(MostRivals).Select(candidate => candidate.Plan);
+
+        QetPlan? Rival(int width, int codebookBits, bool gridPerGroup)
         {
-            QetTensor tensor = QetCodec.CompressInMetric(_values, plan, _statistics, _pool, _cancellationToken);
-            double error = Error(_values, _statistics, tensor);
-            if (best is not null && error >= least) continue;
-            (best, least) = (tensor, error);
+            if (gridPerGroup && width == columns) return null;
+            var options = new QetOptions(columns / width, stages, codebookBits, gridPerGroup, seed: _seed) { BeamWidth = stages.Length > 1 ? QetPlanForm.BeamWidth : 1 };
+            return QetPlan.OfOneCentroid(_values.Rows, columns, options).Within(maxBytes, QetBudget.MostCentroids);
+        }
+    }
+
+    /// <summary>Of plans with the same groups and centroids the one whose codebooks are rounded least.</summary>
+    private static IEnumerable<QetPlan> Finest(IEnumerable<QetPlan?> plans) => plans.OfType<QetPlan>().OrderByDescending(plan => plan.Options.CodebookBits).ThenByDescending(plan => plan.Options.GridPerGroup)
+        .DistinctBy(plan => (plan.Options.Subspaces, string.Join(',', plan.Centroids)));
+
+    /// <summary>Moves bits between the stages and the codebooks of the best one of a kind while that lowers its error.</summary>
+    private static QetCandidate[] Improved(QetCandidate[] tried, Func<QetCandidate, bool> isOfKind, Func<QetPlan, double> tryWhole, long maxBytes)
+    {
+        for (int round = 0; round < MostRounds && tried.FirstOrDefault(isOfKind) is { } best; round++)
+        {
+            QetCandidate[] more = Ranked(Neighbours(best.Plan, maxBytes).Except(tried.Select(candidate => candidate.Plan)), tryWhole);
+            tried = [.. tried.Concat(more).OrderBy(candidate => candidate.Estimate)];
+            if (tried.First(isOfKind) == best) break;
         }
 
-        return best!;
+        return tried;
     }
 
-    /// <summary>Tries what the rule of thumb finds most promising; the best first.</summary>
-    private QetCandidate[] Planned(Trials trials, long maxBytes)
+    private static IEnumerable<QetPlan> Neighbours(QetPlan plan, long maxBytes)
     {
-        List<QetCandidate> candidates = [.. Candidates(maxBytes).OrderBy(candidate => candidate.Estimate)];
-        IEnumerable<QetCandidate> promising = candidates.Take(MostTrials).Concat(candidates.Where(candidate => candidate.IsPlain).Take(MostPlainTrials)).Concat(candidates.Where(candidate => candidate.HasNoSwaps).Take(MostPlainTrials));
-        QetCandidate[] tried = trials.Rank(promising);
-        QetCandidate[] gridded = trials.Rank(tried.Take(MostGridTrials).Select(candidate => WithGridPerGroup(candidate, maxBytes)).OfType<QetCandidate>());
-        return [.. tried.Concat(gridded).OrderBy(candidate => candidate.Estimate)];
+        yield return QetBudget.Spend(plan, maxBytes);
+        QetOptions options = plan.Options;
+        int finer = CodebookBits.LastOrDefault(bits => bits > options.CodebookBits, options.CodebookBits), coarser = CodebookBits.FirstOrDefault(bits => bits < options.CodebookBits, options.CodebookBits);
+        if (QetBudget.Round(plan, finer, options.GridPerGroup, maxBytes) is { } fine) yield return fine;
+        if (QetBudget.Round(plan, coarser, options.GridPerGroup, maxBytes) is { } coarse) yield return coarse;
+        if (options.Subspaces > 1 && QetBudget.Round(plan, options.CodebookBits, !options.GridPerGroup, maxBytes) is { } other) yield return other;
+        for (int stage = 1; stage < plan.Centroids.Count; stage++)
+        {
+            if (QetBudget.Move(plan, stage, stage - 1, maxBytes) is { } earlier) yield return earlier;
+            if (QetBudget.Move(plan, stage - 1, stage, maxBytes) is { } later) yield return later;
+        }
     }
 
-    private static IEnumerable<QetPlan> Finalists(QetCandidate[] tried) =>
-        new[] { tried[0], tried.FirstOrDefault(candidate => candidate.IsPlain), tried.FirstOrDefault(candidate => candidate.HasNoSwaps) }.OfType<QetCandidate>().Select(candidate => candidate.Plan).Distinct();
+    /// <summary>The best of all, of plain product quantisation and of stages without swaps, each with other forms of its kind that come near.</summary>
+    private static IEnumerable<QetPlan> Finalists(QetCandidate[] tried)
+    {
+        QetCandidate[] plain = OfDifferentForms(tried.Where(candidate => candidate.IsPlain)), unswapped = OfDifferentForms(tried.Where(candidate => candidate.HasNoSwaps));
+        return tried.Take(1).Concat(plain).Concat(unswapped).Select(candidate => candidate.Plan).Distinct();
+
+        static QetCandidate[] OfDifferentForms(IEnumerable<QetCandidate> kind)
+        {
+            QetCandidate[] forms = [.. Forms(kind).Take(MostFinalists)];
+            return [.. forms.Where(candidate => candidate.Estimate <= Hopeless * forms[0].Estimate)];
+        }
+    }
+
+    /// <summary>The best of each form: width of groups, swap layers and stages.</summary>
+    private static IEnumerable<QetCandidate> Forms(IEnumerable<QetCandidate> candidates) =>
+        candidates.DistinctBy(candidate => (candidate.Plan.Options.Subspaces, candidate.Plan.Options.Stages[0].SwapLayers, candidate.Plan.Centroids.Count));
 
     /// <summary>The best of the likeliest forms, for rotated rows.</summary>
-    private IEnumerable<QetPlan> BehindHadamardBlocks(QetCandidate[] tried)
+    private void BehindHadamardBlocks(QetCandidate[] tried)
     {
-        if (Universal.BlockHadamard.WidthFor((int)_values.Columns) < NarrowestBlocks) yield break;
-        using var trials = new Trials(this, new HadamardRotation((int)_values.Columns));
-        QetPlan best = trials.Rank(tried.Take(MostHadamardTrials))[0].Plan;
-        yield return best.WithOptions(best.Options with { Rotation = QetRotation.Hadamard });
+        if (Universal.BlockHadamard.WidthFor((int)_values.Columns) < NarrowestBlocks) return;
+        using QetTrials trials = Trials(new HadamardRotation((int)_values.Columns));
+        QetPlan best = Ranked(Forms(tried).Take(MostHadamardTrials).Select(candidate => candidate.Plan), trials.Error)[0].Plan;
+        Compete(best.WithOptions(best.Options with { Rotation = QetRotation.Hadamard }));
     }
 
-    /// <summary>Optimised product quantisation, and the best form for rows that are rotated by it.</summary>
-    private IEnumerable<QetPlan> BehindLearntRotation()
+    /// <summary>Optimised product quantisation, and the best form for rows that are rotated by it where that is near what is best without.</summary>
+    private void BehindLearntRotation(QetTrials plain)
     {
         long rest = _maxBytes - LearntRotation.BytesFor(_values.Columns);
-        if (rest <= 0 || _values.Columns > LearntRotation.MostColumns) yield break;
-        using var plain = new Trials(this, null);
-        if (plain.Rank(Candidates(rest).Where(candidate => candidate.IsPlain).OrderBy(candidate => candidate.Estimate).Take(MostPlainTrials)) is not [{ Plan: var product }, ..]) yield break;
-        yield return product.WithOptions(product.Options with { Rotation = QetRotation.Learnt });
-        using var rotated = new Trials(this, LearntRotation.Learn(_values, product, _pool, _cancellationToken));
-        foreach (QetPlan plan in Finalists(Planned(rotated, rest))) yield return plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt });
+        if (rest <= 0 || _values.Columns > LearntRotation.MostColumns) return;
+        QetPlan[] products = [.. Ranked(Rivals(plain, rest, RivalShares[0]), plain.Error).DistinctBy(candidate => candidate.Plan.Options.Subspaces).Select(candidate => candidate.Plan).Take(MostFinalists)];
+        if (products.Length == 0) return;
+        double unrotated = _competed.Where(pair => pair.Key.Options.Stages is [{ SwapLayers: 0 }]).Min(pair => pair.Value);
+        QetPlan product = products.MinBy(plan => Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt })))!;
+        if (_competed[product.WithOptions(product.Options with { Rotation = QetRotation.Learnt })] > Hopeless * unrotated) return;
+        using QetTrials rotated = Trials(LearntRotation.Learn(_values, product, _pool, _cancellationToken));
+        foreach (QetPlan plan in Finalists(Planned(rotated, rotated.Error, rest, MostTrialsOfRotated, RivalShares[..2]))) Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt }));
     }
 
-    /// <summary>The same with a grid for every group, which costs bytes and keeps far groups from spoiling the others; null where the budget does not pay for them.</summary>
-    private static QetCandidate? WithGridPerGroup(QetCandidate candidate, long maxBytes)
-    {
-        QetPlan grids = candidate.Plan.WithOptions(candidate.Plan.Options with { GridPerGroup = true });
-        return grids.Options.Subspaces > 1 && grids.StoredBytes <= maxBytes ? candidate with { Plan = grids } : null;
-    }
-
-    /// <summary>A plan of most centroids for each form.</summary>
+    /// <summary>A plan of most centroids for each form with swaps or more than two stages.</summary>
     private IEnumerable<QetCandidate> Candidates(long maxBytes)
     {
         int columns = (int)_values.Columns;
@@ -130,7 +218,7 @@ internal sealed class QetPlanner
         {
             for (int layers = 0; layers <= MostSwapLayers && columns % (width << layers) == 0; layers++)
             {
-                for (int stages = 1; stages <= MostStages; stages++)
+                for (int stages = layers == 0 ? MostStages : 1; stages <= MostStages; stages++)
                 {
                     var form = new QetPlanForm(_values.Rows, columns, maxBytes, _seed, width, layers, stages);
                     if (CodebookBits.Select(form.Fill).OfType<QetCandidate>().MinBy(candidate => candidate.Estimate) is { } candidate) yield return candidate;
@@ -141,79 +229,7 @@ internal sealed class QetPlanner
 
     private ArgumentException TooFew()
     {
-        double elements = (double)_values.Rows * _values.Columns;
-        long least = QetPlan.WithCentroids(_values.Rows, _values.Columns, [1], new QetOptions(1, [new QetStageOptions(0, 1)], CodebookBits[^1])).StoredBytes;
-        return new ArgumentException($"{_maxBytes} bytes for {_values.Rows} x {_values.Columns} do not pay for one centroid: the least is {least * 8 / elements:G4} bits per weight.");
-    }
-
-    /// <summary>The squared error of the rows, over their squared norm, or of outputs.</summary>
-    private double Error(MatrixView<float> values, LayerStatistics? statistics, QetTensor tensor)
-    {
-        using var decoded = new Matrix<float>(values.Rows, values.Columns);
-        QetCodec.Decompress(tensor, decoded.View, _pool);
-        if (statistics is not null) return statistics.OutputError(values, decoded.View, _pool);
-        double norm = 0;
-        for (nint row = 0; row < values.Rows; row++) norm += Numerics.DoubleVectors.SquaredNorm(values.Row(row));
-        return norm == 0 ? 0 : SquaredError(values, decoded.View) / norm;
-    }
-
-    /// <summary>Trials on a few whole blocks of columns, those that swaps mix and groups share, of rows that are rotated or not.</summary>
-    private sealed class Trials : IDisposable
-    {
-        private readonly QetPlanner _planner;
-        private readonly Matrix<float>? _rotated;
-        private readonly MatrixView<float> _rows;
-        private readonly Matrix<double>? _moment;
-
-        public Trials(QetPlanner planner, RowRotation? rotation)
-        {
-            (_planner, _rows) = (planner, planner._values);
-            _moment = planner._statistics?.Shrunk(0, 0);
-            if (rotation is null) return;
-            _rotated = new Matrix<float>(_rows.Rows, _rows.Columns);
-            _rows.CopyTo(_rotated.View);
-            rotation.Rotate(_rotated.View, planner._pool);
-            if (_moment is not null) rotation.RotateMetric(_moment, planner._pool);
-            _rows = _rotated.View;
-        }
-
-        /// <summary>The candidates with what their trials gave, the best first.</summary>
-        public QetCandidate[] Rank(IEnumerable<QetCandidate> candidates) => [.. candidates.Distinct().Select(candidate => candidate with { Estimate = Try(candidate.Plan) }).OrderBy(candidate => candidate.Estimate)];
-
-        public void Dispose()
-        {
-            _rotated?.Dispose();
-            _moment?.Dispose();
-        }
-
-        private double Try(QetPlan plan)
-        {
-            int layers = plan.Options.Stages[0].SwapLayers, width = plan.SubvectorLength << layers, blocks = (int)plan.Columns / width;
-            int count = Math.Clamp(TrialColumns / width, 1, blocks);
-            nint rows = nint.Min(_rows.Rows, Math.Max(TrialRows, TrialRowsPerCentroid * plan.Centroids.Max()));
-            int[] columns = [.. Enumerable.Range(0, count).SelectMany(i => Enumerable.Range(i * blocks / count * width, width))];
-            using var sample = new Matrix<float>(rows, columns.Length);
-            for (nint row = 0; row < rows; row++)
-            {
-                ReadOnlySpan<float> source = _rows.Row(row * _rows.Rows / rows);
-                for (int i = 0; i < columns.Length; i++) sample[row, i] = source[columns[i]];
-            }
-
-            using LayerStatistics? statistics = Statistics(columns);
-            var trial = QetPlan.WithCentroids(rows, sample.Columns, plan.Centroids, plan.Options with { Subspaces = count << layers });
-            return _planner.Error(sample.View, statistics, QetCodec.CompressInMetric(sample.View, trial, statistics, _planner._pool, _planner._cancellationToken));
-        }
-
-        private LayerStatistics? Statistics(int[] columns)
-        {
-            if (_moment is null) return null;
-            var block = new Matrix<double>(columns.Length, columns.Length);
-            for (int i = 0; i < columns.Length; i++)
-            {
-                for (int j = 0; j < columns.Length; j++) block[i, j] = _moment[columns[i], columns[j]];
-            }
-
-            return new LayerStatistics(block, _planner._statistics!.TokenCount);
-        }
+        long least = QetPlan.OfOneCentroid(_values.Rows, _values.Columns, new QetOptions(1, [new QetStageOptions(0, 1)], CodebookBits[^1])).StoredBytes;
+        return new ArgumentException($"{_maxBytes} bytes for {_values.Rows} x {_values.Columns} do not pay for one centroid: the least is {QetBudget.Named(least, _values.Rows, _values.Columns)}.");
     }
 }

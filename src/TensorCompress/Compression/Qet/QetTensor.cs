@@ -21,6 +21,15 @@ public sealed class QetTensor
     /// <summary>Bytes of swaps, codes, codebooks, scales and a learnt rotation.</summary>
     public long StoredBytes => _stages.Sum(stage => stage.StoredBytes) + (Rotation?.ByteLength ?? 0);
 
+    /// <summary>Writes all of it: a header of its shape and options, then every part as it is in memory.</summary>
+    /// <param name="stream">Where to; it stays open.</param>
+    public void Write(Stream stream) => QetStream.Write(this, stream);
+
+    /// <summary>Reads what <see cref="Write"/> wrote, and nothing behind it.</summary>
+    /// <param name="stream">Where from; it need not know its length, and stays open. Memory grows with what it holds, not with what it says of itself.</param>
+    /// <exception cref="Storage.TensorFormatException">The stream ends early, or holds something else or what cannot be.</exception>
+    public static QetTensor Read(Stream stream) => QetStream.Read(stream);
+
     /// <summary>What rows are rotated by; null for nothing.</summary>
     internal RowRotation? Rotation { get; }
 

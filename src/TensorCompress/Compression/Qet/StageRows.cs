@@ -67,6 +67,28 @@ internal sealed class QetEncodedStage(byte[] swaps, byte[] codes, QetCodebook co
     /// <summary>Bytes of swaps, codes, codebook and scales.</summary>
     public long StoredBytes => Swaps.Length + (long)Codes.Length + Codebook.Stored.Length + sizeof(float) * (long)Codebook.Scales.Length;
 
+    /// <summary>What cannot be, of a stage that was read: a number of a centroid beyond what the codec takes, or a code without a centroid; null for nothing.</summary>
+    /// <param name="rows">Rows of the matrix.</param>
+    /// <param name="subspaces">Column groups.</param>
+    public (string Part, string Message)? Fault(nint rows, int subspaces)
+    {
+        float[] numbers = new float[Codebook.Count];
+        Codebook.Decode(0, numbers);
+        const float Largest = 4 * QetCodec.LargestMagnitude;
+        int wrong = numbers.AsSpan().IndexOfAnyExceptInRange(-Largest, Largest);
+        if (wrong >= 0) return (QetWeight.CodebookPart, $"number {wrong} of the codebook is {numbers[wrong]}");
+        if (Centroids == 1 << CodeBits) return null;
+        for (nint row = 0; row < rows; row++)
+        {
+            for (int group = 0; group < subspaces; group++)
+            {
+                if (Code(row, subspaces, group) is var code && code >= Centroids) return (QetWeight.CodesPart, $"the code of row {row}, group {group} is {code} of {Centroids} centroids");
+            }
+        }
+
+        return null;
+    }
+
     /// <inheritdoc/>
     protected override ReadOnlySpan<byte> CodeBytes => Codes;
 

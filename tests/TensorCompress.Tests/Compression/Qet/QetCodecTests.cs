@@ -190,6 +190,30 @@ public sealed class QetCodecTests(ITestOutputHelper output)
         Assert.Throws<ArgumentException>(() => QetCodec.Encode(values.View.ColumnRange(0, 4), fitted));
     }
 
+    [Fact]
+    public void Rows_of_a_list_are_decoded_as_among_all()
+    {
+        using Matrix<float> values = RandomMatrices.Gaussian(100, 24, 6);
+        foreach (QetRotation rotation in Enum.GetValues<QetRotation>())
+        {
+            QetTensor tensor = QetCodec.Compress(values.View, QetPlan.WithCentroids(100, 24, [9, 3], QetOptions.PaperDefault(3) with { Rotation = rotation }));
+            using Matrix<float> whole = Decoded(tensor);
+            int[] few = [99, 0, 41, 41, 7], many = [.. Enumerable.Range(0, 40).Select(i => i * 61 % 100)];
+            foreach (int[] rows in new[] { few, many, [] })
+            {
+                using var some = new Matrix<float>(Math.Max(1, rows.Length), 24);
+                QetCodec.DecompressRows(tensor, rows, some.RowRange(0, rows.Length));
+                for (int i = 0; i < rows.Length; i++) FloatBits.AssertEqual(whole.Row(rows[i]), some.Row(i), $"{rotation}, row {rows[i]}");
+            }
+
+            using var five = new Matrix<float>(5, 24);
+            Assert.Throws<ArgumentOutOfRangeException>(() => QetCodec.DecompressRows(tensor, [0, 1, 2, 3, 100], five.View));
+            Assert.Throws<ArgumentOutOfRangeException>(() => QetCodec.DecompressRows(tensor, [0, 1, 2, -1, 3], five.View));
+            Assert.Throws<ArgumentException>(() => QetCodec.DecompressRows(tensor, [0, 1], five.View));
+            Assert.Throws<ArgumentException>(() => QetCodec.DecompressRows(tensor, [0, 1, 2, 3, 4], five.View.ColumnRange(0, 8)));
+        }
+    }
+
     private static float[] Centroid(QetEncodedStage stage, int group, int index, int length)
     {
         float[] centroid = new float[length];

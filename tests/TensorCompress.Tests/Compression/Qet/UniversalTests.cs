@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json.Nodes;
 using TensorCompress.Compression;
 using TensorCompress.Compression.Qet;
 using TensorCompress.Compression.Qet.Universal;
@@ -30,6 +31,30 @@ public sealed class UniversalTests(ITestOutputHelper output)
         Assert.True(weight.BitsPerWeight <= bits);
         Assert.True(error <= most, $"{error}");
         Assert.True(error > Math.Pow(2, -2 * weight.BitsPerWeight), $"{error}: bits are missing from the account");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Weights_are_as_large_as_the_codec_takes_or_refused(bool isCalibrated)
+    {
+        using Matrix<float> inputs = RandomMatrices.Gaussian(200, 64, 4, 1e6), values = RandomMatrices.Gaussian(12, 64, 2, 2e29);
+        using LayerStatistics? statistics = isCalibrated ? LayerStatistics.FromActivations(inputs.View) : null;
+        for (int k = 0; k < 64; k++) values[3, k] = k % 2 == 0 ? QetCodec.LargestMagnitude : -QetCodec.LargestMagnitude; // its scale is the largest that a file may have
+        var context = new CompressionContext { Statistics = statistics };
+        using CompressedWeight weight = QetMethod.Instance.Compress(values.View, new QetMethodOptions(3, QetForm.Universal), context);
+        using MemoryTensors stored = MemoryTensors.Of("layer", weight);
+        using CompressedWeight read = weight.Method.Read(new StoredWeight("layer", 12, 64, JsonNode.Parse(weight.Parameters.ToJsonString())!.AsObject(), stored));
+        using Matrix<float> dense = read.ToDense();
+        double error = 0, norm = 0;
+        for (int i = 0; i < 12 * 64; i++) (error, norm) = (error + Math.Pow((double)values[i / 64, i % 64] - dense[i / 64, i % 64], 2), norm + Math.Pow(values[i / 64, i % 64], 2));
+        Assert.InRange(error / norm, 0, 0.1);
+        foreach (float large in new[] { 1e37f, 3e38f })
+        {
+            values[5, 6] = large;
+            string refusal = Assert.Throws<ArgumentException>(() => QetMethod.Instance.Compress(values.View, new QetMethodOptions(3, QetForm.Universal), context)).Message;
+            Assert.Contains("row 5, column 6", refusal, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

@@ -92,13 +92,22 @@ internal sealed class LearntRotation : RowRotation
         if (BytesFor(columns) > Array.MaxLength) throw stored.Fault(TensorFormatError.Unsupported, $"a rotation of {columns} columns");
         using Matrix<byte> bytes = coded.ReadBytes(stored, method, Part, ElementType.F16, Code, columns, columns);
         stored.ThrowIfNotFinite(method, Part, ElementType.F16, bytes);
-        var rotation = new LearntRotation(columns, bytes.RowSpan(0, columns).ToArray());
+        return FromStored(columns, bytes.RowSpan(0, columns).ToArray(), message => stored.Fault(TensorFormatError.Value, message, StoredParts.TensorName(stored.Layer, method, Part)));
+    }
+
+    /// <summary>The rotation of stored axes.</summary>
+    /// <param name="columns">How many.</param>
+    /// <param name="axes">As they are stored.</param>
+    /// <param name="fault">Makes the exception for an axis that cannot be.</param>
+    public static LearntRotation FromStored(int columns, byte[] axes, Func<string, TensorFormatException> fault)
+    {
+        var rotation = new LearntRotation(columns, axes);
         float[] axis = new float[columns];
         for (int i = 0; i < columns; i++)
         {
             rotation.Axis(i, axis);
             int wrong = axis.AsSpan().IndexOfAnyExceptInRange(-LargestCosine, LargestCosine);
-            if (wrong >= 0) throw stored.Fault(TensorFormatError.Value, $"element {wrong} of axis {i} is {axis[wrong]}", StoredParts.TensorName(stored.Layer, method, Part));
+            if (wrong >= 0) throw fault($"element {wrong} of axis {i} is {axis[wrong]}");
         }
 
         return rotation;

@@ -47,10 +47,12 @@ internal sealed class UniversalQuantizer : IDisposable
     /// <param name="statistics">Second moment of the inputs and importance of outputs; null for the squared error of the weights.</param>
     /// <param name="pool">Threads; the result does not depend on their number.</param>
     /// <param name="cancellationToken">Looked at between blocks of rows and columns.</param>
+    /// <param name="leastBytes">What the least rate takes.</param>
     /// <returns>Null where the budget does not pay for the least rate.</returns>
     /// <exception cref="ArgumentException">The statistics are of another layer, or the rotation does not fit.</exception>
-    public static UniversalRows? Quantize(MatrixView<float> weights, long maxBytes, int rotation, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken)
+    public static UniversalRows? Quantize(MatrixView<float> weights, long maxBytes, int rotation, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken, out long leastBytes)
     {
+        QetCodec.ThrowIfNotUsable(weights);
         statistics?.ThrowIfUnfit(weights);
         int columns = (int)weights.Columns, width = rotation == 0 ? BlockHadamard.WidthFor(columns) : rotation;
         if (columns % width != 0) throw new ArgumentException($"{columns} columns do not divide into rotated blocks of {width}.", nameof(rotation));
@@ -62,7 +64,9 @@ internal sealed class UniversalQuantizer : IDisposable
         });
         double[] deviations = Deviations(rotated), importance = statistics?.OutputScales() ?? [.. deviations.Select(_ => 1.0)];
         bool isWide = deviations.Any(deviation => deviation > 0 && (deviation < 1e-3 || deviation > 3e4)); // beyond what half precision holds well
-        byte[]? rates = RateAllocation.Choose([.. deviations.Zip(importance, (deviation, scale) => deviation * scale * deviation * scale)], UniversalRows.SegmentsOf(columns), maxBytes, isWide ? sizeof(float) : 2);
+        int segments = UniversalRows.SegmentsOf(columns), scaleBytes = isWide ? sizeof(float) : sizeof(short);
+        leastBytes = weights.Rows * (long)(UniversalRate.All[0].RowBytes(segments) + scaleBytes);
+        byte[]? rates = RateAllocation.Choose([.. deviations.Zip(importance, (deviation, scale) => deviation * scale * deviation * scale)], segments, maxBytes, scaleBytes);
         if (rates is null) return null;
         using var quantizer = new UniversalQuantizer(rotated, rates, isWide, pool);
         for (int row = 0; row < deviations.Length; row++) quantizer._scales[row] = quantizer.RoundScale(deviations[row]);
@@ -81,7 +85,8 @@ internal sealed class UniversalQuantizer : IDisposable
         return deviations;
     }
 
-    private float RoundScale(double scale) => _hasWideScales ? (float)scale : (float)(Half)scale;
+    // A file with a scale beyond the largest magnitude is refused when it is read.
+    private float RoundScale(double scale) => _hasWideScales ? Math.Min((float)scale, QetCodec.LargestMagnitude) : (float)(Half)scale;
 
     private UniversalRate Rate(int row) => UniversalRate.All[_rates[row]];
 
@@ -121,6 +126,7 @@ internal sealed class UniversalQuantizer : IDisposable
     private void RoundInMetric(LayerStatistics statistics, int width, CancellationToken cancellationToken)
     {
         using Matrix<double> exact = statistics.Shrunk(0, Ridge);
+        ScaleNearOne(exact);
         BlockHadamard.RotateBothSides(exact, width, _pool);
         using (ErrorFeedback feedback = ErrorFeedback.Create(exact.View, Dimension, _pool)) feedback.Run(_weights.View, Encode, _rounded.View, cancellationToken);
         using var metric = new Matrix<float>(exact.Rows, exact.Columns);
@@ -134,6 +140,19 @@ internal sealed class UniversalQuantizer : IDisposable
         {
             for (nint row = start; row < end; row += RowBlock) Refine((int)row, (int)nint.Min(RowBlock, end - row), metric, inverses, cancellationToken);
         });
+    }
+
+    /// <summary>Multiplies by the power of four that brings the mean of the diagonal near 1, so that products with the largest weights are finite; what is found is the same.</summary>
+    private static void ScaleNearOne(Matrix<double> metric)
+    {
+        double trace = 0;
+        for (nint i = 0; i < metric.Rows; i++) trace += metric[i, (int)i];
+        if (!(trace > 0)) return;
+        int exponent = Math.ILogB(trace / metric.Rows) & ~1; // even: roots keep their bits
+        for (nint i = 0; i < metric.Rows; i++)
+        {
+            foreach (ref double number in metric.Row(i)) number = Math.ScaleB(number, -exponent);
+        }
     }
 
     /// <summary>The inverse of each segment's block of the metric, [segment, row, column].</summary>
