@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using TensorCompress.Compression;
 using TensorCompress.Compression.Qet;
 using TensorCompress.Layers;
@@ -11,6 +12,19 @@ namespace TensorCompress.Tests.Compression.Qet;
 public sealed class QetLayerTests
 {
     private static readonly int[] TokenCounts = [1, 2, 3, 4, 16, 17, 33];
+
+    [Fact]
+    public void Layers_of_spans_and_of_tensors_are_the_same()
+    {
+        float[] values = [.. Enumerable.Range(0, 40 * 24).Select(i => (float)Math.Sin(i * i))], one = new float[24], other = new float[24];
+        using LinearLayer layer = QetLayer.FromDense(values, 40, 24, bits: 3), same = QetLayer.FromDense(new ReadOnlyTensorSpan<float>(values, [40, 24]), bits: 3);
+        for (int row = 0; row < 40; row++)
+        {
+            layer.DecodeRow(row, one);
+            same.DecodeRow(row, other);
+            FloatBits.AssertEqual(one, other, $"row {row}");
+        }
+    }
 
     /// <summary>Columns of a group, groups, swap layers and centroids of the stages, bits of codebooks, rows.</summary>
     public static TheoryData<int, int, int[], int[], int, int> Cases()

@@ -85,9 +85,9 @@ public sealed class QetPlannerTests
     [Fact]
     public void A_rotation_is_learnt_where_it_pays_and_then_nothing_is_worse_than_optimised_product_quantisation()
     {
-        // Three directions matter, and no column knows of them.
+        // Six directions matter, and no column knows of them.
         const int Rows = 1200, Columns = 16;
-        using Matrix<float> low = RandomMatrices.LowRank(Rows, Columns, 3, 5), values = RandomMatrices.Gaussian(Rows, Columns, 9, 0.05);
+        using Matrix<float> low = RandomMatrices.LowRank(Rows, Columns, 6, 5), values = RandomMatrices.Gaussian(Rows, Columns, 9, 0.05);
         for (int i = 0; i < Rows * Columns; i++) values[i / Columns, i % Columns] += low[i / Columns, i % Columns];
         const double Bits = 2;
         using CompressedWeight weight = QetMethod.Instance.Compress(values.View, new QetMethodOptions(Bits, QetForm.Fitted), new CompressionContext { Seed = 1 });
