@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using TensorCompress.Compression;
+using TensorCompress.Compression.Qet;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 
@@ -21,6 +22,17 @@ public static class CodedWeights
 
     /// <summary>One of each coded part.</summary>
     public static byte[][] Seeds { get; } = [.. Parts.Select((part, index) => (byte[])[(byte)index, .. Bytes(part.Weight, part.Part)])];
+
+    /// <summary>Tensors of the codec on their own, with swaps and behind a learnt rotation.</summary>
+    public static byte[][] QetTensors { get; } =
+    [
+        .. Parts.Select(part => part.Weight).OfType<QetWeight>().Distinct().Select(weight =>
+        {
+            using var stream = new MemoryStream();
+            weight.Tensor.Write(stream);
+            return stream.ToArray();
+        }),
+    ];
 
     /// <summary>Changes the stream.</summary>
     public static byte[] Mutate(Mutator mutator, byte[] seed)

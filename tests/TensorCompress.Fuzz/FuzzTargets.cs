@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using TensorCompress.Compression;
+using TensorCompress.Compression.Qet;
 using TensorCompress.Models;
 using TensorCompress.Storage;
 using TensorCompress.Storage.Gguf;
@@ -50,6 +51,8 @@ public sealed class FuzzTargets : IDisposable
             Json("recipe", Seeds.Recipes, bytes => CompressionRecipe.Parse(bytes), ["Duplicate", "Limit", "Structure", "Unsupported", "Value"]),
             Json("manifest", [Seeds.Manifest], ParseManifest, ["Duplicate", "Inconsistent", "Limit", "Structure", "Unsupported", "Version"]),
             Binary("entropy-coded-weight", CodedWeights.Seeds, CodedWeights.Mutate, CodedWeights.Parse, [], ["Trailing", "Truncated", "Value"]),
+            Binary("qet-tensor", CodedWeights.QetTensors, (mutator, seed) => mutator.Bytes(seed, mutator.Chance(90) ? 12 : 0, mutator.Chance(60) ? 96 : int.MaxValue), bytes => QetTensor.Read(new MemoryStream(bytes)), ["Magic", "Version"],
+                ["Magic", "Truncated", "Value", "Version"]),
             Json("compressed-model", [compressed], bytes => RunModel(bytes, compressedWeights), ["Duplicate", "Inconsistent", "Limit", "Shape", "Structure", "Type", "Unsupported", "Value", "Version"]),
         ];
     }
