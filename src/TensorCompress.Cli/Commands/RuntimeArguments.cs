@@ -8,7 +8,7 @@ namespace TensorCompress.Cli.Commands;
 internal sealed class RuntimeArguments
 {
     private readonly Option<ActivationPrecision?> _activations = ToolOptions.Number<ActivationPrecision?>(
-        "--activations", "int8|f32", "Activations of layers with 4- or 8-bit codes: 8-bit integers (default, fast) or floats (exact products, of signs too).", text => text switch
+        "--activations", "int8|f32", "Activations of layers with 4- or 8-bit codes and of universal codebooks: 8-bit integers (default, fast) or floats (exact products, of signs too).", text => text switch
         {
             "int8" => (ActivationPrecision.Int8, null),
             "f32" => (ActivationPrecision.F32, null),
