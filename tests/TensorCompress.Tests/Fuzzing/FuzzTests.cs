@@ -6,7 +6,7 @@ namespace TensorCompress.Tests.Fuzzing;
 /// <summary>A hundred thousand damaged files, the same ones every time: no crash, no hang, no flood of memory, and only typed errors.</summary>
 public sealed class FuzzTests(ITestOutputHelper output)
 {
-    private const int Inputs = 100_000;
+    private const int Inputs = 110_000;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5); // alone about five seconds
 
     public static TheoryData<string> Names
