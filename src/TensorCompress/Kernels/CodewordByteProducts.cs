@@ -6,17 +6,18 @@ using TensorCompress.Kernels.Simd;
 namespace TensorCompress.Kernels;
 
 /// <summary>
-/// Rows of words (<see cref="CodewordFormat"/>) times a vector of 8-bit activations with a scale for every 256 columns: magnitudes are multiplied as they are stored, activations take the signs. Per row and span
-/// the sums of first and of second words are exact integers below 2^24, <c>y = y + (first + ratio x second) x scale</c> over the spans in order: the same bits at any width, and from floats that hold the same integers.
+/// Rows of one word for eight columns (<see cref="CodewordFormat"/>) times a vector of 8-bit activations with a scale for every 1024 columns: magnitudes are multiplied as they are stored, activations take the signs. Per row and span the
+/// sum is an exact integer below 2^24, <c>y = y + sum x scale</c> over the spans in order: the same bits at any width, and from floats that hold the same integers.
 /// </summary>
 /// <remarks>
-/// At 256 bits 32 columns take, for words of whole bytes, 4 to 8 operations for indexes, 5 to gather magnitudes, 6 for signs and 3 for products: a third of what <see cref="CodewordProducts"/> takes with floats. Order adds 6, words that
-/// begin in the middle of a byte 3. Activations are at most 92 because neighbouring magnitudes of all codebooks add up to 353 at most, and two products must fit into 16 bits.
+/// At 256 bits 32 columns take, for words of whole bytes, 4 to 8 operations for indexes, 5 to gather magnitudes, 6 for signs and 3 for products: less than half of what <see cref="CodewordProducts"/> takes with floats. Order adds 6, words that
+/// begin in the middle of a byte 3. Activations are at most 92 because neighbouring magnitudes of all codebooks add up to 353 at most, and two products must fit into 16 bits, 512 of these sums into 24. Rows of two words stay with
+/// floats: their sums do not fit.
 /// </remarks>
 internal static unsafe class CodewordByteProducts
 {
     /// <summary>Columns that share a scale.</summary>
-    public const int SpanColumns = 256;
+    public const int SpanColumns = 1024;
 
     /// <summary>Columns that are worked on together; activations are filled up to a multiple of them.</summary>
     public const int StepColumns = 32;
@@ -83,27 +84,25 @@ internal static unsafe class CodewordByteProducts
         }
     }
 
-    /// <summary>Decodes first or second words of a part of a row to integers.</summary>
+    /// <summary>Whether rows are multiplied here.</summary>
+    public static bool Takes(CodewordFormat format) => format.Second is null;
+
+    /// <summary>Decodes a part of a row to integers.</summary>
     /// <param name="format">The words.</param>
-    /// <param name="second">Which of them.</param>
     /// <param name="codes">From the part's first word on, and <see cref="CodewordProducts.SlackBytes"/> behind it.</param>
     /// <param name="destination">A multiple of <see cref="StepColumns"/>; any numbers behind the end of the row.</param>
-    public static void Decode(CodewordFormat format, bool second, ReadOnlySpan<byte> codes, Span<float> destination)
+    public static void Decode(CodewordFormat format, ReadOnlySpan<byte> codes, Span<float> destination)
     {
         ThrowIfShort(format, codes, 0, destination.Length);
-        Codewords words = second ? format.Second! : format.First;
         if (SimdLevel.Active == SimdWidth.Scalar)
         {
-            for (int column = 0; column < destination.Length; column++) destination[column] = Number(format, second, codes, column);
+            for (int column = 0; column < destination.Length; column++) destination[column] = Number(format.First, codes, column);
             return;
         }
 
-        fixed (byte* source = codes, magnitudes = words.Magnitudes)
+        fixed (byte* source = codes, magnitudes = format.First.Magnitudes)
         fixed (float* target = destination)
-        {
-            (_, Decoder first, Decoder? next) = SimdLevel.Active == SimdWidth.Bits128 ? Choose<Words128>(format) : Choose<Words256>(format);
-            (second ? next! : first)(source, destination.Length / StepColumns, magnitudes, target);
-        }
+            (SimdLevel.Active == SimdWidth.Bits128 ? Choose<Words128>(format) : Choose<Words256>(format)).Decode(source, destination.Length / StepColumns, magnitudes, target);
     }
 
     internal static void Multiply<TLanes>(CodewordFormat format, ReadOnlySpan<byte> codes, int rowBytes, ReadOnlySpan<sbyte> x, ReadOnlySpan<float> scales, Span<float> destination)
@@ -111,10 +110,10 @@ internal static unsafe class CodewordByteProducts
     {
         ThrowIfShort(format, codes, (destination.Length - 1) * (long)rowBytes, x.Length);
         ArgumentOutOfRangeException.ThrowIfNotEqual(scales.Length, Spans(x.Length), nameof(scales));
-        fixed (byte* source = codes, first = format.First.Magnitudes, second = format.Second?.Magnitudes)
+        fixed (byte* source = codes, magnitudes = format.First.Magnitudes)
         fixed (sbyte* input = x)
         fixed (float* factors = scales, results = destination)
-            Choose<TLanes>(format).Multiply(source, rowBytes, destination.Length, new Operands(first, second, format.Ratio, input, x.Length, factors, results));
+            Choose<TLanes>(format).Multiply(source, rowBytes, destination.Length, new Operands(magnitudes, input, x.Length, factors, results));
     }
 
     /// <summary>Number by number; what the vectors are compared with.</summary>
@@ -126,32 +125,19 @@ internal static unsafe class CodewordByteProducts
             float result = 0;
             for (int start = 0; start < x.Length; start += SpanColumns)
             {
-                int first = 0, second = 0;
-                for (int column = start; column < Math.Min(x.Length, start + SpanColumns); column++)
-                {
-                    first += Number(format, false, codes[(row * rowBytes)..], column) * x[column];
-                    if (format.Second is not null) second += Number(format, true, codes[(row * rowBytes)..], column) * x[column];
-                }
-
-                float sums = Together(first, second, format.Ratio) * scales[start / SpanColumns];
-                result += sums;
+                int sum = 0;
+                for (int column = start; column < Math.Min(x.Length, start + SpanColumns); column++) sum += Number(format.First, codes[(row * rowBytes)..], column) * x[column];
+                float scaled = sum * scales[start / SpanColumns];
+                result += scaled;
             }
 
             destination[row] = result;
         }
     }
 
-    /// <summary>The sums of a span: a product and a sum, each rounded, however they were found.</summary>
-    internal static float Together(float first, float second, float ratio)
+    private static int Number(Codewords codewords, ReadOnlySpan<byte> codes, int column)
     {
-        float scaled = second * ratio;
-        return first + scaled;
-    }
-
-    private static int Number(CodewordFormat format, bool second, ReadOnlySpan<byte> codes, int column)
-    {
-        Codewords codewords = second ? format.Second! : format.First;
-        int bit = column / Dimension * format.Bits + (second ? format.First.Bits : 0), k = column % Dimension;
+        int bit = column / Dimension * codewords.Bits, k = column % Dimension;
         uint word = 0;
         for (int i = (bit + codewords.Bits - 1) / 8; i >= bit / 8; i--) word = word << 8 | codes[i];
         word >>= bit % 8;
@@ -160,20 +146,18 @@ internal static unsafe class CodewordByteProducts
         return (word >> k & 1) == 1 ? -magnitude : magnitude;
     }
 
-    private static (Body Multiply, Decoder First, Decoder? Second) Choose<TLanes>(CodewordFormat format)
+    private static (Body Multiply, Decoder Decode) Choose<TLanes>(CodewordFormat format)
         where TLanes : struct, IWordLanes<TLanes> => (format.First.Bits, format.Second?.Bits) switch
         {
-            (12, null) => Bodies<TLanes, FirstWord<SignedWord4, NoWord>, NoPlace>.All,
-            (16, null) => Bodies<TLanes, FirstWord<SignedWord8, NoWord>, NoPlace>.All,
-            (20, null) => Bodies<TLanes, FirstWord<SignedWord12, NoWord>, NoPlace>.All,
-            (24, null) => Bodies<TLanes, FirstWord<OrderedWord12, NoWord>, NoPlace>.All,
-            (16, 16) => Bodies<TLanes, FirstWord<SignedWord8, SignedWord8>, SecondWord<SignedWord8, SignedWord8>>.All,
-            (24, 16) => Bodies<TLanes, FirstWord<OrderedWord12, SignedWord8>, SecondWord<OrderedWord12, SignedWord8>>.All,
+            (12, null) => Bodies<TLanes, SignedWord4>.Both,
+            (16, null) => Bodies<TLanes, SignedWord8>.Both,
+            (20, null) => Bodies<TLanes, SignedWord12>.Both,
+            (24, null) => Bodies<TLanes, OrderedWord12>.Both,
             _ => throw new NotSupportedException($"Words of {format.First.Bits} and {format.Second?.Bits ?? 0} bits have no kernel."),
         };
 
     /// <summary>Bytes from the beginning of a step that are read at most: sixteen for signs or orders, or the step.</summary>
-    internal static int StepReads(CodewordFormat format) => Math.Max(format.Bits / 2, 16 + (format.Second is not null ? format.First.Bits / 8 : format.First.IsOrdered ? 1 : 0));
+    internal static int StepReads(CodewordFormat format) => Math.Max(format.Bits / 2, 16 + (format.First.IsOrdered ? 1 : 0));
 
     private static void ThrowIfShort(CodewordFormat format, ReadOnlySpan<byte> codes, long lastRow, int columns)
     {
@@ -183,21 +167,19 @@ internal static unsafe class CodewordByteProducts
     }
 
     /// <summary>What rows are multiplied with.</summary>
-    private readonly struct Operands(byte* first, byte* second, float ratio, sbyte* x, int columns, float* scales, float* y)
+    private readonly struct Operands(byte* magnitudes, sbyte* x, int columns, float* scales, float* y)
     {
-        public readonly byte* First = first, Second = second;
-        public readonly float Ratio = ratio;
+        public readonly byte* Magnitudes = magnitudes;
         public readonly sbyte* X = x;
         public readonly int Columns = columns;
         public readonly float* Scales = scales, Y = y;
     }
 
-    private static class Bodies<TLanes, TFirst, TSecond>
+    private static class Bodies<TLanes, TWord>
         where TLanes : struct, IWordLanes<TLanes>
-        where TFirst : struct, IWordPlace
-        where TSecond : struct, IWordPlace
+        where TWord : struct, ICodeword
     {
-        public static readonly (Body Multiply, Decoder First, Decoder? Second) All = (Multiply, WordSteps<TLanes, TFirst>.Decode, TSecond.Stride == 0 ? null : WordSteps<TLanes, TSecond>.Decode);
+        public static readonly (Body Multiply, Decoder Decode) Both = (Multiply, WordSteps<TLanes, TWord>.Decode);
 
         private static void Multiply(byte* codes, nint rowBytes, int rows, Operands operands)
         {
@@ -205,14 +187,12 @@ internal static unsafe class CodewordByteProducts
             {
                 int left = Math.Min(Rows, rows - row) - 1; // rows that are missing are the last once more
                 byte* c0 = codes + row * rowBytes, c1 = c0 + Math.Min(1, left) * rowBytes, c2 = c0 + Math.Min(2, left) * rowBytes, c3 = c0 + left * rowBytes;
-                Vector128<float> y = Vector128<float>.Zero, ratio = Vector128.Create(operands.Ratio);
+                Vector128<float> y = Vector128<float>.Zero;
                 for (int start = 0; start < operands.Columns; start += SpanColumns)
                 {
                     int steps = Math.Min(SpanColumns, operands.Columns - start) / StepColumns;
-                    nint at = start / Dimension * TFirst.Stride / 8;
-                    Vector128<float> sums = Vector128.ConvertToSingle(WordSteps<TLanes, TFirst>.Sums(c0 + at, c1 + at, c2 + at, c3 + at, steps, operands.First, operands.X + start));
-                    if (TSecond.Stride != 0) sums += Vector128.ConvertToSingle(WordSteps<TLanes, TSecond>.Sums(c0 + at, c1 + at, c2 + at, c3 + at, steps, operands.Second, operands.X + start)) * ratio;
-                    y += sums * Vector128.Create(operands.Scales[start / SpanColumns]);
+                    nint at = start / Dimension * OneWord<TWord>.Bits / 8;
+                    y += Vector128.ConvertToSingle(WordSteps<TLanes, TWord>.Sums(c0 + at, c1 + at, c2 + at, c3 + at, steps, operands.Magnitudes, operands.X + start)) * Vector128.Create(operands.Scales[start / SpanColumns]);
                 }
 
                 if (left == Rows - 1) y.Store(operands.Y + row);
@@ -222,102 +202,10 @@ internal static unsafe class CodewordByteProducts
     }
 }
 
-/// <summary>Where words of a kind lie.</summary>
-internal interface IWordPlace
-{
-    /// <summary>Bits for eight columns; 0 where there are no such words.</summary>
-    static abstract int Stride { get; }
-
-    /// <summary>Bits before the word.</summary>
-    static abstract int Offset { get; }
-
-    /// <summary>Bits of its index.</summary>
-    static abstract int IndexBits { get; }
-
-    /// <summary>Whether it has the order of pairs.</summary>
-    static abstract bool IsOrdered { get; }
-}
-
-/// <summary>No word.</summary>
-internal readonly struct NoWord : ICodeword
-{
-    public static int IndexBits => -Codewords.SignBits;
-
-    public static bool IsOrdered => false;
-}
-
-/// <summary>No second words.</summary>
-internal readonly struct NoPlace : IWordPlace
-{
-    public static int Stride => 0;
-
-    public static int Offset => 0;
-
-    public static int IndexBits => 0;
-
-    public static bool IsOrdered => false;
-}
-
-/// <summary>The first of two words, or the only one.</summary>
-internal readonly struct FirstWord<TFirst, TSecond> : IWordPlace
-    where TFirst : struct, ICodeword
-    where TSecond : struct, ICodeword
-{
-    public static int Stride
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => OneWord<TFirst>.Bits + OneWord<TSecond>.Bits;
-    }
-
-    public static int Offset => 0;
-
-    public static int IndexBits
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TFirst.IndexBits;
-    }
-
-    public static bool IsOrdered
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TFirst.IsOrdered;
-    }
-}
-
-/// <summary>The second of two words, after a first one of whole bytes.</summary>
-internal readonly struct SecondWord<TFirst, TSecond> : IWordPlace
-    where TFirst : struct, ICodeword
-    where TSecond : struct, ICodeword
-{
-    public static int Stride
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => OneWord<TFirst>.Bits + OneWord<TSecond>.Bits;
-    }
-
-    public static int Offset
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => OneWord<TFirst>.Bits;
-    }
-
-    public static int IndexBits
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TSecond.IndexBits;
-    }
-
-    public static bool IsOrdered
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TSecond.IsOrdered;
-    }
-}
-
-/// <summary>Thirty-two columns at a time: four words of a kind.</summary>
-internal static unsafe class WordSteps<TLanes, TPlace>
+/// <summary>Thirty-two columns at a time: four words.</summary>
+internal static unsafe class WordSteps<TLanes, TWord>
     where TLanes : struct, IWordLanes<TLanes>
-    where TPlace : struct, IWordPlace
+    where TWord : struct, ICodeword
 {
     private const int Columns = CodewordByteProducts.StepColumns;
 
@@ -327,7 +215,7 @@ internal static unsafe class WordSteps<TLanes, TPlace>
     private static bool IsWhole
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TPlace.Stride % 8 == 0;
+        get => OneWord<TWord>.Bits % 8 == 0;
     }
 
     /// <summary>The sums of products of four rows.</summary>
@@ -335,7 +223,7 @@ internal static unsafe class WordSteps<TLanes, TPlace>
     {
         TLanes places = TLanes.Load(Patterns), between = TLanes.Load(Patterns + Columns), signs = TLanes.Load(Patterns + 2 * Columns), orders = TLanes.Load(Patterns + 3 * Columns);
         TLanes s0 = TLanes.Zero, s1 = s0, s2 = s0, s3 = s0;
-        for (nint at = 0, end = steps * (nint)TPlace.Stride / 2; at < end; at += TPlace.Stride / 2, x += Columns)
+        for (nint at = 0, end = steps * (nint)OneWord<TWord>.Bits / 2; at < end; at += OneWord<TWord>.Bits / 2, x += Columns)
         {
             TLanes v = TLanes.Load(x);
             s0 = TLanes.AddProducts(s0, Magnitudes(c0 + at, magnitudes, places, orders), TLanes.Negate(v, Negative(c0 + at, places, between, signs)));
@@ -353,7 +241,7 @@ internal static unsafe class WordSteps<TLanes, TPlace>
     {
         TLanes places = TLanes.Load(Patterns), between = TLanes.Load(Patterns + Columns), signs = TLanes.Load(Patterns + 2 * Columns), orders = TLanes.Load(Patterns + 3 * Columns);
         byte* numbers = stackalloc byte[2 * Columns];
-        for (; steps > 0; steps--, step += TPlace.Stride / 2, destination += Columns)
+        for (; steps > 0; steps--, step += OneWord<TWord>.Bits / 2, destination += Columns)
         {
             TLanes.Store(Magnitudes(step, magnitudes, places, orders), numbers);
             TLanes.Store(Negative(step, places, between, signs), numbers + Columns);
@@ -373,9 +261,9 @@ internal static unsafe class WordSteps<TLanes, TPlace>
         byte* patterns = (byte*)NativeMemory.AlignedAlloc(4 * Columns, 64); // for the life of the process
         for (int k = 0; k < Columns; k++)
         {
-            int bit = k / 8 * TPlace.Stride;
+            int bit = k / 8 * OneWord<TWord>.Bits;
             patterns[k] = bit % 8 == 0 ? (byte)(bit / 8) : (byte)128;
-            patterns[Columns + k] = bit % 8 == 0 ? (byte)128 : (byte)(bit / 8 - (TPlace.Stride - 4) / 8);
+            patterns[Columns + k] = bit % 8 == 0 ? (byte)128 : (byte)(bit / 8 - (OneWord<TWord>.Bits - 4) / 8);
             patterns[2 * Columns + k] = (byte)(1 << (k % 8));
             patterns[3 * Columns + k] = (byte)(1 << (k % 8 / 2));
         }
@@ -386,8 +274,8 @@ internal static unsafe class WordSteps<TLanes, TPlace>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TLanes Negative(byte* step, TLanes places, TLanes between, TLanes signs)
     {
-        TLanes bytes = TLanes.Spread(step + TPlace.Offset / 8, places);
-        if (!IsWhole) bytes = TLanes.Or(bytes, TLanes.SpreadShifted(step + (TPlace.Stride - 4) / 8, between));
+        TLanes bytes = TLanes.Spread(step, places);
+        if (!IsWhole) bytes = TLanes.Or(bytes, TLanes.SpreadShifted(step + (OneWord<TWord>.Bits - 4) / 8, between));
         return TLanes.Has(bytes, signs);
     }
 
@@ -395,14 +283,14 @@ internal static unsafe class WordSteps<TLanes, TPlace>
     private static TLanes Magnitudes(byte* step, byte* magnitudes, TLanes places, TLanes orders)
     {
         TLanes found = TLanes.Gather(Entry(step, 0, magnitudes), Entry(step, 1, magnitudes), Entry(step, 2, magnitudes), Entry(step, 3, magnitudes));
-        return TPlace.IsOrdered ? TLanes.Exchange(found, TLanes.Has(TLanes.Spread(step + TPlace.Offset / 8 + 1, places), orders)) : found;
+        return TWord.IsOrdered ? TLanes.Exchange(found, TLanes.Has(TLanes.Spread(step + 1, places), orders)) : found;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static byte* Entry(byte* step, int word, byte* magnitudes)
     {
-        int bit = word * TPlace.Stride + TPlace.Offset + Codewords.SignBits + (TPlace.IsOrdered ? Codewords.OrderBits : 0), shift = bit % 8;
-        uint bits = TPlace.IndexBits + shift > 8 ? Unsafe.ReadUnaligned<ushort>(step + bit / 8) : step[bit / 8];
-        return magnitudes + (nuint)(bits >> shift & ((1u << TPlace.IndexBits) - 1)) * Codewords.Dimension; // as an address, which the CPU multiplies by eight itself
+        int bit = word * OneWord<TWord>.Bits + Codewords.SignBits + (TWord.IsOrdered ? Codewords.OrderBits : 0), shift = bit % 8;
+        uint bits = TWord.IndexBits + shift > 8 ? Unsafe.ReadUnaligned<ushort>(step + bit / 8) : step[bit / 8];
+        return magnitudes + (nuint)(bits >> shift & ((1u << TWord.IndexBits) - 1)) * Codewords.Dimension; // as an address, which the CPU multiplies by eight itself
     }
 }

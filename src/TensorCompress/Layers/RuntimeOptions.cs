@@ -3,7 +3,7 @@ namespace TensorCompress.Layers;
 /// <summary>How activations enter the products of quantised weights.</summary>
 public enum ActivationPrecision
 {
-    /// <summary>As 8-bit integers with a scale for every 32 of them where the weights' codes allow integer products, for every 256 with universal codebooks; elsewhere as floats.</summary>
+    /// <summary>As 8-bit integers with a scale for every 32 of them where the weights' codes allow integer products, for every 1024 with universal codebooks up to three bits; elsewhere as floats.</summary>
     Int8,
 
     /// <summary>As they are: the product is that of the decompressed weights.</summary>

@@ -206,7 +206,7 @@ public sealed class UniversalTests(ITestOutputHelper output)
             exact ??= together;
             double error = together!.Zip(exact!, (a, b) => Math.Pow(a - b, 2)).Sum(), total = exact!.Sum(b => (double)b * b);
             Assert.InRange(Math.Sqrt(error / total), 0, 0.015);
-            if (options == RuntimeOptions.Default) Assert.NotEqual(0, error);
+            if (options == RuntimeOptions.Default && bits < 4) Assert.NotEqual(0, error); // rows of two words stay with floats
         }
 
         using LinearLayer rows = weight.CreateLayer();

@@ -7,14 +7,17 @@ using TensorCompress.Tensors;
 namespace TensorCompress.Compression.Qet.Universal;
 
 /// <summary>
-/// Rotates the activations once and multiplies rows, rotated as they are: in registers for one token, decoded a few at a time into a cache for more. Rotated activations become 8-bit codes with a scale for every 256 of them, unless
-/// they are to stay floats. Rows of a rate lie together, because kernels work on some rows of one rate at a time.
+/// Rotates the activations once and multiplies rows, rotated as they are: in registers for one token, decoded a few at a time into a cache for more. Rows of one word for eight columns take rotated activations as 8-bit codes, unless
+/// activations are to stay floats. Rows of a rate lie together, those of fewer bits first, because kernels work on some rows of one rate at a time.
 /// </summary>
 public sealed class UniversalLayer : LinearLayer
 {
+    /// <summary>Floats between tokens' rows: a cache line, without which rows whole powers of two apart would meet in one set of a cache.</summary>
+    private const int Apart = 16;
+
     private readonly UniversalRows _rows;
     private readonly int[] _order;
-    private readonly bool _takesCodes;
+    private readonly int _codeRows;
 
     /// <param name="rows">Copied.</param>
     /// <param name="options">Precision of activations.</param>
@@ -23,7 +26,7 @@ public sealed class UniversalLayer : LinearLayer
     {
         _order = [.. Enumerable.Range(0, rows.Rows).OrderBy(row => rows.Rates[row])]; // a stable order
         _rows = rows.InOrder(_order);
-        _takesCodes = options.Activations == ActivationPrecision.Int8;
+        _codeRows = options.Activations == ActivationPrecision.Int8 ? _rows.RowsOfCodes : 0;
     }
 
     /// <inheritdoc/>
@@ -32,24 +35,28 @@ public sealed class UniversalLayer : LinearLayer
     /// <inheritdoc/>
     protected override void Multiply(ActivationBatch input, MatrixView<float> destination, ComputeContext context)
     {
-        using ScratchLease lease = context.Rent(input.TokenCount, _rows.PaddedColumns), resultLease = context.Rent(input.TokenCount, _rows.Rows);
+        using ScratchLease lease = context.Rent(input.TokenCount, _rows.PaddedColumns), resultLease = context.Rent(input.TokenCount, _rows.Rows + Apart);
         MatrixView<float> rotated = lease.View, results = resultLease.View; // by the order of the rows in memory
         context.Pool.For(rotated.Rows, 8, (input.Values, rotated, _rows.Rotation), static (start, end, state) =>
         {
             for (nint token = start; token < end; token++) Rotate(state.Values.Row(token), state.rotated.Row(token), state.Rotation);
         });
-        if (_takesCodes) MultiplyCodes(rotated, results, destination, context);
-        else if (input.TokenCount == 1)
-            context.Pool.For(_rows.Rows, LinearProduct.RowGrain(_rows.Columns, 1), (layer: this, rotated, results, destination), static (start, end, state) =>
+        if (_codeRows > 0) MultiplyCodes(rotated, results, destination, context);
+        int rows = _rows.Rows - _codeRows;
+        if (rows == 0) return;
+        if (input.TokenCount == 1)
+            context.Pool.For(rows, LinearProduct.RowGrain(_rows.Columns, 1), (layer: this, rotated, results, destination), static (start, end, state) =>
             {
-                state.layer._rows.Multiply((int)start, state.rotated.Row(0), state.results.Row(0)[(int)start..(int)end]);
-                state.layer.Place(state.results, state.destination, (int)start, (int)(end - start));
+                int first = state.layer._codeRows + (int)start, count = (int)(end - start);
+                state.layer._rows.Multiply(first, state.rotated.Row(0), state.results.Row(0).Slice(first, count));
+                state.layer.Place(state.results, state.destination, first, count);
             });
         else
-            RowBlocks.ForEach(_rows.Rows, _rows.PaddedColumns, input.TokenCount, (layer: this, rotated, results, destination), context, static (start, count, decoded, state) =>
+            RowBlocks.ForEach(rows, _rows.PaddedColumns, input.TokenCount, (layer: this, rotated, results, destination), context, static (start, count, decoded, state) =>
             {
-                state.layer._rows.Multiply(start, state.rotated, state.results.ColumnRange(start, count), decoded);
-                state.layer.Place(state.results, state.destination, start, count);
+                int first = state.layer._codeRows + start;
+                state.layer._rows.Multiply(first, state.rotated, state.results.ColumnRange(first, count), decoded);
+                state.layer.Place(state.results, state.destination, first, count);
             });
     }
 
@@ -70,31 +77,32 @@ public sealed class UniversalLayer : LinearLayer
         MatrixView<float> codes = codeLease.View, scales = scaleLease.View;
         context.Pool.For(tokens, 8, (rotated, codes, scales), static (start, end, state) =>
         {
-            for (nint token = start; token < end; token++)
-            {
-                Span<float> values = state.rotated.Row(token);
-                Span<sbyte> codes = MemoryMarshal.Cast<float, sbyte>(state.codes.Row(token));
-                CodewordByteProducts.Quantize(values, codes, state.scales.Row(token));
-                if (state.rotated.Rows > 1) TensorPrimitives.ConvertChecked<sbyte, float>(codes, values);
-            }
+            for (nint token = start; token < end; token++) CodewordByteProducts.Quantize(state.rotated.Row(token), Codes(state.codes, token), state.scales.Row(token));
         });
         if (tokens == 1)
         {
-            context.Pool.For(_rows.Rows, LinearProduct.RowGrain(_rows.Columns, 1), (layer: this, codes, scales, results, destination), static (start, end, state) =>
+            context.Pool.For(_codeRows, LinearProduct.RowGrain(_rows.Columns, 1), (layer: this, codes, scales, results, destination), static (start, end, state) =>
             {
-                state.layer._rows.Multiply((int)start, MemoryMarshal.Cast<float, sbyte>(state.codes.Row(0)), state.scales.Row(0), state.results.Row(0)[(int)start..(int)end]);
+                state.layer._rows.Multiply((int)start, Codes(state.codes, 0), state.scales.Row(0), state.results.Row(0)[(int)start..(int)end]);
                 state.layer.Place(state.results, state.destination, (int)start, (int)(end - start));
             });
             return;
         }
 
-        using ScratchLease sumLease = context.Rent(2 * (nint)tokens, _rows.Rows);
-        RowBlocks.ForEach(_rows.Rows, 2 * CodewordByteProducts.SpanColumns, tokens, (layer: this, rotated, scales, results, destination, sumLease.View), context, static (start, count, decoded, state) =>
+        using ScratchLease floatLease = context.Rent(tokens, columns + Apart), sumLease = context.Rent(tokens, _codeRows + Apart);
+        MatrixView<float> floats = floatLease.View.ColumnRange(0, columns), sums = sumLease.View;
+        context.Pool.For(tokens, 8, (codes, floats), static (start, end, state) =>
         {
-            state.layer._rows.Multiply(start, state.rotated, state.scales, state.results.ColumnRange(start, count), state.View.ColumnRange(start, count), decoded);
+            for (nint token = start; token < end; token++) TensorPrimitives.ConvertChecked<sbyte, float>(Codes(state.codes, token), state.floats.Row(token));
+        });
+        RowBlocks.ForEach(_codeRows, CodewordByteProducts.SpanColumns, tokens, (layer: this, floats, scales, results, destination, sums), context, static (start, count, decoded, state) =>
+        {
+            state.layer._rows.Multiply(start, state.floats, state.scales, state.results.ColumnRange(start, count), state.sums.ColumnRange(start, count), decoded);
             state.layer.Place(state.results, state.destination, start, count);
         });
     }
+
+    private static Span<sbyte> Codes(MatrixView<float> codes, nint token) => MemoryMarshal.Cast<float, sbyte>(codes.Row(token));
 
     // From the order of the rows in memory to their own.
     private void Place(MatrixView<float> results, MatrixView<float> destination, int start, int count)

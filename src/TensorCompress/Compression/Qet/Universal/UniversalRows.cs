@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 using TensorCompress.Kernels;
 using TensorCompress.Tensors;
@@ -47,6 +48,9 @@ internal sealed class UniversalRows : IDisposable
 
     /// <summary>Columns filled up as products take them.</summary>
     public int PaddedColumns => (Columns + CodewordByteProducts.StepColumns - 1) & -CodewordByteProducts.StepColumns;
+
+    /// <summary>How many of the first rows are multiplied by codes of activations.</summary>
+    public int RowsOfCodes => Enumerable.Range(0, Rows).TakeWhile(row => CodewordByteProducts.Takes(FormatOf(row))).Count();
 
     public bool HasOneRate => !Rates.AsSpan().ContainsAnyExcept(Rates[0]);
 
@@ -145,51 +149,27 @@ internal sealed class UniversalRows : IDisposable
     /// <param name="codes">As floats, [vectors, <see cref="PaddedColumns"/>].</param>
     /// <param name="scales">[vectors, spans].</param>
     /// <param name="destination">[vectors, rows].</param>
-    /// <param name="sums">Room for sums of first and of second words, [2 vectors, rows].</param>
-    /// <param name="decoded">Room for a span of first and of second words, [rows, 2 spans].</param>
+    /// <param name="sums">Room for the sums of a span, [vectors, rows].</param>
+    /// <param name="decoded">Room for a span of the rows, [rows, span].</param>
     public void Multiply(int start, MatrixView<float> codes, MatrixView<float> scales, MatrixView<float> destination, MatrixView<float> sums, MatrixView<float> decoded)
     {
         int rows = (int)destination.Columns;
-        MatrixView<float> first = sums.RowRange(0, codes.Rows), second = sums.RowRange(codes.Rows, codes.Rows);
-        bool hasSecond = false;
-        for (int i = 0; i < rows; i++) hasSecond |= FormatOf(start + i).Second is not null;
-        for (nint token = 0; token < destination.Rows; token++)
-        {
-            destination.Row(token).Clear();
-            second.Row(token).Clear();
-        }
-
+        for (nint token = 0; token < destination.Rows; token++) destination.Row(token).Clear();
         for (int column = 0; column < PaddedColumns; column += CodewordByteProducts.SpanColumns)
         {
             int count = Math.Min(CodewordByteProducts.SpanColumns, PaddedColumns - column);
-            MatrixView<float> x = codes.ColumnRange(column, count);
-            Decode(false, column, decoded.ColumnRange(0, count));
-            DotProducts.Multiply(decoded.RowRange(0, rows).ColumnRange(0, count), x, first);
-            if (hasSecond)
-            {
-                Decode(true, column, decoded.ColumnRange(CodewordByteProducts.SpanColumns, count));
-                DotProducts.Multiply(decoded.RowRange(0, rows).ColumnRange(CodewordByteProducts.SpanColumns, count), x, second);
-            }
-
+            MatrixView<float> span = decoded.RowRange(0, rows).ColumnRange(0, count);
+            for (int i = 0; i < rows; i++) CodewordByteProducts.Decode(FormatOf(start + i), Row(start + i)[(column / Dimension * FormatOf(start + i).Bits / 8)..], span.Row(i));
+            DotProducts.Multiply(span, codes.ColumnRange(column, count), sums);
             for (nint token = 0; token < destination.Rows; token++)
             {
-                Span<float> results = destination.Row(token), firsts = first.Row(token), seconds = second.Row(token);
-                float scale = scales.Row(token)[column / CodewordByteProducts.SpanColumns];
-                for (int i = 0; i < results.Length; i++) results[i] += CodewordByteProducts.Together(firsts[i], seconds[i], FormatOf(start + i).Ratio) * scale;
+                Span<float> results = destination.Row(token), products = sums.Row(token);
+                TensorPrimitives.Multiply(products, scales.Row(token)[column / CodewordByteProducts.SpanColumns], products); // rounded one by one, as CodewordByteProducts does
+                TensorPrimitives.Add(results, products, results);
             }
         }
 
         for (nint token = 0; token < destination.Rows; token++) ScaleRows(start, destination.Row(token));
-
-        void Decode(bool isSecond, int column, MatrixView<float> numbers)
-        {
-            for (int i = 0; i < rows; i++)
-            {
-                CodewordFormat format = FormatOf(start + i);
-                if (isSecond && format.Second is null) numbers.Row(i).Clear();
-                else CodewordByteProducts.Decode(format, isSecond, Row(start + i)[(column / Dimension * format.Bits / 8)..], numbers.Row(i));
-            }
-        }
     }
 
     /// <summary>Multiplies some rows by several vectors to the bits that each has alone; one thread.</summary>
