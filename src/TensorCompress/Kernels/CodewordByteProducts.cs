@@ -22,7 +22,7 @@ internal static unsafe class CodewordByteProducts
     /// <summary>Columns that are worked on together; activations are filled up to a multiple of them.</summary>
     public const int StepColumns = 32;
 
-    private const int Rows = 4, Dimension = Codewords.Dimension, LargestCode = 92, LargestPair = short.MaxValue / LargestCode;
+    private const int Rows = 4, Dimension = Codewords.Dimension, LargestCode = 92;
 
     private const float Smallest = 1e-30f;
 
@@ -32,13 +32,6 @@ internal static unsafe class CodewordByteProducts
 
     /// <summary>Spans of so many columns.</summary>
     public static int Spans(int columns) => (columns - 1) / SpanColumns + 1;
-
-    /// <summary>Whether products with the magnitudes of neighbours fit into 16 bits.</summary>
-    public static bool Fits(Codewords codewords)
-    {
-        for (int i = 0; i < codewords.Magnitudes.Length; i += 2) if (codewords.Magnitudes[i] + codewords.Magnitudes[i + 1] > LargestPair) return false;
-        return true;
-    }
 
     /// <summary>Rounds activations to codes of -92 to 92.</summary>
     /// <param name="values">A multiple of <see cref="StepColumns"/>.</param>

@@ -76,18 +76,13 @@ internal sealed unsafe class SignCodes : IDisposable
         (_codes, _spans) = (null, null);
     }
 
-    /// <summary>The largest magnitude; NaN where a value is not finite.</summary>
+    /// <summary>The largest magnitude of a multiple of four values; NaN where one is not finite.</summary>
     internal static float Largest(float* values, int count)
     {
-        Vector128<float> largest = Vector128<float>.Zero, total = Vector128<float>.Zero;
-        for (int i = 0; i < count; i += 4)
-        {
-            Vector128<float> magnitudes = Vector128.Abs(Vector128.Load(values + i));
-            largest = Vector128.MaxNative(largest, magnitudes);
-            total += magnitudes * Vector128.Create(1f / SpanColumns); // keeps what is not finite, and overflows for nothing else
-        }
-
-        return float.IsFinite(Vector128.Sum(total)) ? MathF.Max(MathF.Max(largest[0], largest[1]), MathF.Max(largest[2], largest[3])) : float.NaN;
+        Vector128<int> largest = Vector128<int>.Zero; // magnitudes are ordered as their bits are, what is not finite last
+        for (int i = 0; i < count; i += 4) largest = Vector128.Max(largest, Vector128.Abs(Vector128.Load(values + i)).AsInt32());
+        float most = BitConverter.Int32BitsToSingle(Math.Max(Math.Max(largest[0], largest[1]), Math.Max(largest[2], largest[3])));
+        return float.IsFinite(most) ? most : float.NaN;
     }
 
     /// <summary>Rounds to nearest; in a step, eight times the four columns that are eight apart.</summary>

@@ -131,5 +131,4 @@ internal static class PairLookup
 
     // The centroids of a group or of its partner.
     private static Span<float> Half(Span<float> numbers, int half) => numbers.Slice(half * numbers.Length / 2, numbers.Length / 2);
-
 }

@@ -18,10 +18,10 @@ public static class QetCodec
 
     /// <summary>
     /// Chooses a rotation, swap layers, column groups, stages, centroids and codebook bits for a budget by trials on the values; every width of plain product
-    /// quantisation, behind a learnt rotation too (where its bytes are within the budget), and of residual stages without swaps takes part, as <see cref="QetPlan.ForBudget"/> plans them with up to 4096 centroids, so
-    /// none of these is better.
+    /// quantisation, behind a learnt rotation too (where its bytes are within the budget), and of residual stages without swaps takes part, as <see cref="QetPlan.ForBudget"/> plans them with up to 4096 centroids: in
+    /// brief trials, the best of which have whole ones.
     /// </summary>
-    /// <remarks>Large matrices are tried on some columns first; the best few of each kind on all of them.</remarks>
+    /// <remarks>What is chosen is never worse than any plan that had its trial on the whole matrix. Large matrices are tried on some columns first; the best few of each kind on all of them.</remarks>
     /// <param name="values">The rows, finite and at most 2^100 in magnitude.</param>
     /// <param name="maxBytes">What may be stored at most.</param>
     /// <param name="seed">Chooses the rows that k-means begins with.</param>

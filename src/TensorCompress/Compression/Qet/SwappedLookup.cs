@@ -94,6 +94,4 @@ internal static class SwappedLookup
 
     // A vector's values for the pairs of columns of a group of the first half.
     private static Span<float> Pairs(PackedStage stage, MatrixView<float> x, int group) => x.Row(0).Slice(group * 2 * stage.GroupColumns, 2 * stage.GroupColumns);
-
-
 }

@@ -99,5 +99,4 @@ internal static class TableLookup
     /// <summary>How many items of a loop are worth a thread's attention.</summary>
     /// <param name="work">Multiplications or additions of one.</param>
     public static int Grain(long work) => (int)(MinimumWorkPerRange / work) + 1;
-
 }
