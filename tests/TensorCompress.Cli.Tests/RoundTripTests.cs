@@ -31,6 +31,19 @@ public sealed class RoundTripTests
     }
 
     [Fact]
+    public void Embedding_and_head_as_an_operator_go_through_every_verb()
+    {
+        using var folder = new TemporaryFolder();
+        string output = folder.File("out"), dense = folder.File("dense");
+        JsonElement made = ToolProcess.Run("compress", Stories.Name, "-o", output, "--method", "scalar", "--bits", "6", "--head", "mpo:share=0.97:cores=f16", "--json").Json();
+        Assert.Equal("mpo", made.GetProperty("layers").EnumerateArray().Single(layer => layer.GetProperty("name").GetString() == "model.embed_tokens").GetProperty("method").GetString());
+        AssertRound(output, "mpo", maxKl: 1);
+        Assert.Contains("bond", ToolProcess.Run("inspect", output, "--layer", "model.embed_tokens").Succeeds().Output, StringComparison.Ordinal);
+        ToolProcess.Run("convert", output, "-o", dense).Succeeds();
+        Assert.InRange(ToolProcess.Run(["eval", output, "--reference", dense, "--activations", "f32", .. Stories.Evaluation]).Json().GetProperty("kl").GetProperty("mean").GetDouble(), -1e-4, 1e-4);
+    }
+
+    [Fact]
     public void Products_of_signs_have_the_precision_that_is_asked_for()
     {
         using var folder = new TemporaryFolder();
@@ -63,6 +76,12 @@ public sealed class RoundTripTests
             ToolProcess.Run("verify", output).Succeeds();
         }
 
+        JsonElement[] errors = [.. new[] { "0", "0.5", "1" }.Select(shrinkage =>
+            ToolProcess.Run("compress", Stories.Name, "-o", folder.File("shrunk" + shrinkage), "--method", "lowrank", "--share", "0.5", "--calibration", statistics, "--shrinkage", shrinkage, "--json").Json())];
+        double[] sums = [.. errors.Select(made => made.GetProperty("layers").EnumerateArray().Sum(layer => layer.GetProperty("outputError").GetDouble()))];
+        Assert.True(sums[0] < sums[1] && sums[1] < sums[2], string.Join(", ", sums)); // errors by the whole moments, of which less and less is known
+        ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--calibration", statistics, "--shrinkage", "1.5").Fails(2);
+        ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--shrinkage", "0.5").Fails(2);
         ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--prefix", "dense").Fails(2);
         ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--calibration", Stories.Texts, "--prefix", "sparse").Fails(2);
         ToolProcess.Run("compress", Stories.Name, "-o", folder.File("no"), "--method", "scalar", "--calibration", Stories.Texts, "--target", "stars").Fails(2);

@@ -50,6 +50,7 @@ public sealed class UsageTests
         { "bits", "compress stories260K -o out --method scalar --bits 77" },
         { "METHOD:BITS", "compress stories260K -o out --method scalar --head 8" },
         { "--bits", "compress stories260K -o out --method scalar --head mpo:8" },
+        { "no option", "compress stories260K -o out --method scalar --head mpo:bits=8" },
         { "--head", "compress stories260K -o out --recipe r.json --head scalar:8" },
         { "--joint", "compress stories260K -o out --recipe r.json --joint" },
         { "--threads", "verify stories260K --threads 0" },

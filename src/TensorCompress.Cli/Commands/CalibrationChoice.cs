@@ -38,8 +38,11 @@ internal sealed class CalibrationChoice
         Description = "Whether a layer behind compressed layers aims at what the dense model has in its place (default; a second pass of it) or at the dense layer's weights.",
     };
 
+    private readonly Option<float?> _shrinkage = ToolOptions.Number(
+        "--shrinkage", "S", "Part of what the text shows of pairs of inputs, 0 to 1, that methods are not told of; default 0. For texts of few tokens.", ToolOptions.Decimal);
+
     /// <summary>The options.</summary>
-    public IEnumerable<Option> Options => [_calibration, _tokens, _context, _prefix, _target];
+    public IEnumerable<Option> Options => [_calibration, _tokens, _context, _prefix, _target, _shrinkage];
 
     /// <summary>What the command line says; null where it asks for no calibration.</summary>
     /// <exception cref="UsageException">An option has no text to go to, or there is no tokenizer.</exception>
@@ -52,17 +55,19 @@ internal sealed class CalibrationChoice
         if (target is OutputTarget && prefix is DensePrefix) throw new UsageException($"--target {OutputTarget} needs --prefix {CompressedPrefix}: behind dense layers there is nothing to take back");
         if (arguments.GetValue(_calibration) is not { } file)
         {
-            if (prefix is not null || target is not null || arguments.GetValue(_tokens) is not null || arguments.GetValue(_context) is not null)
-                throw new UsageException("--calibration-tokens, --context, --prefix and --target need --calibration TEXT");
+            if (prefix is not null || target is not null || arguments.GetValue(_tokens) is not null || arguments.GetValue(_context) is not null || arguments.GetValue(_shrinkage) is not null)
+                throw new UsageException("--calibration-tokens, --context, --prefix, --target and --shrinkage need --calibration TEXT");
             return null;
         }
 
-        if (file.EndsWith(StatisticsExtension, StringComparison.OrdinalIgnoreCase)) return new CalibrationOptions { StatisticsFile = file };
+        float shrinkage = arguments.GetValue(_shrinkage) ?? 0;
+        if (file.EndsWith(StatisticsExtension, StringComparison.OrdinalIgnoreCase)) return new CalibrationOptions { StatisticsFile = file, Shrinkage = shrinkage };
         return new CalibrationOptions
         {
             Windows = Windows(checkpoint, File.ReadAllText(file), arguments.GetValue(_tokens), arguments.GetValue(_context)),
             CompressedPrefix = prefix is not DensePrefix,
             Target = target is WeightTarget ? CalibrationTarget.Weights : CalibrationTarget.DenseOutputs,
+            Shrinkage = shrinkage,
         };
     }
 

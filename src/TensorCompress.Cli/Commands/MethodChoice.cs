@@ -28,7 +28,7 @@ internal sealed class MethodChoice
     private readonly Option<string> _head = new("--head")
     {
         HelpName = "METHOD:BITS",
-        Description = "Method for embedding and head, for instance scalar:8; default: they stay dense, or are as the preset has them. The other options apply where that method knows them.",
+        Description = "Method for embedding and head, for instance scalar:8, or with options of its own mpo:share=0.5:cores=f16; default: they stay dense, or are as the preset has them. With bits alone the other options apply where that method knows them.",
     };
 
     private readonly Option<bool> _joint = new("--joint")
@@ -64,15 +64,13 @@ internal sealed class MethodChoice
 
         CompressionPreset? preset = presetName is null ? null : CompressionPreset.Get(presetName);
         ICompressionMethod chosen = preset?.Method ?? CompressionMethods.Get(method!);
-        (ICompressionMethod Method, string Bits)? headChoice = head is null ? null : ParseHead(head);
+        (MethodOptions? headOptions, IReadOnlyList<string> used) = head is null ? (null, []) : ParseHead(head, given);
         foreach (string name in given.Keys)
         {
-            if (Knows(chosen, name) || (headChoice is { } other && name != BitsOption && Knows(other.Method, name))) continue;
-            throw new UsageException($"the method {chosen.Name} has no option --{name}; it has {OptionNames(chosen)}");
+            if (!Knows(chosen, name) && !used.Contains(name)) throw new UsageException($"the method {chosen.Name} has no option --{name}; it has {OptionNames(chosen)}");
         }
 
         MethodOptions options = chosen.ParseOptions(Known(chosen, given));
-        MethodOptions? headOptions = headChoice is { } forHead ? forHead.Method.ParseOptions(new Dictionary<string, string>(Known(forHead.Method, given)) { [BitsOption] = forHead.Bits }) : null;
         return definition => preset?.Recipe(definition, options, headOptions, isJoint) ?? CompressionRecipes.ForBlocks(definition, options, headOptions, isJoint);
     }
 
@@ -84,12 +82,17 @@ internal sealed class MethodChoice
         return _ => recipe;
     }
 
-    private static (ICompressionMethod Method, string Bits) ParseHead(string text)
+    /// <summary>Options of <c>METHOD:BITS</c>, with what else is given where the method knows it, or of <c>METHOD:NAME=VALUE:...</c>, and the names that are used of what is given.</summary>
+    private static (MethodOptions Options, IReadOnlyList<string> Used) ParseHead(string text, Dictionary<string, string> given)
     {
+        if (text.Contains('=', StringComparison.Ordinal)) return (CompressionMethods.ParseOptions(text), []);
         string[] parts = text.Split(':');
-        if (parts.Length != 2 || parts.Any(part => part.Length == 0)) throw new UsageException($"--head takes METHOD:BITS, for instance scalar:8, not \"{text}\"");
+        if (parts.Length != 2 || parts.Any(part => part.Length == 0))
+            throw new UsageException($"--head takes METHOD:BITS, for instance scalar:8, or METHOD:NAME=VALUE, for instance mpo:share=0.5, not \"{text}\"");
         ICompressionMethod method = CompressionMethods.Get(parts[0]);
-        return Knows(method, BitsOption) ? (method, parts[1]) : throw new UsageException($"the method {method.Name} has no option --{BitsOption}, so it cannot stand in --head");
+        if (!Knows(method, BitsOption)) throw new UsageException($"the method {method.Name} has no option --{BitsOption}; in --head its options are named, {method.Name}:NAME=VALUE, and it has {OptionNames(method)}");
+        var known = new Dictionary<string, string>(Known(method, given)) { [BitsOption] = parts[1] };
+        return (method.ParseOptions(known), [.. known.Keys.Where(name => name != BitsOption)]);
     }
 
     private Dictionary<string, string> Given(ParseResult arguments)

@@ -68,7 +68,7 @@ public sealed class LayerStatistics : IDisposable
     public MatrixView<double> SecondMoment => _secondMoment.View;
 
     /// <summary>d, one weight for each output of the layer, for instance the mean square of the loss's derivative by it; null where all outputs matter alike.</summary>
-    public IReadOnlyList<double>? OutputImportance { get; }
+    public IReadOnlyList<double>? OutputImportance { get; private init; }
 
     /// <summary>The same inputs for a layer whose outputs do not matter alike.</summary>
     /// <param name="outputImportance">d, finite, not negative, not all 0; only ratios count. Copied.</param>
@@ -82,6 +82,12 @@ public sealed class LayerStatistics : IDisposable
         if (importance.Sum() == 0) throw new ArgumentException("No output has an importance above 0.", nameof(outputImportance));
         return new LayerStatistics(this, importance);
     }
+
+    /// <summary>The same inputs with H shrunk towards its diagonal, <c>(1 - s) H + s diag(H)</c>: few tokens know the diagonal better than the rest.</summary>
+    /// <param name="share">s, 0 to 1.</param>
+    /// <returns>Statistics of their own, with the same importance of outputs.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The share is not 0 to 1.</exception>
+    public LayerStatistics WithShrinkage(double share) => new(Shrunk(share, 0), TokenCount) { OutputImportance = OutputImportance };
 
     /// <summary>The second moment of plain activations, without clipping.</summary>
     /// <param name="activations">[tokens, input], finite, at least one token.</param>

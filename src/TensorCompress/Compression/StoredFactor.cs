@@ -60,25 +60,45 @@ internal sealed class StoredFactor : IDisposable
     /// <exception cref="Storage.TensorFormatException">It is missing, of another type or shape, or holds a value that is not finite.</exception>
     public static StoredFactor Read(StoredWeight stored, ICompressionMethod method, string part, ElementType type, ReadOnlySpan<long> shape, int rows)
     {
+        long elements = 1;
+        foreach (long dimension in shape) elements = checked(elements * dimension);
+        return Read(stored, method, part, type, shape, [(rows, checked((int)(elements / rows)))])[0];
+    }
+
+    /// <summary>Reads several factors that lie one after the other in one part.</summary>
+    /// <param name="stored">The weight.</param>
+    /// <param name="method">The method whose part it is.</param>
+    /// <param name="part">The part's name.</param>
+    /// <param name="type">F32, F16 or BF16.</param>
+    /// <param name="shape">The part's shape.</param>
+    /// <param name="sizes">Rows and columns of each factor, of as many elements together.</param>
+    /// <exception cref="Storage.TensorFormatException">It is missing, of another type or shape, or holds a value that is not finite.</exception>
+    public static StoredFactor[] Read(StoredWeight stored, ICompressionMethod method, string part, ElementType type, ReadOnlySpan<long> shape, IReadOnlyList<(int Rows, int Columns)> sizes)
+    {
         using Matrix<byte> bytes = stored.ReadBytes(method, part, type, shape);
         stored.ThrowIfNotFinite(method, part, type, bytes);
-        var factor = new Matrix<byte>(rows, (nint)(bytes.ByteLength / rows));
-        new MatrixView<byte>(bytes, 0, factor.Rows, factor.Columns, factor.Columns).CopyTo(factor.View);
-        return new StoredFactor(type, factor, (int)(factor.Columns * 8 / type.BitWidth()));
+        nint start = 0;
+        return [.. sizes.Select(size =>
+        {
+            var factor = new Matrix<byte>(size.Rows, (nint)size.Columns * type.BitWidth() / 8);
+            new MatrixView<byte>(bytes, start, factor.Rows, factor.Columns, factor.Columns).CopyTo(factor.View);
+            start += factor.Rows * factor.Columns;
+            return new StoredFactor(type, factor, size.Columns);
+        })];
     }
 
     /// <summary>The factor as a part of a file.</summary>
     /// <param name="name">The part's name.</param>
     /// <param name="shape">Its shape there, of as many elements; null for rows and columns.</param>
-    public WeightPart Part(string name, IReadOnlyList<long>? shape = null) => new(name, Type, shape ?? [Rows, Columns], stream =>
+    public WeightPart Part(string name, IReadOnlyList<long>? shape = null) => Part(name, shape ?? [Rows, Columns], [this]);
+
+    /// <summary>Several factors of one type, one after the other, as a part of a file.</summary>
+    /// <param name="name">The part's name.</param>
+    /// <param name="shape">Its shape there, of as many elements.</param>
+    /// <param name="factors">At least one.</param>
+    public static WeightPart Part(string name, IReadOnlyList<long> shape, IReadOnlyList<StoredFactor> factors) => new(name, factors[0].Type, shape, stream =>
     {
-        byte[] row = new byte[Columns * Type.BitWidth() / 8];
-        for (int i = 0; i < Rows; i++)
-        {
-            if (_bytes is not null) _bytes.Row(i).CopyTo(row);
-            else ElementConversion.FromSingle(_floats!.Row(i), Type, row);
-            stream.Write(row);
-        }
+        foreach (StoredFactor factor in factors) factor.Write(stream);
     });
 
     /// <summary>A copy.</summary>
@@ -150,6 +170,17 @@ internal sealed class StoredFactor : IDisposable
     {
         _floats?.Dispose();
         _bytes?.Dispose();
+    }
+
+    private void Write(Stream stream)
+    {
+        byte[] row = new byte[Columns * Type.BitWidth() / 8];
+        for (int i = 0; i < Rows; i++)
+        {
+            if (_bytes is not null) _bytes.Row(i).CopyTo(row);
+            else ElementConversion.FromSingle(_floats!.Row(i), Type, row);
+            stream.Write(row);
+        }
     }
 
     private static Matrix<T>? Copy<T>(Matrix<T>? source)

@@ -9,6 +9,7 @@ namespace TensorCompress.Compression;
 internal static class StoredParts
 {
     private const int BytesAtATime = 1 << 24;
+    private const int ElementsAtATime = 1 << 14;
 
     /// <summary>The full name of a part in a file.</summary>
     public static string TensorName(string layer, ICompressionMethod method, string part) => $"{layer}.{method.Name}.{part}";
@@ -98,14 +99,18 @@ internal static class StoredParts
     public static void ThrowIfNotFinite(this StoredWeight stored, ICompressionMethod method, string part, ElementType type, Matrix<byte> values)
     {
         int size = type.BitWidth() / 8;
-        float[] decoded = new float[values.Columns / size];
-        for (nint row = 0; row < values.Rows; row++)
+        nint rows = nint.Max(1, ElementsAtATime * size / nint.Max(1, values.Columns));
+        float[] decoded = new float[nint.Min(rows, values.Rows) * values.Columns / size];
+        for (nint row = 0; row < values.Rows; row += rows)
         {
-            ElementConversion.ToSingle(type, values.Row(row), decoded);
-            int index = Array.FindIndex(decoded, value => !float.IsFinite(value));
-            if (index < 0) continue;
+            Span<byte> bytes = values.RowSpan(row, nint.Min(rows, values.Rows - row));
+            Span<float> block = decoded.AsSpan(0, bytes.Length / size);
+            ElementConversion.ToSingle(type, bytes, block);
+            if (Finiteness.IsWhole(block)) continue;
+            int index = 0;
+            while (float.IsFinite(block[index])) index++;
             string name = TensorName(stored.Layer, method, part);
-            throw new TensorFormatException(TensorFormatError.Value, $"an element is {decoded[index]}", tensor: name, offset: row * values.Columns + index * size);
+            throw new TensorFormatException(TensorFormatError.Value, $"an element is {block[index]}", tensor: name, offset: row * values.Columns + index * size);
         }
     }
 

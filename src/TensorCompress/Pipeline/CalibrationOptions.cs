@@ -1,4 +1,5 @@
 using TensorCompress.Calibration;
+using TensorCompress.Compression;
 
 namespace TensorCompress.Pipeline;
 
@@ -22,13 +23,20 @@ public sealed record CalibrationOptions
     /// <summary>What a layer behind compressed layers aims at. Without <see cref="CompressedPrefix"/> both are the same.</summary>
     public CalibrationTarget Target { get; init; } = CalibrationTarget.DenseOutputs;
 
+    /// <summary>
+    /// Part of the second moments off their diagonals, 0 to 1, that methods are not told of (<see cref="LayerStatistics.WithShrinkage"/>), for texts of few tokens; 0 by default. Reported output
+    /// errors are by the whole moments.
+    /// </summary>
+    public double Shrinkage { get; init; }
+
     /// <summary>Part of the way to <see cref="CalibrationTarget.DenseOutputs"/> that is gone, 0 to 1; for comparisons.</summary>
     internal double TargetShare { get; init; } = DenseOutputTarget.DefaultShare;
 
     /// <summary>Refuses what contradicts itself.</summary>
-    /// <exception cref="ArgumentException">There are neither windows nor a file, or both.</exception>
+    /// <exception cref="ArgumentException">There are neither windows nor a file, or both, or the shrinkage is not 0 to 1.</exception>
     internal void ThrowIfUnfit()
     {
+        if (!(Shrinkage is >= 0 and <= 1)) throw new ArgumentException($"A shrinkage is 0 to 1, not {Shrinkage}.");
         if (Windows is null == StatisticsFile is null) throw new ArgumentException("Calibration takes either windows of tokens or a file of statistics.");
     }
 }

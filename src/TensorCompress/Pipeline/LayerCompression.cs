@@ -176,10 +176,12 @@ internal sealed class LayerCompression : IDisposable
         Matrix<float> target = moved ?? dense;
         using LayerStatistics? weighed = inputs is null ? null : JointImportance.Weigh(linear, target.View, inputs, _options.Pool);
         LayerStatistics? statistics = weighed ?? inputs;
+        using LayerStatistics? shrunk = _options.Calibration?.Shrinkage is > 0 and var share ? statistics?.WithShrinkage(share) : null;
+        LayerStatistics? told = shrunk ?? statistics;
         AttentionHeads? heads = _source.Definition.HeadsOf(linear);
-        string key = FinishedLayers.KeyOf(linear, target.View, method, _options.Seed, statistics, heads);
+        string key = FinishedLayers.KeyOf(linear, target.View, method, _options.Seed, told, heads);
         CompressedWeight? known = _finished.Find(key, linear, method.Method);
-        CompressedWeight compressed = known ?? Compress(linear, target.View, method, statistics, heads);
+        CompressedWeight compressed = known ?? Compress(linear, target.View, method, told, heads);
         if (known is null) _finished.Keep(key, linear, compressed, layerClock.Elapsed);
         using Matrix<float> decoded = compressed.ToDense();
         var report = new LayerReport(

@@ -167,7 +167,7 @@ public sealed class ModelCalibrationTests
         using var folder = new TemporaryFolder();
         using LanguageModel model = LanguageModel.Load(ModelPath);
         CompressionRecipe recipe = CompressionRecipes.ForBlocks(model.Definition, CompressionMethods.Get("scalar").ParseOptions(new Dictionary<string, string>()));
-        foreach (CalibrationOptions options in new[] { new CalibrationOptions(), new CalibrationOptions { Windows = [[1, 2]], StatisticsFile = "x" } })
+        foreach (CalibrationOptions options in new[] { new CalibrationOptions(), new CalibrationOptions { Windows = [[1, 2]], StatisticsFile = "x" }, new CalibrationOptions { Windows = [[1, 2]], Shrinkage = double.NaN } })
         {
             var job = new CompressionJobOptions { Recipe = recipe, Calibration = options };
             Assert.Throws<ArgumentException>(() => ModelCompressor.Compress(ModelPath, folder.Combine("out"), job));

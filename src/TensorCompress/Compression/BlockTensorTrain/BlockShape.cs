@@ -1,8 +1,8 @@
 namespace TensorCompress.Compression.BlockTensorTrain;
 
 /// <summary>
-/// How W [m, n] is cut: rows are (j1, j2) with j2 fastest, columns (i1, i2) with i2 fastest. For each pair (j2, i1) the block over (j1, i2) has a rank r of its own:
-/// <c>W[(j1 j2), (i1 i2)] = sum_r L[j2, j1, i1, r] R[i1, j2, r, i2]</c>. Monarch matrices are the case r = 1.
+/// How W [m, n] is cut: rows are (j1, j2) with j2 fastest, columns (i1, i2) with i2 fastest. Each pair (j2, i1) has a block over (j1, i2) of low rank:
+/// <c>W[(j1 j2), (i1 i2)] = sum_r L[j2, j1, i1, r] R[i1, j2, r, i2]</c>. Monarch matrices are the case of rank 1 everywhere.
 /// </summary>
 /// <param name="Rows1">j1, the rows of a block.</param>
 /// <param name="Rows2">j2.</param>
@@ -19,8 +19,11 @@ internal sealed record BlockShape(int Rows1, int Rows2, int Columns1, int Column
     /// <summary>The largest rank that a block can use.</summary>
     public int UsefulRank => Math.Min(Rows1, Columns2);
 
-    /// <summary>Parameters of one unit of rank: m2 n1 (m1 + n2).</summary>
-    public long ParametersPerRank => (long)Rows2 * Columns1 * (Rows1 + Columns2);
+    /// <summary>m2 n1.</summary>
+    public int Blocks => checked(Rows2 * Columns1);
+
+    /// <summary>Parameters of one unit of rank of one block: m1 + n2.</summary>
+    public int ParametersPerVector => Rows1 + Columns2;
 
     /// <summary>Blocks as near to square root by square root as the divisors allow.</summary>
     public static BlockShape Balanced(int rows, int columns)

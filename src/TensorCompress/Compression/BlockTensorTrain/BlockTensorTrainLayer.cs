@@ -10,24 +10,24 @@ namespace TensorCompress.Compression.BlockTensorTrain;
 public sealed class BlockTensorTrainLayer : LinearLayer
 {
     private readonly BlockShape _shape;
-    private readonly int _rank;
-    private readonly StoredFactor _left;
+    private readonly BlockRanks _ranks;
+    private readonly StoredFactor[] _left;
     private readonly StoredFactor _right;
 
-    internal BlockTensorTrainLayer(BlockShape shape, int rank, StoredFactor left, StoredFactor right)
+    internal BlockTensorTrainLayer(BlockShape shape, BlockRanks ranks, StoredFactor[] left, StoredFactor right)
         : base(shape.Rows, shape.Columns)
     {
         _shape = shape;
-        _rank = rank;
+        _ranks = ranks;
         _left = left;
         _right = right;
     }
 
     /// <inheritdoc/>
-    public override long MultiplicationsPerToken => _rank * _shape.ParametersPerRank;
+    public override long MultiplicationsPerToken => (long)_ranks.Vectors * _shape.ParametersPerVector;
 
     /// <inheritdoc/>
-    public override long ResidentBytes => _left.ByteLength + _right.ByteLength;
+    public override long ResidentBytes => _left.Sum(left => left.ByteLength) + _right.ByteLength;
 
     /// <summary>Factorises a matrix to a layer.</summary>
     /// <param name="weights">W, row-major; read before the call returns.</param>
@@ -55,25 +55,39 @@ public sealed class BlockTensorTrainLayer : LinearLayer
     /// <inheritdoc/>
     protected override void Multiply(ActivationBatch input, MatrixView<float> destination, ComputeContext context)
     {
-        int tokens = input.TokenCount, inner = _shape.Rows2 * _rank, depth = _shape.Columns1 * _rank;
-        using ScratchLease first = context.Rent(tokens, (nint)_shape.Columns1 * inner);
-        using ScratchLease turned = context.Rent(tokens, (nint)_shape.Rows2 * depth);
+        int tokens = input.TokenCount;
+        using ScratchLease first = context.Rent(tokens, _ranks.Vectors);
+        using ScratchLease turned = context.Rent(tokens, _ranks.Vectors);
         using ScratchLease second = context.Rent(tokens, OutputDimension);
         (MatrixView<float> z, MatrixView<float> byRow, MatrixView<float> y) = (first.View, turned.View, second.View);
         for (int i = 0; i < _shape.Columns1; i++)
-            _right.Multiply((nint)i * inner, inner, input.Values.ColumnRange((nint)i * _shape.Columns2, _shape.Columns2), z.ColumnRange((nint)i * inner, inner), context.Pool);
+        {
+            (int start, int height) = (_ranks.RightStart(0, i), _ranks.Height(i));
+            if (height > 0) _right.Multiply(start, height, input.Values.ColumnRange((nint)i * _shape.Columns2, _shape.Columns2), z.ColumnRange(start, height), context.Pool);
+        }
+
         for (int token = 0; token < tokens; token++)
         {
             ReadOnlySpan<float> source = z.Row(token);
             Span<float> row = byRow.Row(token);
-            for (int i = 0; i < _shape.Columns1; i++)
+            for (int j = 0; j < _shape.Rows2; j++)
             {
-                for (int j = 0; j < _shape.Rows2; j++) source.Slice(i * inner + j * _rank, _rank).CopyTo(row[(j * depth + i * _rank)..]);
+                for (int i = 0; i < _shape.Columns1; i++)
+                {
+                    int rank = _ranks[j, i];
+                    source.Slice(_ranks.RightStart(j, i), rank).CopyTo(row);
+                    row = row[rank..];
+                }
             }
         }
 
-        for (int j = 0; j < _shape.Rows2; j++)
-            _left.Multiply((nint)j * _shape.Rows1, _shape.Rows1, byRow.ColumnRange((nint)j * depth, depth), y.ColumnRange((nint)j * _shape.Rows1, _shape.Rows1), context.Pool);
+        for (int j = 0, start = 0; j < _shape.Rows2; start += _ranks.Depth(j++))
+        {
+            MatrixView<float> part = y.ColumnRange((nint)j * _shape.Rows1, _shape.Rows1);
+            if (_ranks.Depth(j) > 0) _left[j].Multiply(byRow.ColumnRange(start, _ranks.Depth(j)), part, context.Pool);
+            else for (int token = 0; token < tokens; token++) part.Row(token).Clear();
+        }
+
         for (int token = 0; token < tokens; token++)
         {
             ReadOnlySpan<float> source = y.Row(token);
@@ -89,12 +103,12 @@ public sealed class BlockTensorTrainLayer : LinearLayer
     protected override void ReadRow(int row, Span<float> destination)
     {
         (int row1, int row2) = Math.DivRem(row, _shape.Rows2);
-        var coefficients = new float[_shape.Columns1 * _rank];
-        _left.ReadRow(row2 * _shape.Rows1 + row1, coefficients);
+        var coefficients = new float[_ranks.Depth(row2)];
+        _left[row2].ReadRow(row1, coefficients);
         for (int i = 0; i < _shape.Columns1; i++)
         {
-            int first = (i * _shape.Rows2 + row2) * _rank;
-            _right.CombineRows(first, coefficients.AsSpan(i * _rank, _rank), destination.Slice(i * _shape.Columns2, _shape.Columns2));
+            ReadOnlySpan<float> own = coefficients.AsSpan(_ranks.LeftStart(row2, i), _ranks[row2, i]);
+            _right.CombineRows(_ranks.RightStart(row2, i), own, destination.Slice(i * _shape.Columns2, _shape.Columns2));
         }
     }
 
@@ -103,7 +117,7 @@ public sealed class BlockTensorTrainLayer : LinearLayer
     {
         if (disposing)
         {
-            _left.Dispose();
+            foreach (StoredFactor left in _left) left.Dispose();
             _right.Dispose();
         }
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 
@@ -7,6 +8,9 @@ namespace TensorCompress.Compression.BlockTensorTrain;
 public sealed class BlockTensorTrainMethod : ICompressionMethod
 {
     internal const string RankOption = "rank", ShareOption = "share", FactorsOption = "factors", BlockRowsParameter = "block_rows", BlockColumnsParameter = "block_columns";
+
+    /// <summary>Ranks of up to this fit a byte.</summary>
+    private const int LargestByte = 255;
 
     private BlockTensorTrainMethod()
     {
@@ -22,18 +26,18 @@ public sealed class BlockTensorTrainMethod : ICompressionMethod
     public string Description => "blocks of low rank over permuted rows (block tensor train, Monarch), with calibration fitted to the layer's output";
 
     /// <inheritdoc/>
-    public int FormatVersion => 1;
+    public int FormatVersion => 2;
 
     /// <inheritdoc/>
     public IReadOnlyList<MethodOption> Options { get; } =
     [
         new(RankOption, "N", "rank of each block, at least 1"),
-        new(ShareOption, "S", "parameters kept over those of each matrix, 0 to 1, in place of the rank"),
+        new(ShareOption, "S", "parameters kept over those of each matrix, 0 to 1, in place of the rank: each block gets the rank that it needs"),
         new(FactorsOption, "f32|f16|bf16", "type of the factors; default f32"),
     ];
 
     /// <inheritdoc/>
-    public IReadOnlyList<MethodOptions> ShowcaseOptions { get; } = [new BlockTensorTrainOptions(rank: 4), new BlockTensorTrainOptions(rank: 1)];
+    public IReadOnlyList<MethodOptions> ShowcaseOptions { get; } = [new BlockTensorTrainOptions(share: 0.5), new BlockTensorTrainOptions(rank: 1)];
 
     /// <inheritdoc/>
     public MethodOptions ParseOptions(IReadOnlyDictionary<string, string> values)
@@ -50,14 +54,11 @@ public sealed class BlockTensorTrainMethod : ICompressionMethod
         FiniteWeights.ThrowIfNot(weights, nameof(weights));
         context.Statistics?.ThrowIfUnfit(weights);
         BlockShape shape = BlockShape.Balanced(checked((int)weights.Rows), checked((int)weights.Columns));
-        int rank = chosen.RankFor(shape);
-        (Matrix<float> left, Matrix<float> right) = BlockTensorTrainFactorizer.Factorize(weights, shape, rank, context.Statistics, context.Pool, cancellationToken);
-        using (left)
-        using (right)
-        {
-            progress?.Report(1);
-            return new BlockTensorTrainWeight(shape, rank, StoredFactor.Round(left.View, chosen.Type, nameof(weights)), StoredFactor.Round(right.View, chosen.Type, nameof(weights)));
-        }
+        using var factorizer = new BlockTensorTrainFactorizer(weights, shape, context.Statistics, context.Pool, cancellationToken);
+        BlockRanks ranks = chosen.Rank is { } rank ? BlockRanks.Of(shape, Math.Min(rank, shape.UsefulRank)) : factorizer.Ranks(chosen.VectorsFor(shape));
+        using BlockVectors vectors = factorizer.Fit(ranks);
+        progress?.Report(1);
+        return BlockTensorTrainWeight.Round(shape, vectors, chosen.Type, nameof(weights));
     }
 
     /// <inheritdoc/>
@@ -67,13 +68,34 @@ public sealed class BlockTensorTrainMethod : ICompressionMethod
         if (stored.OutputDimension % rows1 != 0 || stored.InputDimension % columns2 != 0)
             throw stored.Fault(TensorFormatError.Inconsistent, $"blocks of {rows1} x {columns2} do not divide {stored.OutputDimension} x {stored.InputDimension}");
         var shape = new BlockShape(rows1, stored.OutputDimension / rows1, stored.InputDimension / columns2, columns2);
-        int rank = stored.Int32(RankOption, 1, shape.UsefulRank);
-        long rightRows = (long)shape.Columns1 * shape.Rows2 * rank;
-        if (rightRows > int.MaxValue) throw stored.Fault(TensorFormatError.Overflow, $"{shape.Columns1} x {shape.Rows2} blocks of rank {rank}");
+        BlockRanks ranks = ReadRanks(stored, shape);
         ElementType type = stored.ElementType(FactorsOption, ElementType.F32, ElementType.F16, ElementType.BF16);
-        StoredFactor left = StoredFactor.Read(stored, this, BlockTensorTrainWeight.LeftPart, type, [shape.Rows2, rows1, shape.Columns1, rank], shape.Rows);
-        StoredFactor right = StoredFactor.Read(
-            stored, this, BlockTensorTrainWeight.RightPart, type, [shape.Columns1, shape.Rows2, rank, columns2], (int)rightRows);
-        return new BlockTensorTrainWeight(shape, rank, left, right);
+        StoredFactor[] left = StoredFactor.Read(
+            stored, this, BlockTensorTrainWeight.LeftPart, type, BlockTensorTrainWeight.LeftShape(shape, ranks), [.. Enumerable.Range(0, shape.Rows2).Select(row2 => (rows1, ranks.Depth(row2)))]);
+        StoredFactor right = StoredFactor.Read(stored, this, BlockTensorTrainWeight.RightPart, type, BlockTensorTrainWeight.RightShape(shape, ranks), ranks.Vectors);
+        return new BlockTensorTrainWeight(shape, ranks, left, right);
+    }
+
+    /// <summary>The type that ranks are stored in.</summary>
+    internal static ElementType RankType(BlockShape shape) => shape.UsefulRank <= LargestByte ? ElementType.U8 : ElementType.I32;
+
+    private BlockRanks ReadRanks(StoredWeight stored, BlockShape shape)
+    {
+        if ((long)shape.Rows2 * shape.Columns1 * shape.UsefulRank > int.MaxValue)
+            throw stored.Fault(TensorFormatError.Overflow, $"{shape.Rows2} x {shape.Columns1} blocks of rank up to {shape.UsefulRank}");
+        if (stored.Parameters.ContainsKey(RankOption)) return BlockRanks.Of(shape, stored.Int32(RankOption, 1, shape.UsefulRank));
+        ElementType type = RankType(shape);
+        using Matrix<byte> bytes = stored.ReadBytes(this, BlockTensorTrainWeight.RanksPart, type, shape.Rows2, shape.Columns1);
+        var ranks = new int[shape.Blocks];
+        for (int block = 0; block < ranks.Length; block++)
+        {
+            (int row2, int column1) = Math.DivRem(block, shape.Columns1);
+            ReadOnlySpan<byte> row = bytes.Row(row2);
+            ranks[block] = type == ElementType.U8 ? row[column1] : BinaryPrimitives.ReadInt32LittleEndian(row[(column1 * sizeof(int))..]);
+            if (ranks[block] < 0 || ranks[block] > shape.UsefulRank)
+                throw stored.Fault(TensorFormatError.Value, $"rank {ranks[block]} of a block; it is 0 to {shape.UsefulRank}", StoredParts.TensorName(stored.Layer, this, BlockTensorTrainWeight.RanksPart));
+        }
+
+        return Array.TrueForAll(ranks, rank => rank == 0) ? throw stored.Fault(TensorFormatError.Value, "every block has rank 0") : new BlockRanks(shape, ranks);
     }
 }

@@ -2,7 +2,7 @@ using TensorCompress.Tensors;
 
 namespace TensorCompress.Compression.BlockTensorTrain;
 
-/// <summary>Options of the block tensor train method: the rank of the blocks, or a share of the parameters.</summary>
+/// <summary>Options of the block tensor train method: one rank for all blocks, or a share of the parameters, which goes to the blocks that need it most.</summary>
 public sealed record BlockTensorTrainOptions : MethodOptions
 {
     /// <summary>Sets rank or share.</summary>
@@ -40,15 +40,15 @@ public sealed record BlockTensorTrainOptions : MethodOptions
         OptionValues.Pair(BlockTensorTrainMethod.FactorsOption, OptionValues.Name(Type)),
     ];
 
-    /// <summary>The rank for a matrix.</summary>
-    /// <exception cref="ArgumentException">The share is less than rank 1 needs.</exception>
-    internal int RankFor(BlockShape shape)
+    /// <summary>Pairs of vectors that the share pays for; each costs m1 + n2 parameters, and the ranks of the blocks count too.</summary>
+    /// <exception cref="ArgumentException">The share is less than one pair.</exception>
+    internal int VectorsFor(BlockShape shape)
     {
-        if (Rank is { } rank) return Math.Min(rank, shape.UsefulRank);
-        double elements = (double)shape.Rows * shape.Columns;
-        var fits = (int)Math.Min(shape.UsefulRank, Math.Floor(Share!.Value * elements / shape.ParametersPerRank));
+        double elements = (double)shape.Rows * shape.Columns, ranks = (double)shape.Blocks * BlockTensorTrainMethod.RankType(shape).BitWidth() / Type.BitWidth();
+        double fits = Math.Floor((Share!.Value * elements - ranks) / shape.ParametersPerVector);
         return fits >= 1
-            ? fits
-            : throw new ArgumentException($"A share of {Share} of {shape.Rows} x {shape.Columns} is less than blocks of rank 1 need: the least is {shape.ParametersPerRank / elements:G4}.");
+            ? (int)Math.Min(fits, (double)shape.Blocks * shape.UsefulRank)
+            : throw new ArgumentException(
+                $"A share of {Share} of {shape.Rows} x {shape.Columns} is less than one pair of vectors needs: the least is {(shape.ParametersPerVector + ranks) / elements:G4}.");
     }
 }
