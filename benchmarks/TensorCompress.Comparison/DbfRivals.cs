@@ -27,6 +27,14 @@ internal static class DbfRivals
 
     private static readonly int[] Groups = [32, 64, 128, 256];
 
+    /// <summary>The errors at equal middle dimension, then those at equal charged bits.</summary>
+    public static void RunTable(Options options)
+    {
+        DbfComparison.Run(options with { Rounds = options.Rounds ?? DefaultSeeds });
+        Console.WriteLine();
+        Run(options);
+    }
+
     public static void Run(Options options)
     {
         (string Name, Func<Matrix<float>, double, QuantizedMatrix> Run)[] methods = [.. Methods.Where(method => options.Methods?.Contains(method.Name) ?? true)];

@@ -13,6 +13,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo-als"] = MpoComparison.RunFit,
     ["dbf"] = DbfComparison.Run,
     ["dbf-rivals"] = DbfRivals.Run,
+    ["dbf-table"] = DbfRivals.RunTable,
     ["dbf-composition"] = DbfComposition.Run,
     ["mpo-fit"] = MpoFitComparison.Run,
     ["split-races"] = SplitRaces.Run,
