@@ -50,7 +50,7 @@ internal sealed record RivalPrecision(int CodebookBits, int RotationBits)
 }
 
 /// <summary>
-/// The quantisers that are compared with: product quantisation (Jégou, Douze, Schmid 2011), the optimised one (Ge, He, Ke, Sun 2013) and the locally optimised one (Kalantidis, Avrithis 2014) 
+/// The quantisers that are compared with: product quantisation (Jégou, Douze, Schmid 2011), the optimised one (Ge, He, Ke, Sun 2013) and the locally optimised one (Kalantidis, Avrithis 2014)
 /// with codebooks of 10 bits and rotations of 16 unless asked otherwise, group rounding, and Lloyd-Max levels behind a Hadamard rotation. The matrix is read once and quantised for itself.
 /// </summary>
 internal static class RivalQuantizers
@@ -140,11 +140,11 @@ internal static class RivalQuantizers
         }
     }
 
-    /// <summary>Rounding to 2^bits levels between the least and the largest value of a group of a row, both stored in 16 bits.</summary>
-    public static QuantizedMatrix RoundToNearest(MatrixView<float> x, int bits, int group)
+    /// <summary>Rounding to levels between the least and the largest value of a group of a row, both stored in 16 bits; as many levels as bits come nearest to, counted as log2 of their number.</summary>
+    public static QuantizedMatrix RoundToNearest(MatrixView<float> x, double bits, int group)
     {
         var decoded = new Matrix<float>(x.Rows, x.Columns);
-        int most = (1 << bits) - 1;
+        int most = Levels(bits) - 1;
         for (nint row = 0; row < x.Rows; row++)
         {
             for (int start = 0; start < x.Columns; start += group)
@@ -156,14 +156,14 @@ internal static class RivalQuantizers
             }
         }
 
-        return new QuantizedMatrix($"group rounding, {group}", bits + 2.0 * ScaleBits * Math.Ceiling((double)x.Columns / group) / x.Columns, decoded);
+        return new QuantizedMatrix($"{most + 1} levels, groups of {group}", Math.Log2(most + 1) + 2.0 * ScaleBits * Math.Ceiling((double)x.Columns / group) / x.Columns, decoded);
     }
 
-    /// <summary>Signs and a Hadamard rotation of the longest power of two that divides the row, then 2^bits Lloyd-Max levels of the normal distribution times a scale of 16 bits for each row.</summary>
-    public static QuantizedMatrix LloydMax(MatrixView<float> x, int bits)
+    /// <summary>Signs and a Hadamard rotation of the longest power of two that divides the row, then Lloyd-Max levels of the normal distribution times a scale of 16 bits for each row; as many as bits come nearest to, counted as log2 of their number.</summary>
+    public static QuantizedMatrix LloydMax(MatrixView<float> x, double bits)
     {
-        double[] levels = LloydMaxLevels(1 << bits);
-        return Rotated("Hadamard + Lloyd-Max", x, bits, row => [.. row.Select(value => levels.MinBy(level => Math.Abs(value - level)))]);
+        double[] levels = LloydMaxLevels(Levels(bits));
+        return Rotated($"{levels.Length} levels", x, Math.Log2(levels.Length), row => [.. row.Select(value => levels.MinBy(level => Math.Abs(value - level)))]);
     }
 
     /// <summary>Signs, a Hadamard rotation of the longest power of two that divides the row, and a scale of 16 bits for each row around something that quantises standard normal numbers.</summary>
@@ -205,6 +205,8 @@ internal static class RivalQuantizers
 
         return levels;
     }
+
+    private static int Levels(double bits) => (int)Math.Round(Math.Pow(2, bits));
 
     private static double Density(double x) => Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI);
 
