@@ -27,18 +27,18 @@ internal static class QetComparison
         new("LOPQ", (values, bits) => QetQuantizers.Best(values, bits, Likely(values, bits, 1).Union(Likely(values, bits, Cells)), (rows, bound, groups) => RivalQuantizers.LocallyOptimizedProduct(rows, bound, groups, Cells))),
         new("planned QET", (values, bits) => QetQuantizers.Method(values, new QetMethodOptions(bits, QetForm.Fitted))),
         new("universal QET", (values, bits) => QetQuantizers.Method(values, new QetMethodOptions(bits, QetForm.Universal))),
-        new("universal QET at one rate", (values, bits) => QetQuantizers.Method(values, new QetMethodOptions(bits + 16.0 / values.Columns, QetForm.Universal))), // the scales beside the codes, as Lloyd-Max has them
+        new("universal QET with scales on top", (values, bits) => QetQuantizers.Method(values, new QetMethodOptions(bits + 16.0 / values.Columns, QetForm.Universal))), // as Lloyd-Max has them
         new("group rounding", (values, bits) => RivalQuantizers.RoundToNearest(values, bits, 128)),
         new("Hadamard + Lloyd-Max", RivalQuantizers.LloydMax),
-        new("QET, one swap layer", (values, bits) => Codec(values, bits, groups => TwoStages(groups, 1)), OnNormalNumbersAlone: true),
-        new("two stages, no swaps", (values, bits) => Codec(values, bits, groups => TwoStages(groups, 0)), OnNormalNumbersAlone: true),
+        new("QET of one swap layer", (values, bits) => Codec(values, bits, groups => TwoStages(groups, 1)), OnNormalNumbersAlone: true),
+        new("two stages without swaps", (values, bits) => Codec(values, bits, groups => TwoStages(groups, 0)), OnNormalNumbersAlone: true),
         new("lattice", (values, _) => GoodCodes.E8Ball(values), "2", OnNormalNumbersAlone: true),
         new("trellis", (values, _) => GoodCodes.Trellis(values), "2", OnNormalNumbersAlone: true),
     ];
 
     public static void Run(Options options)
     {
-        Console.WriteLine("Means over the matrices of a kind; methods of column groups with their best width of 1 to 32 columns, behind learnt rotations with the better of the two widths at which plain PQ is best with what the rotations leave. The last figure is over the bound of normal numbers, D = 2^-2R, which real rows may pass. \"Stored as\" is of the first matrix.\n");
+        Console.WriteLine("Means over the matrices of a kind; methods of column groups with their best width of 1 to 32 columns, behind learnt rotations with the better of the two widths at which plain PQ is best with what the rotations leave. The last figure is over the bound of normal numbers, D = 2^-2R, which real rows may pass. OPQ and LOPQ do not fit where rotations of 16 bits are more than the budget. \"Stored as\" is of the first matrix.\n");
         Console.WriteLine("| of | budget, bits | method | bits per number | squared error | absolute error | over the Gaussian bound, bits | stored as |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|");
         Dictionary<string, string[]> known = options.Resume is { } earlier ? Known(earlier) : [];
