@@ -25,12 +25,13 @@ internal sealed class CapturedCache : IDisposable
 
     /// <summary>Runs the model.</summary>
     /// <param name="path">The model.</param>
-    /// <param name="text">A file.</param>
+    /// <param name="text">A file; a model without a tokenizer reads what it writes itself instead.</param>
     /// <param name="tokens">Tokens at most; whole windows count.</param>
     public static CapturedCache Of(string path, string text, int tokens)
     {
         using LanguageModel model = LanguageModel.Load(path);
-        IReadOnlyList<int[]> windows = EvaluationWindows.FromText(model.Tokenizer!, File.ReadAllText(text), Math.Min(Window, model.Definition.ContextLength), tokens);
+        int length = Math.Min(Window, model.Definition.ContextLength);
+        IReadOnlyList<int[]> windows = model.Tokenizer is { } tokenizer ? EvaluationWindows.FromText(tokenizer, File.ReadAllText(text), length, tokens) : [.. Enumerable.Range(0, tokens / length).Select(seed => Sampled(model, length, (ulong)seed))];
         (int blocks, int heads, int dimension) = (model.Definition.Blocks.Count, model.Definition.Blocks[0].Attention.KeyValueHeadCount, model.Definition.Blocks[0].Attention.HeadDimension);
         var executor = new TransformerExecutor(model.Weights);
         int count = windows.Sum(window => window.Length), first = 0;
@@ -55,6 +56,14 @@ internal sealed class CapturedCache : IDisposable
         return new CapturedCache(keys, values);
 
         Matrix<float>[] Empty() => [.. Enumerable.Range(0, blocks).Select(_ => new Matrix<float>(count, heads * dimension))];
+    }
+
+    /// <summary>What a model without a tokenizer writes after the first id.</summary>
+    private static int[] Sampled(LanguageModel model, int length, ulong seed)
+    {
+        using Session session = model.CreateSession();
+        var options = new GenerationOptions { MaxTokens = length - 1, Sampling = new SamplingOptions { Temperature = 1, Seed = seed }, IgnoreEndOfText = true };
+        return [0, .. session.Generate([0], options).Where(piece => piece.Id >= 0).Select(piece => piece.Id)];
     }
 
     public void Dispose()

@@ -19,7 +19,6 @@ Dictionary<string, Action<Options>> verbs = new()
     ["split-races"] = SplitRaces.Run,
     ["qet"] = QetComparison.Run,
     ["qet-paper"] = QetPaper.Run,
-    ["qet-curves"] = QetCurves.Run,
     ["qet-entropy"] = WordEntropy.Run,
     ["quality"] = QualityComparison.Run,
     ["quality-bits"] = QualityComparison.RunAtBits,

@@ -66,7 +66,7 @@ internal static class QetPaper
                 {
                     double bits = double.Parse(rate, CultureInfo.InvariantCulture);
                     Errors?[] rivals = [.. Rivals.Select(rival => Mean(matrices, widths, (values, groups) => Rival(rival, values, bits, groups, precision)))];
-                    Errors? swaps = Mean(matrices, widths, (values, groups) => QetComparison.Encode(values, bits, "[3, 0]", QetOptions.PaperDefault(groups)));
+                    Errors? swaps = Mean(matrices, widths, (values, groups) => QetQuantizers.Encode(values, bits, QetOptions.PaperDefault(groups)));
                     Errors? best = rivals.OfType<Errors>().MinBy(errors => errors.Squared);
                     string squared = swaps is null || best is null ? "-" : Percent(swaps.Squared / best.Squared), absolute = swaps is null || best is null ? "-" : Percent(swaps.Absolute / best.Absolute);
                     Console.WriteLine($"| {setting} | {kind} | {rate} | {string.Join(" | ", rivals.Append(swaps).Select(Show))} | {squared} | {absolute} | {printed} |");
@@ -87,7 +87,7 @@ internal static class QetPaper
                 for (int layers = 0; layers <= 3; layers++)
                 {
                     QetStageOptions[] stages = hasResidual ? [new QetStageOptions(layers, 0.7), new QetStageOptions(0, 0.3)] : [new QetStageOptions(layers, 1)];
-                    QuantizedMatrix? Encode(MatrixView<float> values, int groups) => QetComparison.Encode(values, bits, "", new QetOptions(groups, stages, isRounded ? 10 : QetOptions.FloatBits));
+                    QuantizedMatrix? Encode(MatrixView<float> values, int groups) => QetQuantizers.Encode(values, bits, new QetOptions(groups, stages, isRounded ? 10 : QetOptions.FloatBits));
                     IEnumerable<string> errors = kinds.Select(kind => $"{Show(Mean(kind.Matrices, WideAlone, Encode))} / {Show(Mean(kind.Matrices, TunedWidths, Encode))}");
                     Console.WriteLine($"| {layers} | {(hasResidual ? "yes" : "no")} | {(isRounded ? "10 bits" : "floats")} | {string.Join(" | ", errors)} |");
                 }
@@ -108,7 +108,7 @@ internal static class QetPaper
         (double squared, double absolute) = (0, 0);
         foreach (MatrixView<float> values in matrices)
         {
-            using QuantizedMatrix? made = QetComparison.Best(values, 0, [.. widths.Where(width => values.Columns % width == 0).Select(width => (int)values.Columns / width)], (matrix, _, groups) => run(matrix, groups));
+            using QuantizedMatrix? made = QetQuantizers.Best(values, 0, [.. widths.Where(width => values.Columns % width == 0).Select(width => (int)values.Columns / width)], (matrix, _, groups) => run(matrix, groups));
             if (made is null) return null;
             squared += made.NormalizedSquaredError(values) / matrices.Length;
             absolute += made.NormalizedAbsoluteError(values) / matrices.Length;

@@ -50,7 +50,7 @@ internal sealed record RivalPrecision(int CodebookBits, int RotationBits)
 }
 
 /// <summary>
-/// The quantisers that are compared with: product quantisation (Jégou, Douze, Schmid 2011), the optimised one (Ge, He, Ke, Sun 2013) and the locally optimised one (Kalantidis, Avrithis 2014) 
+/// The quantisers that are compared with: product quantisation (Jégou, Douze, Schmid 2011), the optimised one (Ge, He, Ke, Sun 2013) and the locally optimised one (Kalantidis, Avrithis 2014)
 /// with codebooks of 10 bits and rotations of 16 unless asked otherwise, group rounding, and Lloyd-Max levels behind a Hadamard rotation. The matrix is read once and quantised for itself.
 /// </summary>
 internal static class RivalQuantizers
@@ -92,47 +92,59 @@ internal static class RivalQuantizers
         return new QuantizedMatrix($"OPQ, {subspaces} groups of {plan.Centroids[0]}", plan.BitsPerElement + (double)precision.RotationBits * x.Columns / x.Rows, back);
     }
 
-    /// <summary>Cells of rows around means, each with a rotation and codebooks of its own for what the mean leaves.</summary>
+    /// <summary>
+    /// Cells of rows around means. What the means leave has a rotation and codebooks for each cell or, where that errs less or a cell has too few rows to pay for its own, one rotation and one set of codebooks for all (the
+    /// paper's I-OPQ); null where the budget does not pay for one rotation either.
+    /// </summary>
     public static QuantizedMatrix? LocallyOptimizedProduct(MatrixView<float> x, double bitsPerElement, int subspaces, int cells, RivalPrecision? precision = null)
     {
         using Matrix<float> means = KMeans.Fit(x, null, new KMeansOptions(cells, KMeansStart.PlusPlus, 20), new SeededRandom(123));
         int[] cell = new int[x.Rows];
         using (var search = new NearestCentroid(cells, Threading.ComputePool.Shared)) search.Find(x, means.View, cell, new double[x.Rows]);
-        double side = cells * (double)x.Columns * ScaleBits + x.Rows * Math.Ceiling(Math.Log2(cells)), stored = side;
-        double rest = bitsPerElement - side / ((double)x.Rows * x.Columns);
-        var back = new Matrix<float>(x.Rows, x.Columns);
-        for (int k = 0; k < cells; k++)
+        using var residual = new Matrix<float>(x.Rows, x.Columns);
+        for (nint row = 0; row < x.Rows; row++)
         {
-            int[] members = [.. Enumerable.Range(0, cell.Length).Where(row => cell[row] == k)];
-            if (members.Length == 0) continue;
-            using var residual = new Matrix<float>(members.Length, x.Columns);
-            for (int i = 0; i < members.Length; i++)
-            {
-                for (int column = 0; column < x.Columns; column++) residual[i, column] = x.Row(members[i])[column] - means[k, column];
-            }
-
-            using QuantizedMatrix? part = OptimizedProduct(residual.View, rest, subspaces, precision);
-            if (part is null)
-            {
-                back.Dispose();
-                return null;
-            }
-
-            stored += part.BitsPerElement * members.Length * x.Columns;
-            for (int i = 0; i < members.Length; i++)
-            {
-                for (int column = 0; column < x.Columns; column++) back[members[i], column] = part.Decoded[i, column] + means[k, column];
-            }
+            for (int column = 0; column < x.Columns; column++) residual[row, column] = x.Row(row)[column] - means[cell[row], column];
         }
 
-        return new QuantizedMatrix($"LOPQ, {cells} cells, {subspaces} groups", stored / ((double)x.Rows * x.Columns), back);
+        int[] rows = [.. Enumerable.Range(0, cell.Length)];
+        QuantizedMatrix? local = Coded("rotations", rows.GroupBy(row => cell[row])), shared = Coded("one rotation", rows.GroupBy(_ => 0));
+        if (local is null || shared is null) return local ?? shared;
+        (QuantizedMatrix better, QuantizedMatrix worse) = local.NormalizedSquaredError(x) <= shared.NormalizedSquaredError(x) ? (local, shared) : (shared, local);
+        worse.Dispose();
+        return better;
+
+        QuantizedMatrix? Coded(string what, IEnumerable<IGrouping<int, int>> parts)
+        {
+            double side = cells * (double)x.Columns * ScaleBits + x.Rows * Math.Ceiling(Math.Log2(cells)), stored = side, rest = bitsPerElement - side / ((double)x.Rows * x.Columns);
+            var back = new Matrix<float>(x.Rows, x.Columns);
+            foreach (int[] members in parts.Select(part => part.ToArray()))
+            {
+                using var own = new Matrix<float>(members.Length, x.Columns);
+                for (int i = 0; i < members.Length; i++) residual.Row(members[i]).CopyTo(own.Row(i));
+                using QuantizedMatrix? coded = OptimizedProduct(own.View, rest, subspaces, precision);
+                if (coded is null)
+                {
+                    back.Dispose();
+                    return null;
+                }
+
+                stored += coded.BitsPerElement * members.Length * x.Columns;
+                for (int i = 0; i < members.Length; i++)
+                {
+                    for (int column = 0; column < x.Columns; column++) back[members[i], column] = coded.Decoded[i, column] + means[cell[members[i]], column];
+                }
+            }
+
+            return new QuantizedMatrix($"LOPQ, {cells} cells, {what}, {subspaces} groups", stored / ((double)x.Rows * x.Columns), back);
+        }
     }
 
-    /// <summary>Rounding to 2^bits levels between the least and the largest value of a group of a row, both stored in 16 bits.</summary>
-    public static QuantizedMatrix RoundToNearest(MatrixView<float> x, int bits, int group)
+    /// <summary>Rounding to levels between the least and the largest value of a group of a row, both stored in 16 bits; as many levels as bits come nearest to, counted as log2 of their number.</summary>
+    public static QuantizedMatrix RoundToNearest(MatrixView<float> x, double bits, int group)
     {
         var decoded = new Matrix<float>(x.Rows, x.Columns);
-        int most = (1 << bits) - 1;
+        int most = Levels(bits) - 1;
         for (nint row = 0; row < x.Rows; row++)
         {
             for (int start = 0; start < x.Columns; start += group)
@@ -144,14 +156,14 @@ internal static class RivalQuantizers
             }
         }
 
-        return new QuantizedMatrix($"group rounding, {group}", bits + 2.0 * ScaleBits * Math.Ceiling((double)x.Columns / group) / x.Columns, decoded);
+        return new QuantizedMatrix($"{most + 1} levels, groups of {group}", Math.Log2(most + 1) + 2.0 * ScaleBits * Math.Ceiling((double)x.Columns / group) / x.Columns, decoded);
     }
 
-    /// <summary>Signs and a Hadamard rotation of the longest power of two that divides the row, then 2^bits Lloyd-Max levels of the normal distribution times a scale of 16 bits for each row.</summary>
-    public static QuantizedMatrix LloydMax(MatrixView<float> x, int bits)
+    /// <summary>Signs and a Hadamard rotation of the longest power of two that divides the row, then Lloyd-Max levels of the normal distribution times a scale of 16 bits for each row; as many as bits come nearest to, counted as log2 of their number.</summary>
+    public static QuantizedMatrix LloydMax(MatrixView<float> x, double bits)
     {
-        double[] levels = LloydMaxLevels(1 << bits);
-        return Rotated("Hadamard + Lloyd-Max", x, bits, row => [.. row.Select(value => levels.MinBy(level => Math.Abs(value - level)))]);
+        double[] levels = LloydMaxLevels(Levels(bits));
+        return Rotated($"{levels.Length} levels", x, Math.Log2(levels.Length), row => [.. row.Select(value => levels.MinBy(level => Math.Abs(value - level)))]);
     }
 
     /// <summary>Signs, a Hadamard rotation of the longest power of two that divides the row, and a scale of 16 bits for each row around something that quantises standard normal numbers.</summary>
@@ -193,6 +205,8 @@ internal static class RivalQuantizers
 
         return levels;
     }
+
+    private static int Levels(double bits) => (int)Math.Round(Math.Pow(2, bits));
 
     private static double Density(double x) => Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI);
 
