@@ -28,7 +28,7 @@ internal static unsafe class CodewordByteProducts
 
     private delegate void Body(byte* codes, nint rowBytes, int rows, Operands operands);
 
-    private delegate void Decoder(byte* step, int steps, byte* magnitudes, float* destination);
+    private delegate void Decoder(byte* step, int steps, byte* magnitudes, short* destination);
 
     /// <summary>Spans of so many columns.</summary>
     public static int Spans(int columns) => (columns - 1) / SpanColumns + 1;
@@ -84,18 +84,14 @@ internal static unsafe class CodewordByteProducts
     /// <param name="format">The words.</param>
     /// <param name="codes">From the part's first word on, and <see cref="CodewordProducts.SlackBytes"/> behind it.</param>
     /// <param name="destination">A multiple of <see cref="StepColumns"/>; any numbers behind the end of the row.</param>
-    public static void Decode(CodewordFormat format, ReadOnlySpan<byte> codes, Span<float> destination)
+    public static void Decode(CodewordFormat format, ReadOnlySpan<byte> codes, Span<short> destination)
     {
-        ThrowIfShort(format, codes, 0, destination.Length);
-        if (SimdLevel.Active == SimdWidth.Scalar)
+        switch (SimdLevel.Active)
         {
-            for (int column = 0; column < destination.Length; column++) destination[column] = Number(format.First, codes, column);
-            return;
+            case SimdWidth.Bits512 or SimdWidth.Bits256: Decode<Words256>(format, codes, destination); break;
+            case SimdWidth.Bits128: Decode<Words128>(format, codes, destination); break;
+            default: ScalarDecode(format, codes, destination); break;
         }
-
-        fixed (byte* source = codes, magnitudes = format.First.Magnitudes)
-        fixed (float* target = destination)
-            (SimdLevel.Active == SimdWidth.Bits128 ? Choose<Words128>(format) : Choose<Words256>(format)).Decode(source, destination.Length / StepColumns, magnitudes, target);
     }
 
     internal static void Multiply<TLanes>(CodewordFormat format, ReadOnlySpan<byte> codes, int rowBytes, ReadOnlySpan<sbyte> x, ReadOnlySpan<float> scales, Span<float> destination)
@@ -107,6 +103,15 @@ internal static unsafe class CodewordByteProducts
         fixed (sbyte* input = x)
         fixed (float* factors = scales, results = destination)
             Choose<TLanes>(format).Multiply(source, rowBytes, destination.Length, new Operands(magnitudes, input, x.Length, factors, results));
+    }
+
+    internal static void Decode<TLanes>(CodewordFormat format, ReadOnlySpan<byte> codes, Span<short> destination)
+        where TLanes : struct, IWordLanes<TLanes>
+    {
+        ThrowIfShort(format, codes, 0, destination.Length);
+        fixed (byte* source = codes, magnitudes = format.First.Magnitudes)
+        fixed (short* target = destination)
+            Choose<TLanes>(format).Decode(source, destination.Length / StepColumns, magnitudes, target);
     }
 
     /// <summary>Number by number; what the vectors are compared with.</summary>
@@ -126,6 +131,13 @@ internal static unsafe class CodewordByteProducts
 
             destination[row] = result;
         }
+    }
+
+    /// <summary>The same for <see cref="Decode"/>.</summary>
+    internal static void ScalarDecode(CodewordFormat format, ReadOnlySpan<byte> codes, Span<short> destination)
+    {
+        ThrowIfShort(format, codes, 0, destination.Length);
+        for (int column = 0; column < destination.Length; column++) destination[column] = (short)Number(format.First, codes, column);
     }
 
     private static int Number(Codewords codewords, ReadOnlySpan<byte> codes, int column)
@@ -228,25 +240,13 @@ internal static unsafe class WordSteps<TLanes, TWord>
         return TLanes.Total(s0, s1, s2, s3);
     }
 
-    /// <summary>The numbers of a part of a row.</summary>
-    [SkipLocalsInit]
-    public static void Decode(byte* step, int steps, byte* magnitudes, float* destination)
+    /// <summary>The numbers of a part of a row. Compiled for speed at once: a short prompt is over before the runtime would do it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Decode(byte* step, int steps, byte* magnitudes, short* destination)
     {
         TLanes places = TLanes.Load(Patterns), between = TLanes.Load(Patterns + Columns), signs = TLanes.Load(Patterns + 2 * Columns), orders = TLanes.Load(Patterns + 3 * Columns);
-        byte* numbers = stackalloc byte[2 * Columns];
         for (; steps > 0; steps--, step += OneWord<TWord>.Bits / 2, destination += Columns)
-        {
-            TLanes.Store(Magnitudes(step, magnitudes, places, orders), numbers);
-            TLanes.Store(Negative(step, places, between, signs), numbers + Columns);
-            for (int k = 0; k < Columns; k += 8)
-            {
-                Vector128<short> number = Vector128.WidenLower(Vector128.CreateScalar(Unsafe.ReadUnaligned<ulong>(numbers + k)).AsByte()).AsInt16();
-                Vector128<short> negative = Vector128.WidenLower(Vector128.CreateScalar(Unsafe.ReadUnaligned<ulong>(numbers + Columns + k)).AsSByte());
-                (Vector128<int> low, Vector128<int> high) = Vector128.Widen((number ^ negative) - negative);
-                Vector128.ConvertToSingle(low).Store(destination + k);
-                Vector128.ConvertToSingle(high).Store(destination + k + 4);
-            }
-        }
+            TLanes.StoreSigned(Magnitudes(step, magnitudes, places, orders), Negative(step, places, between, signs), destination);
     }
 
     private static byte* MakePatterns()

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using TensorCompress.Kernels.Simd;
+using TensorCompress.Tensors;
 
 namespace TensorCompress.Kernels;
 
@@ -11,13 +12,11 @@ namespace TensorCompress.Kernels;
 /// </summary>
 /// <remarks>
 /// Bound: for a group of a row a code and an addition; for sixteen pairs two loads, a subtraction, signs and a multiply-add for each vector, half as many as weights; none is ever put in its place. The last
-/// lanes of a group meet zeros. A row of some groups is sixteen lanes of multiply-adds, added by the tree of <see cref="Reduction"/>, and two sums of what was looked up: the same bits for one vector and for four.
+/// lanes of a group meet zeros. A row of some groups is sixteen lanes of multiply-adds, added by the tree of <see cref="Reduction"/>, and two sums of what was looked up. For several vectors the signed differences of a row are written down once: <see cref="LaneDots"/> adds their
+/// products in the same order, and makes the tables too, so a vector has the same bits alone; what is looked up is sixteen vectors' at a time.
 /// </remarks>
 internal static unsafe class PairProducts
 {
-    /// <summary>Vectors of a batch.</summary>
-    public const int Tokens = 4;
-
     /// <summary>Floats behind centroids that may be read.</summary>
     public const int NumbersBehind = Lanes - 1;
 
@@ -58,25 +57,23 @@ internal static unsafe class PairProducts
     /// <summary>Makes the table of a group for one vector.</summary>
     /// <param name="sums">Half the sums of the group's pairs, then zeros up to <see cref="Length"/>.</param>
     /// <param name="centroids">[centroid, <see cref="Length"/>].</param>
-    /// <param name="count">Centroids.</param>
-    /// <param name="table">From one place on, a product for each centroid.</param>
-    /// <param name="next">From the place of a centroid to that of the next one.</param>
-    public static void Build(ReadOnlySpan<float> sums, ReadOnlySpan<float> centroids, int count, Span<float> table, int next)
+    /// <param name="table">A product for each centroid.</param>
+    public static void Build(ReadOnlySpan<float> sums, ReadOnlySpan<float> centroids, Span<float> table)
     {
         switch (SimdLevel.Active)
         {
-            case SimdWidth.Bits512: Build<Simd512>(sums, centroids, count, table, next); break;
-            case SimdWidth.Bits256: Build<Simd256>(sums, centroids, count, table, next); break;
-            case SimdWidth.Bits128: Build<Simd128>(sums, centroids, count, table, next); break;
-            default: Build<SimdScalar>(sums, centroids, count, table, next); break;
+            case SimdWidth.Bits512: Build<Simd512>(sums, centroids, table); break;
+            case SimdWidth.Bits256: Build<Simd256>(sums, centroids, table); break;
+            case SimdWidth.Bits128: Build<Simd128>(sums, centroids, table); break;
+            default: Build<SimdScalar>(sums, centroids, table); break;
         }
     }
 
-    /// <summary>Adds the products of some groups and their partners, row after row, for one vector or for four.</summary>
+    /// <summary>Adds the products of some groups and their partners, row after row, for one vector.</summary>
     /// <param name="rows">Codes, every one below the number of centroids, and swap bits.</param>
     /// <param name="firstRow">The first row.</param>
     /// <param name="groups">Groups of the first half, with those of their partners what the rows are multiplied by.</param>
-    /// <param name="results">[row] or [row, 4].</param>
+    /// <param name="results">A number for each row.</param>
     public static void AddRows(SwappedRows rows, int firstRow, PairOperands groups, Span<float> results)
     {
         switch (SimdLevel.Active)
@@ -85,6 +82,39 @@ internal static unsafe class PairProducts
             case SimdWidth.Bits256: AddRows<Simd256>(rows, firstRow, groups, results); break;
             case SimdWidth.Bits128: AddRows<Simd128>(rows, firstRow, groups, results); break;
             default: AddRows<SimdScalar>(rows, firstRow, groups, results); break;
+        }
+    }
+
+    /// <summary>Writes down u d of the pairs of some groups: what half the differences of vectors are multiplied by.</summary>
+    /// <param name="rows">Codes, every one below the number of centroids, and swap bits.</param>
+    /// <param name="firstRow">The first row.</param>
+    /// <param name="groups">Groups of the first half; tables and differences are not looked at.</param>
+    /// <param name="signed">[row, group, <see cref="Length"/>].</param>
+    public static void Decode(SwappedRows rows, int firstRow, PairOperands groups, MatrixView<float> signed)
+    {
+        switch (SimdLevel.Active)
+        {
+            case SimdWidth.Bits512: Decode<Simd512>(rows, firstRow, groups, signed); break;
+            case SimdWidth.Bits256: Decode<Simd256>(rows, firstRow, groups, signed); break;
+            case SimdWidth.Bits128: Decode<Simd128>(rows, firstRow, groups, signed); break;
+            default: Decode<SimdScalar>(rows, firstRow, groups, signed); break;
+        }
+    }
+
+    /// <summary>Adds what codes choose from the tables of several vectors, and the products of their differences.</summary>
+    /// <param name="rows">Codes, every one below the number of centroids.</param>
+    /// <param name="firstRow">The first row.</param>
+    /// <param name="groups">Groups of the first half; differences are not looked at.</param>
+    /// <param name="products">[row, vector], of what <see cref="Decode"/> wrote down.</param>
+    /// <param name="results">[row, vector], a multiple of sixteen vectors.</param>
+    public static void AddTables(SwappedRows rows, int firstRow, PairOperands groups, MatrixView<float> products, MatrixView<float> results)
+    {
+        switch (SimdLevel.Active)
+        {
+            case SimdWidth.Bits512: AddTables<Simd512>(rows, firstRow, groups, products, results); break;
+            case SimdWidth.Bits256: AddTables<Simd256>(rows, firstRow, groups, products, results); break;
+            case SimdWidth.Bits128: AddTables<Simd128>(rows, firstRow, groups, products, results); break;
+            default: AddTables<SimdScalar>(rows, firstRow, groups, products, results); break;
         }
     }
 
@@ -105,12 +135,11 @@ internal static unsafe class PairProducts
         }
     }
 
-    internal static void Build<TSimd>(ReadOnlySpan<float> sums, ReadOnlySpan<float> centroids, int count, Span<float> table, int next)
+    internal static void Build<TSimd>(ReadOnlySpan<float> sums, ReadOnlySpan<float> centroids, Span<float> table)
         where TSimd : struct, ISimd<TSimd>
     {
-        int length = sums.Length;
+        int length = sums.Length, count = table.Length;
         ArgumentOutOfRangeException.ThrowIfNotEqual(length, Length(length), nameof(sums));
-        ArgumentOutOfRangeException.ThrowIfLessThan(table.Length, (count - 1) * next + 1, nameof(table));
         ArgumentOutOfRangeException.ThrowIfLessThan(centroids.Length, count * length, nameof(centroids));
         fixed (float* halves = sums, numbers = centroids)
         {
@@ -129,14 +158,14 @@ internal static unsafe class PairProducts
                 }
 
                 Vector128<float> four = Reduction.Sum4(s0, s1, s2, s3);
-                for (int i = 0; i < 4; i++) table[(c + i) * next] = four[i];
+                four.CopyTo(table[c..]);
             }
 
             for (; c < count; c++, centroid += length)
             {
                 TSimd sum = TSimd.Zero;
                 for (int k = 0; k < length; k += Lanes) TSimd.Accumulate(ref sum, TSimd.Load(halves + k), TSimd.Load(centroid + k));
-                table[c * next] = Reduction.Sum(sum);
+                table[c] = Reduction.Sum(sum);
             }
         }
     }
@@ -144,24 +173,88 @@ internal static unsafe class PairProducts
     internal static void AddRows<TSimd>(SwappedRows rows, int firstRow, PairOperands groups, Span<float> results)
         where TSimd : struct, ISimd<TSimd>
     {
-        int used = results.Length / groups.Tokens;
-        groups.ThrowIfOutside(rows.Columns);
-        rows.ThrowIfOutside(firstRow + used, groups.First + groups.Count, groups.Centroids);
+        groups.ThrowIfOutside(rows.Columns, tokens: 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(groups.Differences.Length, groups.Count * Length(rows.Columns), nameof(groups));
+        rows.ThrowIfOutside(firstRow + results.Length, groups.First + groups.Count, groups.Centroids);
         fixed (byte* codes = rows.Codes.Bytes, swaps = rows.Swaps)
-        fixed (float* tables = groups.Tables, numbers = groups.Numbers, differences = groups.Differences, y = results)
+        fixed (float* tables = groups.Tables, numbers = groups.Numbers, differences = groups.Differences)
         {
             nint length = Length(rows.Columns);
-            for (int row = 0; row < used; row++)
+            for (int row = 0; row < results.Length; row++)
             {
                 int at = firstRow + row;
                 rows.Fetch(codes, swaps, at + SwappedRows.RowsAhead, groups.First);
                 long left = rows.CodeAt(at, groups.First), right = rows.CodeAt(at, rows.Partners + groups.First), swap = rows.SwapAt(at, groups.First);
-                if (groups.Tokens == 1)
-                    y[row] += RowSum<TSimd>(codes, left, right, rows.Codes.Bits, swaps, swap, rows.Columns, tables, numbers, differences, length, groups.Centroids, groups.Count);
-                else
-                    (Vector128.Load(y + row * Tokens) + RowSums<TSimd>(codes, left, right, rows.Codes.Bits, swaps, swap, rows.Columns, tables, numbers, differences, length, groups.Centroids, groups.Count)).Store(y + row * Tokens);
+                results[row] += RowSum<TSimd>(codes, left, right, rows.Codes.Bits, swaps, swap, rows.Columns, tables, numbers, differences, length, groups.Centroids, groups.Count);
             }
         }
+    }
+
+    internal static void Decode<TSimd>(SwappedRows rows, int firstRow, PairOperands groups, MatrixView<float> signed)
+        where TSimd : struct, ISimd<TSimd>
+    {
+        nint length = Length(rows.Columns), count = groups.Centroids;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(signed.Columns, groups.Count * length, nameof(signed));
+        groups.ThrowIfOutside(rows.Columns, tokens: 0);
+        rows.ThrowIfOutside(firstRow + (int)signed.Rows, groups.First + groups.Count, groups.Centroids);
+        ulong mask = (1ul << rows.Codes.Bits) - 1;
+        fixed (byte* codes = rows.Codes.Bytes, swaps = rows.Swaps)
+        fixed (float* numbers = groups.Numbers)
+        {
+            for (int row = 0; row < signed.Rows; row++)
+            {
+                int at = firstRow + row;
+                rows.Fetch(codes, swaps, at + SwappedRows.RowsAhead, groups.First);
+                long left = rows.CodeAt(at, groups.First), right = rows.CodeAt(at, rows.Partners + groups.First), swap = rows.SwapAt(at, groups.First);
+                float* low = numbers, target = signed.Pointer + row * signed.Stride;
+                for (int group = 0; group < groups.Count; group++, left += rows.Codes.Bits, right += rows.Codes.Bits, swap += rows.Columns, low += 2 * count * length)
+                {
+                    float* smaller = low + (nint)(SwappedRows.BitsAt(codes, left) & mask) * length, larger = low + (count + (nint)(SwappedRows.BitsAt(codes, right) & mask)) * length;
+                    for (nint k = 0; k < length; k += Lanes, target += Lanes) TSimd.Store(Signed<TSimd>(smaller + k, larger + k, swaps, swap + k), target);
+                }
+            }
+        }
+
+        signed.KeepAlive();
+    }
+
+    internal static void AddTables<TSimd>(SwappedRows rows, int firstRow, PairOperands groups, MatrixView<float> products, MatrixView<float> results)
+        where TSimd : struct, ISimd<TSimd>
+    {
+        int lanes = (int)results.Columns, bits = rows.Codes.Bits;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(lanes % Lanes, 0, nameof(results));
+        if (products.Rows != results.Rows || products.Columns != lanes) throw new ArgumentException($"Products of {products.Rows} x {products.Columns} do not belong to {results.Rows} x {lanes} results.", nameof(products));
+        groups.ThrowIfOutside(rows.Columns, lanes);
+        rows.ThrowIfOutside(firstRow + (int)results.Rows, groups.First + groups.Count, groups.Centroids);
+        ulong mask = (1ul << bits) - 1;
+        nint side = groups.Centroids * (nint)lanes;
+        fixed (byte* codes = rows.Codes.Bytes)
+        fixed (float* tables = groups.Tables)
+        {
+            for (int row = 0; row < results.Rows; row++)
+            {
+                long left = rows.CodeAt(firstRow + row, groups.First), right = rows.CodeAt(firstRow + row, rows.Partners + groups.First);
+                float* product = products.Pointer + row * products.Stride, result = results.Pointer + row * results.Stride;
+                for (int lane = 0; lane < lanes; lane += Lanes) TSimd.Store(TSimd.Load(result + lane) + (LookedUp<TSimd>(codes, left, right, bits, mask, tables + lane, lanes, side, groups.Count) + TSimd.Load(product + lane)), result + lane);
+            }
+        }
+
+        products.KeepAlive();
+        results.KeepAlive();
+    }
+
+    // Apart from the loop over rows, as the next.
+    private static TSimd LookedUp<TSimd>(byte* codes, long left, long right, int bits, ulong mask, float* tables, nint lanes, nint side, int groups)
+        where TSimd : struct, ISimd<TSimd>
+    {
+        TSimd ofSmaller = TSimd.Zero, ofLarger = TSimd.Zero;
+        for (; groups > 0; groups--, left += bits, right += bits, tables += 2 * side)
+        {
+            ofSmaller += TSimd.Load(tables + (nint)(SwappedRows.BitsAt(codes, left) & mask) * lanes);
+            ofLarger += TSimd.Load(tables + side + (nint)(SwappedRows.BitsAt(codes, right) & mask) * lanes);
+        }
+
+        return ofSmaller + ofLarger;
     }
 
     // Apart from the loop over rows, so that everything stays in registers.
@@ -185,32 +278,6 @@ internal static unsafe class PairProducts
         return (ofSmaller + ofLarger) + Reduction.Sum(total);
     }
 
-    private static Vector128<float> RowSums<TSimd>(
-        byte* codes, long left, long right, int bits, byte* swaps, long swap, int columns, float* tables, float* numbers, float* differences, nint length, nint count, int groups)
-        where TSimd : struct, ISimd<TSimd>
-    {
-        ulong mask = (1ul << bits) - 1;
-        Vector128<float> ofSmaller = default, ofLarger = default;
-        TSimd t0 = TSimd.Zero, t1 = TSimd.Zero, t2 = TSimd.Zero, t3 = TSimd.Zero;
-        for (; groups > 0; groups--, left += bits, right += bits, swap += columns, tables += 2 * count * Tokens, numbers += 2 * count * length)
-        {
-            nint smaller = (nint)(SwappedRows.BitsAt(codes, left) & mask), larger = count + (nint)(SwappedRows.BitsAt(codes, right) & mask);
-            ofSmaller += Vector128.Load(tables + smaller * Tokens);
-            ofLarger += Vector128.Load(tables + larger * Tokens);
-            float* low = numbers + smaller * length, high = numbers + larger * length;
-            for (nint k = 0; k < length; k += Lanes, differences += Tokens * Lanes)
-            {
-                TSimd signed = Signed<TSimd>(low + k, high + k, swaps, swap + k);
-                TSimd.Accumulate(ref t0, signed, TSimd.Load(differences));
-                TSimd.Accumulate(ref t1, signed, TSimd.Load(differences + Lanes));
-                TSimd.Accumulate(ref t2, signed, TSimd.Load(differences + 2 * Lanes));
-                TSimd.Accumulate(ref t3, signed, TSimd.Load(differences + 3 * Lanes));
-            }
-        }
-
-        return (ofSmaller + ofLarger) + Reduction.Sum4(t0, t1, t2, t3);
-    }
-
     // u d of sixteen pairs. The smaller less the larger is -d: its sign changes where the bit is set.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TSimd Signed<TSimd>(float* smaller, float* larger, byte* swaps, long swap)
@@ -221,21 +288,18 @@ internal static unsafe class PairProducts
 /// <param name="first">The first group.</param>
 /// <param name="count">Groups.</param>
 /// <param name="centroids">Centroids of a group.</param>
-/// <param name="tables">[group, itself or its partner, centroid] of <see cref="PairProducts.Build(ReadOnlySpan{float}, ReadOnlySpan{float}, int, Span{float}, int)"/>, for four vectors [.., centroid, vector].</param>
+/// <param name="tables">[group, itself or its partner, centroid] of <see cref="PairProducts.Build(ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float})"/>, for several vectors [.., centroid, vector].</param>
 /// <param name="numbers">[group, itself or its partner, centroid, <see cref="PairProducts.Length"/>].</param>
-/// <param name="differences">Half the differences of the groups' pairs, [group, <see cref="PairProducts.Length"/>]; of four vectors [group, sixteen of these, vector, 16].</param>
-/// <param name="tokens">1 or 4 vectors.</param>
-internal readonly ref struct PairOperands(int first, int count, int centroids, ReadOnlySpan<float> tables, ReadOnlySpan<float> numbers, ReadOnlySpan<float> differences, int tokens)
+/// <param name="differences">Half the differences of the groups' pairs for one vector, [group, <see cref="PairProducts.Length"/>].</param>
+internal readonly ref struct PairOperands(int first, int count, int centroids, ReadOnlySpan<float> tables, ReadOnlySpan<float> numbers, ReadOnlySpan<float> differences)
 {
-    public readonly int First = first, Count = count, Centroids = centroids, Tokens = tokens;
+    public readonly int First = first, Count = count, Centroids = centroids;
     public readonly ReadOnlySpan<float> Tables = tables, Numbers = numbers, Differences = differences;
 
-    /// <summary>Throws where something is missing.</summary>
-    public void ThrowIfOutside(int columns)
+    /// <summary>Throws where tables for so many vectors or numbers are missing.</summary>
+    public void ThrowIfOutside(int columns, int tokens)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(Tokens, Tokens == 1 ? 1 : PairProducts.Tokens, nameof(tokens));
-        ArgumentOutOfRangeException.ThrowIfLessThan(Tables.Length, Count * 2 * Centroids * Tokens, nameof(tables));
-        ArgumentOutOfRangeException.ThrowIfLessThan(Numbers.Length, Count * 2 * Centroids * PairProducts.Length(columns), nameof(numbers));
-        ArgumentOutOfRangeException.ThrowIfLessThan(Differences.Length, Count * PairProducts.Length(columns) * Tokens, nameof(differences));
+        ArgumentOutOfRangeException.ThrowIfLessThan(Tables.Length, (long)Count * 2 * Centroids * tokens, nameof(tables));
+        ArgumentOutOfRangeException.ThrowIfLessThan(Numbers.Length, (long)Count * 2 * Centroids * PairProducts.Length(columns), nameof(numbers));
     }
 }

@@ -12,6 +12,11 @@ public sealed class CodewordByteProductsTests
     private static readonly (string Name, Product Run)[] Products =
         [("scalar", CodewordByteProducts.Scalar), ("128", CodewordByteProducts.Multiply<Words128>), ("256", CodewordByteProducts.Multiply<Words256>), ("chosen", CodewordByteProducts.Multiply)];
 
+    private static readonly (string Name, Decoder Run)[] Decoders =
+        [("scalar", CodewordByteProducts.ScalarDecode), ("128", CodewordByteProducts.Decode<Words128>), ("256", CodewordByteProducts.Decode<Words256>), ("chosen", CodewordByteProducts.Decode)];
+
+    private delegate void Decoder(CodewordFormat format, ReadOnlySpan<byte> codes, Span<short> destination);
+
     private delegate void Product(CodewordFormat format, ReadOnlySpan<byte> codes, int rowBytes, ReadOnlySpan<sbyte> x, ReadOnlySpan<float> scales, Span<float> destination);
 
     public static TheoryData<int> Rates() => [.. Enumerable.Range(0, UniversalRate.All.Count).Where(rate => CodewordByteProducts.Takes(UniversalRate.All[rate].Format))];
@@ -30,7 +35,8 @@ public sealed class CodewordByteProductsTests
             bool guardAfter = columns % 3 != 0;
             using GuardedMemory<byte> codes = new(read, guardAfter);
             using GuardedMemory<sbyte> x = new(padded, guardAfter);
-            using GuardedMemory<float> scales = new(spans, guardAfter), y = new(rows, guardAfter), decoded = new(padded, guardAfter);
+            using GuardedMemory<float> scales = new(spans, guardAfter), y = new(rows, guardAfter);
+            using GuardedMemory<short> decoded = new(padded, guardAfter);
             for (int i = 0; i < codes.Length; i++) codes.Span[i] = (byte)source.Integer(1000);
             for (int i = 0; i < columns; i++) x.Span[i] = (sbyte)source.Integer(92);
             source.Array(spans).CopyTo(scales.Span);
@@ -48,8 +54,12 @@ public sealed class CodewordByteProductsTests
                 FloatBits.AssertEqual(products ??= y.Span.ToArray(), y.Span, $"{columns} columns, {name}");
             }
 
-            CodewordByteProducts.Decode(format, codes.Span, decoded.Span);
-            for (int column = 0; column < columns; column++) Assert.Equal(Number(format.First, codes.Span, column), decoded.Span[column]);
+            foreach ((string name, Decoder run) in Decoders)
+            {
+                decoded.Span.Fill(-1000);
+                run(format, codes.Span, decoded.Span);
+                for (int column = 0; column < columns; column++) Assert.True(Number(format.First, codes.Span, column) == decoded.Span[column], $"column {column} of {columns}, {name}");
+            }
         }
     }
 
@@ -114,29 +124,30 @@ public sealed class CodewordByteProductsTests
         Assert.Throws<ArgumentOutOfRangeException>(() => CodewordByteProducts.Multiply(format, new byte[100], 8, new sbyte[16], scale, y));
         Assert.Throws<ArgumentOutOfRangeException>(() => CodewordByteProducts.Quantize(new float[31], new sbyte[31], scale));
         Assert.Throws<ArgumentOutOfRangeException>(() => CodewordByteProducts.Quantize(new float[32], new sbyte[32], new float[2]));
-        Assert.Throws<ArgumentException>(() => CodewordByteProducts.Decode(format, new byte[reads - 1], new float[32]));
+        Assert.Throws<ArgumentException>(() => CodewordByteProducts.Decode(format, new byte[reads - 1], new short[32]));
         Assert.False(CodewordByteProducts.Takes(UniversalRate.All[4].Format));
         var unknown = new CodewordFormat(new Codewords(new byte[64], false), null, 0);
-        if (SimdLevel.Active != SimdWidth.Scalar) Assert.Throws<NotSupportedException>(() => CodewordByteProducts.Decode(unknown, new byte[100], new float[32]));
+        if (SimdLevel.Active != SimdWidth.Scalar) Assert.Throws<NotSupportedException>(() => CodewordByteProducts.Decode(unknown, new byte[100], new short[32]));
     }
 
     [Theory]
     [MemberData(nameof(Rates))]
-    public void Floats_of_decoded_integers_have_the_bits_of_integer_sums(int rate)
+    public void Decoded_integers_have_the_products_of_words(int rate)
     {
         CodewordFormat format = UniversalRate.All[rate].Format;
         var source = new FloatSource(29 + rate);
         const int Columns = CodewordByteProducts.SpanColumns;
         byte[] codes = new byte[BitStream.ByteLength(Columns / 8, format.Bits) + CodewordProducts.SlackBytes];
         for (int i = 0; i < codes.Length; i++) codes[i] = (byte)source.Integer(1000);
-        sbyte[] x = [.. Enumerable.Range(0, Columns).Select(_ => (sbyte)(source.Integer(2) == 0 ? 92 : -92))];
-        using Matrix<float> row = new(1, Columns), input = new(1, Columns), sum = new(1, 1);
-        for (int i = 0; i < Columns; i++) input[0, i] = x[i];
-        CodewordByteProducts.Decode(format, codes, row.Row(0));
-        DotProducts.Multiply(row.View, input.View, sum.View);
+        using Matrix<float> row = new(1, Columns / 2), input = new(1, Columns / 4), scale = new(1, 1, [0.37f]), sum = new(1, 1);
+        IntegerRows<short> weights = new(row.View);
+        IntegerRows<sbyte> x = new(input.View);
+        foreach (ref sbyte code in x.Row(0)) code = (sbyte)(source.Integer(2) == 0 ? 92 : -92);
+        CodewordByteProducts.Decode(format, codes, weights.Row(0));
+        IntegerDots.Add(weights, x, scale.View, sum.View);
         float[] y = new float[1];
-        CodewordByteProducts.Multiply(format, codes, 0, x, [0.37f], y);
-        Assert.Equal(sum[0, 0] * 0.37f, y[0]);
+        CodewordByteProducts.Multiply(format, codes, 0, x.Row(0), [0.37f], y);
+        Assert.Equal(sum[0, 0], y[0]);
     }
 
     private static (double Sum, double Size) Sum(CodewordFormat format, ReadOnlySpan<byte> codes, ReadOnlySpan<sbyte> x, ReadOnlySpan<float> scales)

@@ -11,8 +11,8 @@ namespace TensorCompress.Compression.Qet;
 /// </summary>
 internal static class PairLookup
 {
-    /// <summary>Rows of four vectors' results that are gathered at once.</summary>
-    private const int RowsTogether = 64;
+    /// <summary>Vectors whose tables lie in a cache together.</summary>
+    private const int MostTogether = 64;
 
     /// <summary>Adds W x for every vector.</summary>
     /// <param name="stage">Behind one swap layer.</param>
@@ -21,114 +21,127 @@ internal static class PairLookup
     /// <param name="context">Threads and scratch memory.</param>
     public static void Add(PackedStage stage, MatrixView<float> x, MatrixView<float> destination, ComputeContext context)
     {
-        int partners = stage.Groups / 2, together = stage.PartnersTogether, length = PairProducts.Length(stage.GroupColumns);
-        nint vectors = x.Rows == 1 ? 1 : (x.Rows + PairProducts.Tokens - 1) / PairProducts.Tokens * PairProducts.Tokens;
-        using ScratchLease sumLease = context.Rent(vectors, (nint)partners * length), differenceLease = context.Rent(vectors, (nint)partners * length);
-        using ScratchLease tableLease = context.Rent(together, 2 * (nint)stage.Centroids * PairProducts.Tokens), numberLease = context.Rent(together, 2 * (nint)stage.Centroids * length);
-        MatrixView<float> sums = sumLease.View, differences = differenceLease.View, tables = tableLease.View, numbers = numberLease.View;
-        context.Pool.For(partners, TableLookup.Grain(2L * stage.GroupColumns * vectors), (stage, x, sums, differences), static (start, end, state) =>
+        int partners = stage.Groups / 2, length = PairProducts.Length(stage.GroupColumns);
+        using ScratchLease sumLease = context.Rent(x.Rows, (nint)partners * length), differenceLease = context.Rent(x.Rows, (nint)partners * length);
+        MatrixView<float> sums = sumLease.View, differences = differenceLease.View;
+        context.Pool.For(partners, TableLookup.Grain(2L * stage.GroupColumns * x.Rows), (stage, x, sums, differences), static (start, end, state) =>
         {
-            for (int group = (int)start; group < end; group++) Halve(state.stage, state.x, group, state.sums, state.differences);
+            int columns = state.stage.GroupColumns, length = PairProducts.Length(columns);
+            for (nint token = 0; token < state.x.Rows; token++)
+            {
+                Span<float> sums = state.sums.Row(token)[((int)start * length)..((int)end * length)], differences = state.differences.Row(token)[((int)start * length)..((int)end * length)];
+                sums.Clear();
+                differences.Clear();
+                for (int group = 0; group < end - start; group++)
+                    PairProducts.Halve(state.x.Row(token).Slice(((int)start + group) * 2 * columns, 2 * columns), sums.Slice(group * length, length), differences.Slice(group * length, length));
+            }
         });
-        for (int first = 0; first < partners; first += together)
-        {
-            int count = Math.Min(together, partners - first);
-            context.Pool.For(count, TableLookup.Grain(2L * stage.Centroids * length), (stage, numbers, first), static (start, end, state) =>
-            {
-                float[] stored = ArrayPool<float>.Shared.Rent(state.stage.GroupNumbers + PairProducts.NumbersBehind);
-                for (int group = (int)start; group < end; group++)
-                {
-                    for (int half = 0; half < 2; half++)
-                    {
-                        state.stage.DecodeGroup(state.first + group + half * state.stage.Groups / 2, stored);
-                        PairProducts.Fill(stored, state.stage.GroupColumns, Half(state.numbers.Row(group), half));
-                    }
-                }
+        if (x.Rows > TokenLanes.MostAlone) AddTogether(stage, sums, differences, destination, context);
+        else for (nint vector = 0; vector < x.Rows; vector++) AddOne(stage, sums.RowRange(vector, 1), differences.RowRange(vector, 1), destination.RowRange(vector, 1), context);
+    }
 
-                ArrayPool<float>.Shared.Return(stored);
+    private static void AddOne(PackedStage stage, MatrixView<float> sums, MatrixView<float> differences, MatrixView<float> destination, ComputeContext context)
+    {
+        int length = PairProducts.Length(stage.GroupColumns);
+        using ScratchLease tableLease = context.Rent(stage.PartnersTogether, 2 * (nint)stage.Centroids), numberLease = context.Rent(stage.PartnersTogether, 2 * (nint)stage.Centroids * length);
+        MatrixView<float> tables = tableLease.View, numbers = numberLease.View;
+        for (int first = 0, count; first < stage.Groups / 2; first += count)
+        {
+            count = DecodeGroups(stage, first, numbers, context);
+            context.Pool.For(2 * count, TableLookup.Grain((long)stage.Centroids * length), (stage, sums, numbers, tables, first, length), static (start, end, state) =>
+            {
+                for (int half = (int)start; half < end; half++)
+                    PairProducts.Build(
+                        state.sums.Row(0).Slice((state.first + half / 2) * state.length, state.length), Half(state.stage, state.numbers, half).Contiguous(1, (nint)state.stage.Centroids * state.length).Row(0),
+                        state.tables.Row(half / 2).Slice(half % 2 * state.stage.Centroids, state.stage.Centroids));
             });
-            for (nint token = 0; token < x.Rows; token += PairProducts.Tokens)
+            context.Pool.For(destination.Columns, TableLookup.Grain(2L * count * stage.GroupColumns), (stage, differences, numbers, tables, destination, first, count, length), static (start, end, state) =>
             {
-                int tokens = TokensFrom(token, x.Rows);
-                context.Pool.For(count, TableLookup.Grain(2L * stage.Centroids * length * tokens), (stage, sums, numbers, tables, first, token, tokens), static (start, end, state) =>
+                var groups = new PairOperands(
+                    state.first, state.count, state.stage.Centroids, TokenLanes.Rows(state.tables, 0, state.count), TokenLanes.Rows(state.numbers, 0, state.count), state.differences.Row(0)[(state.first * state.length)..]);
+                PairProducts.AddRows(state.stage.SwappedRows, (int)start, groups, state.destination.Row(0)[(int)start..(int)end]);
+            });
+        }
+    }
+
+    // Vectors are the lanes: what they are multiplied by, tables and results are turned.
+    private static void AddTogether(PackedStage stage, MatrixView<float> sums, MatrixView<float> differences, MatrixView<float> destination, ComputeContext context)
+    {
+        int length = PairProducts.Length(stage.GroupColumns), vectors = Lanes((int)sums.Rows);
+        using ScratchLease turnedSumLease = context.Rent(sums.Columns, vectors), turnedDifferenceLease = context.Rent(sums.Columns, vectors), resultLease = context.Rent(destination.Columns, vectors);
+        using ScratchLease tableLease = context.Rent(2 * stage.PartnersTogether * (nint)stage.Centroids, Math.Min(MostTogether, vectors)), numberLease = context.Rent(stage.PartnersTogether, 2 * (nint)stage.Centroids * length);
+        MatrixView<float> turnedSums = turnedSumLease.View, turnedDifferences = turnedDifferenceLease.View, results = resultLease.View, numbers = numberLease.View;
+        Turn(sums, turnedSums, context);
+        Turn(differences, turnedDifferences, context);
+        Turn(destination, results, context);
+        for (int first = 0, count; first < stage.Groups / 2; first += count)
+        {
+            count = DecodeGroups(stage, first, numbers, context);
+            for (int vector = 0, together; vector < vectors; vector += together)
+            {
+                together = Math.Min(MostTogether, vectors - vector);
+                MatrixView<float> tables = tableLease.View.Contiguous(tableLease.View.Rows, together), halves = turnedSums.ColumnRange(vector, together);
+                MatrixView<float> multipliers = turnedDifferences.RowRange(first * (nint)length, count * (nint)length).ColumnRange(vector, together), some = results.ColumnRange(vector, together);
+                context.Pool.For(2 * count, TableLookup.Grain((long)stage.Centroids * length * together), (stage, halves, numbers, tables, first, length), static (start, end, state) =>
                 {
-                    int length = PairProducts.Length(state.stage.GroupColumns), tokens = state.tokens, places = state.stage.Centroids * tokens;
-                    Span<float> tables = TokenLanes.Rows(state.tables, 0, state.tables.Rows);
-                    for (int group = (int)start; group < end; group++)
-                    {
-                        for (int half = 0; half < 2; half++)
-                        {
-                            ReadOnlySpan<float> centroids = Half(state.numbers.Row(group), half);
-                            Span<float> table = tables.Slice((2 * group + half) * places, places);
-                            for (int vector = 0; vector < tokens; vector++)
-                                PairProducts.Build(state.sums.Row(state.token + vector).Slice((state.first + group) * length, length), centroids, state.stage.Centroids, table[vector..], tokens);
-                        }
-                    }
+                    nint centroids = state.stage.Centroids;
+                    for (int half = (int)start; half < end; half++)
+                        LaneDots.Multiply(Half(state.stage, state.numbers, half), state.halves.RowRange((state.first + half / 2) * (nint)state.length, state.length), state.tables.RowRange(half * centroids, centroids));
                 });
-                context.Pool.For(
-                    destination.Columns, TableLookup.Grain(2L * count * stage.GroupColumns * tokens), (stage, differences, numbers, tables, destination, first, count, token, tokens), static (start, end, state) =>
-                    {
-                        int from = state.first * PairProducts.Length(state.stage.GroupColumns) * state.tokens;
-                        var groups = new PairOperands(
-                            state.first, state.count, state.stage.Centroids, TokenLanes.Rows(state.tables, 0, state.tables.Rows), TokenLanes.Rows(state.numbers, 0, state.count),
-                            TokenLanes.Rows(state.differences, state.token, state.tokens)[from..], state.tokens);
-                        MatrixView<float> results = state.destination.RowRange(state.token, nint.Min(state.tokens, state.destination.Rows - state.token));
-                        if (state.tokens == 1) PairProducts.AddRows(state.stage.SwappedRows, (int)start, groups, results.Row(0)[(int)start..(int)end]);
-                        else AddFour(state.stage, groups, results, (int)start, (int)end);
-                    });
+                RowBlocks.ForEach((int)destination.Columns, count * length + together, together, (stage, multipliers, numbers, tables, some, first, count), context, static (start, rows, scratch, state) =>
+                {
+                    (PackedStage stage, MatrixView<float> multipliers) = (state.stage, state.multipliers);
+                    MatrixView<float> signed = scratch.ColumnRange(0, multipliers.Rows), products = scratch.ColumnRange(multipliers.Rows, multipliers.Columns);
+                    var groups = new PairOperands(state.first, state.count, stage.Centroids, TokenLanes.Rows(state.tables, 0, 2 * state.count * (nint)stage.Centroids), TokenLanes.Rows(state.numbers, 0, state.count), default);
+                    PairProducts.Decode(stage.SwappedRows, start, groups, signed);
+                    LaneDots.Multiply(signed, multipliers, products);
+                    PairProducts.AddTables(stage.SwappedRows, start, groups, products, state.some.RowRange(start, rows));
+                });
             }
         }
-    }
 
-    private static void AddFour(PackedStage stage, PairOperands groups, MatrixView<float> destination, int start, int end)
-    {
-        const int Tokens = PairProducts.Tokens;
-        Span<float> lanes = stackalloc float[RowsTogether * Tokens];
-        lanes.Clear();
-        for (int row = start; row < end; row += RowsTogether)
+        context.Pool.For(results.Rows, 16, (destination, results), static (start, end, state) =>
         {
-            int count = Math.Min(RowsTogether, end - row);
-            for (int token = 0; token < destination.Rows; token++)
+            for (nint vector = 0; vector < state.destination.Rows; vector++)
             {
-                ReadOnlySpan<float> results = destination.Row(token).Slice(row, count);
-                for (int i = 0; i < count; i++) lanes[i * Tokens + token] = results[i];
+                Span<float> values = state.destination.Row(vector);
+                for (int row = (int)start; row < end; row++) values[row] = state.results.Row(row)[(int)vector];
             }
-
-            PairProducts.AddRows(stage.SwappedRows, row, groups, lanes[..(count * Tokens)]);
-            for (int token = 0; token < destination.Rows; token++)
-            {
-                Span<float> results = destination.Row(token).Slice(row, count);
-                for (int i = 0; i < count; i++) results[i] = lanes[i * Tokens + token];
-            }
-        }
+        });
     }
 
-    // Sums by vector, differences as one vector or four together have them; zeros for vectors that are missing.
-    private static void Halve(PackedStage stage, MatrixView<float> x, int group, MatrixView<float> sums, MatrixView<float> differences)
+    // The centroids of some groups and of their partners; how many groups there was room for.
+    private static int DecodeGroups(PackedStage stage, int first, MatrixView<float> numbers, ComputeContext context)
     {
-        const int Lanes = PairProducts.Lanes;
-        (int columns, int length) = (stage.GroupColumns, PairProducts.Length(stage.GroupColumns));
-        float[] rented = ArrayPool<float>.Shared.Rent(length);
-        Span<float> signed = rented.AsSpan(0, length);
-        for (nint token = 0; token < sums.Rows; token++)
+        int count = Math.Min((int)numbers.Rows, stage.Groups / 2 - first);
+        context.Pool.For(2 * count, TableLookup.Grain(stage.GroupNumbers), (stage, numbers, first), static (start, end, state) =>
         {
-            Span<float> half = sums.Row(token).Slice(group * length, length);
-            half.Clear();
-            signed.Clear();
-            if (token < x.Rows) PairProducts.Halve(x.Row(token).Slice(group * 2 * columns, 2 * columns), half, signed);
-            nint chunk = token & -PairProducts.Tokens;
-            int tokens = TokensFrom(chunk, x.Rows), vector = (int)(token - chunk);
-            if (vector >= tokens) continue;
-            Span<float> together = TokenLanes.Rows(differences, chunk, tokens).Slice(group * length * tokens, length * tokens);
-            for (int k = 0; k < length; k += Lanes) signed.Slice(k, Lanes).CopyTo(together.Slice(k * tokens + vector * Lanes, Lanes));
-        }
+            float[] stored = ArrayPool<float>.Shared.Rent(state.stage.GroupNumbers + PairProducts.NumbersBehind);
+            for (int half = (int)start; half < end; half++)
+            {
+                MatrixView<float> centroids = Half(state.stage, state.numbers, half);
+                state.stage.DecodeGroup(state.first + half / 2 + half % 2 * (state.stage.Groups / 2), stored);
+                PairProducts.Fill(stored, state.stage.GroupColumns, TokenLanes.Rows(centroids, 0, centroids.Rows));
+            }
 
-        ArrayPool<float>.Shared.Return(rented);
+            ArrayPool<float>.Shared.Return(stored);
+        });
+        return count;
     }
 
-    // Vectors that have their turn from a multiple of four on: two or three cost little less than four.
-    private static int TokensFrom(nint first, nint count) => count - first == 1 ? 1 : PairProducts.Tokens;
+    // [vectors, numbers] to [numbers, vectors], zeros for vectors that are missing.
+    private static void Turn(MatrixView<float> source, MatrixView<float> turned, ComputeContext context) => context.Pool.For(turned.Rows, 16, (source, turned), static (start, end, state) =>
+    {
+        for (nint vector = 0; vector < state.turned.Columns; vector++)
+        {
+            ReadOnlySpan<float> values = vector < state.source.Rows ? state.source.Row(vector) : default;
+            for (int row = (int)start; row < end; row++) state.turned.Row(row)[(int)vector] = values.IsEmpty ? 0 : values[row];
+        }
+    });
 
-    // The centroids of a group or of its partner.
-    private static Span<float> Half(Span<float> numbers, int half) => numbers.Slice(half * numbers.Length / 2, numbers.Length / 2);
+    private static int Lanes(int tokens) => PairProducts.Length(tokens);
+
+    // The centroids of a group (even) or of its partner: [centroid, length].
+    private static MatrixView<float> Half(PackedStage stage, MatrixView<float> numbers, int half) =>
+        numbers.RowRange(half / 2, 1).Contiguous(2 * (nint)stage.Centroids, numbers.Columns / (2 * stage.Centroids)).RowRange(half % 2 * (nint)stage.Centroids, stage.Centroids);
 }

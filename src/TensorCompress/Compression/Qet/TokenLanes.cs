@@ -9,7 +9,7 @@ internal static class TokenLanes
     private const int Tokens = TableProducts.Tokens;
 
     /// <summary>Vectors up to which each goes alone: sixteen together cost as much as a few.</summary>
-    private const int MostAlone = 3;
+    public const int MostAlone = 3;
 
     /// <summary>How many vectors have their turn together.</summary>
     /// <param name="left">Those that have had none.</param>

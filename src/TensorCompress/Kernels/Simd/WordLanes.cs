@@ -13,7 +13,8 @@ internal unsafe interface IWordLanes<TSelf>
 
     static abstract TSelf Load(void* source);
 
-    static abstract void Store(TSelf bytes, void* destination);
+    /// <summary>Stores unsigned bytes as 16-bit numbers, negated where all bits are set.</summary>
+    static abstract void StoreSigned(TSelf bytes, TSelf where, short* destination);
 
     /// <summary>Eight bytes from each of four places.</summary>
     static abstract TSelf Gather(byte* a, byte* b, byte* c, byte* d);
@@ -53,7 +54,13 @@ internal readonly unsafe struct Words256(Vector256<byte> value) : IWordLanes<Wor
     public static Words256 Load(void* source) => new(Vector256.Load((byte*)source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(Words256 bytes, void* destination) => bytes._value.Store((byte*)destination);
+    public static void StoreSigned(Words256 bytes, Words256 where, short* destination)
+    {
+        (Vector256<ushort> low, Vector256<ushort> high) = Vector256.Widen(bytes._value);
+        (Vector256<short> lowSigns, Vector256<short> highSigns) = Vector256.Widen(where._value.AsSByte());
+        ((low.AsInt16() ^ lowSigns) - lowSigns).Store(destination);
+        ((high.AsInt16() ^ highSigns) - highSigns).Store(destination + 16);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Words256 Gather(byte* a, byte* b, byte* c, byte* d) =>
@@ -87,12 +94,7 @@ internal readonly unsafe struct Words256(Vector256<byte> value) : IWordLanes<Wor
         new((sums._value.AsInt32() + IntegerProducts.OfShorts(IntegerProducts.OfBytes(magnitudes._value, activations._value.AsSByte()), Vector256.Create((short)1))).AsByte());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> Total(Words256 a, Words256 b, Words256 c, Words256 d)
-    {
-        if (!Avx2.IsSupported) return Words128.Total(a._value.AsInt32(), b._value.AsInt32(), c._value.AsInt32(), d._value.AsInt32());
-        Vector256<int> sums = Avx2.HorizontalAdd(Avx2.HorizontalAdd(a._value.AsInt32(), b._value.AsInt32()), Avx2.HorizontalAdd(c._value.AsInt32(), d._value.AsInt32()));
-        return sums.GetLower() + sums.GetUpper();
-    }
+    public static Vector128<int> Total(Words256 a, Words256 b, Words256 c, Words256 d) => IntegerProducts.Totals(a._value.AsInt32(), b._value.AsInt32(), c._value.AsInt32(), d._value.AsInt32());
 }
 
 /// <summary>In two vectors.</summary>
@@ -106,10 +108,18 @@ internal readonly unsafe struct Words128(Vector128<byte> low, Vector128<byte> hi
     public static Words128 Load(void* source) => new(Vector128.Load((byte*)source), Vector128.Load((byte*)source + 16));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(Words128 bytes, void* destination)
+    public static void StoreSigned(Words128 bytes, Words128 where, short* destination)
     {
-        bytes._low.Store((byte*)destination);
-        bytes._high.Store((byte*)destination + 16);
+        Half(bytes._low, where._low, destination);
+        Half(bytes._high, where._high, destination + 16);
+
+        static void Half(Vector128<byte> bytes, Vector128<byte> where, short* destination)
+        {
+            (Vector128<ushort> low, Vector128<ushort> high) = Vector128.Widen(bytes);
+            (Vector128<short> lowSigns, Vector128<short> highSigns) = Vector128.Widen(where.AsSByte());
+            ((low.AsInt16() ^ lowSigns) - lowSigns).Store(destination);
+            ((high.AsInt16() ^ highSigns) - highSigns).Store(destination + 8);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -150,19 +160,13 @@ internal readonly unsafe struct Words128(Vector128<byte> low, Vector128<byte> hi
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> Total(Words128 a, Words128 b, Words128 c, Words128 d) => Total(a.Sums, b.Sums, c.Sums, d.Sums);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> Total(Vector256<int> a, Vector256<int> b, Vector256<int> c, Vector256<int> d) =>
-        Total(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
+    public static Vector128<int> Total(Words128 a, Words128 b, Words128 c, Words128 d) => IntegerProducts.Totals(a.Sums, b.Sums, c.Sums, d.Sums);
 
     private Vector128<int> Sums
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => _low.AsInt32() + _high.AsInt32();
     }
-
-    private static Vector128<int> Total(Vector128<int> a, Vector128<int> b, Vector128<int> c, Vector128<int> d) => Vector128.Create(Vector128.Sum(a), Vector128.Sum(b), Vector128.Sum(c), Vector128.Sum(d));
 
     // ShuffleNative finds 0 for 128 on every platform.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

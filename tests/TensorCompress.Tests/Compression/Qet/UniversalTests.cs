@@ -179,6 +179,7 @@ public sealed class UniversalTests(ITestOutputHelper output)
     [InlineData(3.3, 320)]
     [InlineData(4.6, 576)]
     [InlineData(2.4, 40)]
+    [InlineData(2.28, 2600)] // three spans
     public void Products_have_the_bits_of_a_token_alone_and_are_near_those_of_floats(double bits, int columns)
     {
         const int Rows = 93, Tokens = 19;

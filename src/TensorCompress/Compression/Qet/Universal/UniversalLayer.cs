@@ -1,5 +1,3 @@
-using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
 using TensorCompress.Kernels;
 using TensorCompress.Layers;
 using TensorCompress.Tensors;
@@ -73,36 +71,26 @@ public sealed class UniversalLayer : LinearLayer
     private void MultiplyCodes(MatrixView<float> rotated, MatrixView<float> results, MatrixView<float> destination, ComputeContext context)
     {
         int tokens = (int)rotated.Rows, columns = _rows.PaddedColumns;
-        using ScratchLease codeLease = context.Rent(tokens, columns / sizeof(float)), scaleLease = context.Rent(tokens, CodewordByteProducts.Spans(columns));
-        MatrixView<float> codes = codeLease.View, scales = scaleLease.View;
+        using ScratchLease codeLease = context.Rent(tokens, IntegerRows<sbyte>.Floats(columns) + Apart), scaleLease = context.Rent(tokens, CodewordByteProducts.Spans(columns));
+        IntegerRows<sbyte> codes = new IntegerRows<sbyte>(codeLease.View).Part(tokens, 0, columns);
+        MatrixView<float> scales = scaleLease.View;
         context.Pool.For(tokens, 8, (rotated, codes, scales), static (start, end, state) =>
         {
-            for (nint token = start; token < end; token++) CodewordByteProducts.Quantize(state.rotated.Row(token), Codes(state.codes, token), state.scales.Row(token));
+            for (nint token = start; token < end; token++) CodewordByteProducts.Quantize(state.rotated.Row(token), state.codes.Row(token), state.scales.Row(token));
         });
         if (tokens == 1)
-        {
             context.Pool.For(_codeRows, LinearProduct.RowGrain(_rows.Columns, 1), (layer: this, codes, scales, results, destination), static (start, end, state) =>
             {
-                state.layer._rows.Multiply((int)start, Codes(state.codes, 0), state.scales.Row(0), state.results.Row(0)[(int)start..(int)end]);
+                state.layer._rows.Multiply((int)start, state.codes.Row(0), state.scales.Row(0), state.results.Row(0)[(int)start..(int)end]);
                 state.layer.Place(state.results, state.destination, (int)start, (int)(end - start));
             });
-            return;
-        }
-
-        using ScratchLease floatLease = context.Rent(tokens, columns + Apart), sumLease = context.Rent(tokens, _codeRows + Apart);
-        MatrixView<float> floats = floatLease.View.ColumnRange(0, columns), sums = sumLease.View;
-        context.Pool.For(tokens, 8, (codes, floats), static (start, end, state) =>
-        {
-            for (nint token = start; token < end; token++) TensorPrimitives.ConvertChecked<sbyte, float>(Codes(state.codes, token), state.floats.Row(token));
-        });
-        RowBlocks.ForEach(_codeRows, CodewordByteProducts.SpanColumns, tokens, (layer: this, floats, scales, results, destination, sums), context, static (start, count, decoded, state) =>
-        {
-            state.layer._rows.Multiply(start, state.floats, state.scales, state.results.ColumnRange(start, count), state.sums.ColumnRange(start, count), decoded);
-            state.layer.Place(state.results, state.destination, start, count);
-        });
+        else
+            RowBlocks.ForEach(_codeRows, IntegerRows<short>.Floats(CodewordByteProducts.SpanColumns), tokens, (layer: this, codes, scales, results, destination), context, static (start, count, decoded, state) =>
+            {
+                state.layer._rows.Multiply(start, state.codes, state.scales, state.results.ColumnRange(start, count), new IntegerRows<short>(decoded));
+                state.layer.Place(state.results, state.destination, start, count);
+            });
     }
-
-    private static Span<sbyte> Codes(MatrixView<float> codes, nint token) => MemoryMarshal.Cast<float, sbyte>(codes.Row(token));
 
     // From the order of the rows in memory to their own.
     private void Place(MatrixView<float> results, MatrixView<float> destination, int start, int count)

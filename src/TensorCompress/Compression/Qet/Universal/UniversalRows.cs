@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 using TensorCompress.Kernels;
 using TensorCompress.Tensors;
@@ -144,29 +143,21 @@ internal sealed class UniversalRows : IDisposable
         ScaleRows(start, destination);
     }
 
-    /// <summary>Multiplies some rows by several vectors of 8-bit codes to the bits that each has alone: integers, so floats add them exactly; one thread.</summary>
+    /// <summary>Multiplies some rows by several vectors of 8-bit codes to the bits that each has alone; one thread.</summary>
     /// <param name="start">The first row.</param>
-    /// <param name="codes">As floats, [vectors, <see cref="PaddedColumns"/>].</param>
+    /// <param name="codes">[vectors, <see cref="PaddedColumns"/>].</param>
     /// <param name="scales">[vectors, spans].</param>
     /// <param name="destination">[vectors, rows].</param>
-    /// <param name="sums">Room for the sums of a span, [vectors, rows].</param>
-    /// <param name="decoded">Room for a span of the rows, [rows, span].</param>
-    public void Multiply(int start, MatrixView<float> codes, MatrixView<float> scales, MatrixView<float> destination, MatrixView<float> sums, MatrixView<float> decoded)
+    /// <param name="decoded">Room for a span of the rows: [rows, span].</param>
+    public void Multiply(int start, IntegerRows<sbyte> codes, MatrixView<float> scales, MatrixView<float> destination, IntegerRows<short> decoded)
     {
         int rows = (int)destination.Columns;
         for (nint token = 0; token < destination.Rows; token++) destination.Row(token).Clear();
         for (int column = 0; column < PaddedColumns; column += CodewordByteProducts.SpanColumns)
         {
             int count = Math.Min(CodewordByteProducts.SpanColumns, PaddedColumns - column);
-            MatrixView<float> span = decoded.RowRange(0, rows).ColumnRange(0, count);
-            for (int i = 0; i < rows; i++) CodewordByteProducts.Decode(FormatOf(start + i), Row(start + i)[(column / Dimension * FormatOf(start + i).Bits / 8)..], span.Row(i));
-            DotProducts.Multiply(span, codes.ColumnRange(column, count), sums);
-            for (nint token = 0; token < destination.Rows; token++)
-            {
-                Span<float> results = destination.Row(token), products = sums.Row(token);
-                TensorPrimitives.Multiply(products, scales.Row(token)[column / CodewordByteProducts.SpanColumns], products); // rounded one by one, as CodewordByteProducts does
-                TensorPrimitives.Add(results, products, results);
-            }
+            for (int i = 0; i < rows; i++) CodewordByteProducts.Decode(FormatOf(start + i), Row(start + i)[(column / Dimension * FormatOf(start + i).Bits / 8)..], decoded.Row(i)[..count]);
+            IntegerDots.Add(decoded.Part(rows, 0, count), codes.Part(codes.Rows, column, count), scales.ColumnRange(column / CodewordByteProducts.SpanColumns, 1), destination);
         }
 
         for (nint token = 0; token < destination.Rows; token++) ScaleRows(start, destination.Row(token));
