@@ -15,10 +15,16 @@ internal sealed class QetPlanner
     private const int MostTrials = 9, MostTrialsOfRotated = 3, MostRivals = 4, MostHadamardTrials = 3, MostSwapLayers = 3, MostStages = 3, WidestGroup = 32, NarrowestBlocks = 8;
 
     /// <summary>Widths that are tried briefly with all codebook bits, rounds of improvements, and forms of a kind that compress the whole matrix.</summary>
-    private const int MostWidths = 2, MostRounds = 2, MostFinalists = 2;
+    private const int MostWidths = 2, MostRounds = 2, MostFinalists = 3;
 
-    /// <summary>A form whose trial erred so many times as much as that of the best of its kind does not compress the whole matrix, and a rotation that makes product quantisation so much worse is not tried further.</summary>
-    private const double Hopeless = 1.2;
+    /// <summary>
+    /// A form whose trial erred so many times as much as that of the best of its kind does not compress the whole matrix. Trials of different widths see different columns, so what is best on the whole is often 30 % behind in
+    /// its trial.
+    /// </summary>
+    private const double Hopeless = 1.6;
+
+    /// <summary>A rotation that makes the whole matrix's product quantisation so much worse is not tried further.</summary>
+    private const double HopelessRotation = 1.2;
 
     private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6];
 
@@ -205,7 +211,7 @@ internal sealed class QetPlanner
         if (products.Length == 0) return;
         double unrotated = _competed.Where(pair => pair.Key.Options.Stages is [{ SwapLayers: 0 }]).Min(pair => pair.Value);
         QetPlan product = products.MinBy(plan => Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt })))!;
-        if (_competed[product.WithOptions(product.Options with { Rotation = QetRotation.Learnt })] > Hopeless * unrotated) return;
+        if (_competed[product.WithOptions(product.Options with { Rotation = QetRotation.Learnt })] > HopelessRotation * unrotated) return;
         using QetTrials rotated = Trials(LearntRotation.Learn(_values, product, _pool, _cancellationToken));
         foreach (QetPlan plan in Finalists(Planned(rotated, rotated.Error, rest, MostTrialsOfRotated, RivalShares[..2]))) Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt }));
     }
