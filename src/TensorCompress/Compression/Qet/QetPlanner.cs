@@ -12,7 +12,7 @@ namespace TensorCompress.Compression.Qet;
 /// </summary>
 internal sealed class QetPlanner
 {
-    private const int MostTrials = 9, MostTrialsOfRotated = 3, MostRivals = 4, MostHadamardTrials = 3, MostSwapLayers = 3, MostStages = 3, WidestGroup = 32, NarrowestBlocks = 8;
+    private const int MostTrials = 9, MostTrialsOfSmall = 24, MostTrialsOfRotated = 3, MostRivals = 4, MostHadamardTrials = 3, MostSwapLayers = 3, MostStages = 3, WidestGroup = 32, NarrowestBlocks = 8;
 
     /// <summary>Widths that are tried briefly with all codebook bits, rounds of improvements, and forms of a kind that compress the whole matrix.</summary>
     private const int MostWidths = 2, MostRounds = 2, MostFinalists = 3;
@@ -36,11 +36,12 @@ internal sealed class QetPlanner
     private readonly ulong _seed;
     private readonly ComputePool _pool;
     private readonly CancellationToken _cancellationToken;
+    private readonly bool _isSmall;
     private readonly Dictionary<QetPlan, double> _competed = [];
     private QetTensor? _best;
 
     private QetPlanner(MatrixView<float> values, long maxBytes, ulong seed, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken) =>
-        (_values, _maxBytes, _seed, _statistics, _pool, _cancellationToken) = (values, maxBytes, seed, statistics, pool, cancellationToken);
+        (_values, _maxBytes, _seed, _statistics, _pool, _cancellationToken, _isSmall) = (values, maxBytes, seed, statistics, pool, cancellationToken, QetTrials.TakesAll(values));
 
     /// <summary>Compresses within a budget.</summary>
     /// <param name="values">Finite.</param>
@@ -91,8 +92,8 @@ internal sealed class QetPlanner
     private QetTensor Best()
     {
         using QetTrials plain = Trials(null);
-        Func<QetPlan, double> tryWhole = QetTrials.TakesAll(_values) ? Compete : plain.Error;
-        QetCandidate[] tried = Planned(plain, tryWhole, _maxBytes, MostTrials, RivalShares);
+        Func<QetPlan, double> tryWhole = _isSmall ? Compete : plain.Error;
+        QetCandidate[] tried = Planned(plain, tryWhole, _maxBytes, _isSmall ? MostTrialsOfSmall : MostTrials, RivalShares);
         if (tried.Length == 0) throw TooFew();
         foreach (QetPlan plan in Finalists(tried)) Compete(plan);
         BehindHadamardBlocks(tried);
@@ -131,8 +132,9 @@ internal sealed class QetPlanner
     {
         int columns = (int)_values.Columns;
         QetStageOptions[] stages = [.. shares.Select(share => new QetStageOptions(0, share))];
-        QetCandidate[] first = Ranked(Finest(Enumerable.Range(1, columns).Where(width => columns % width == 0).SelectMany(width => FirstCodebookBits.Select(bits => Rival(width, bits, false)))), trials.BriefError);
-        IEnumerable<int> widths = first.Length == 0 ? [columns] : first.Select(candidate => candidate.Plan.SubvectorLength).Distinct().Take(MostWidths); // one group takes the fewest bytes
+        IEnumerable<int> all = Enumerable.Range(1, columns).Where(width => columns % width == 0);
+        QetCandidate[] first = _isSmall ? [] : Ranked(Finest(all.SelectMany(width => FirstCodebookBits.Select(bits => Rival(width, bits, false)))), trials.BriefError);
+        IEnumerable<int> widths = _isSmall ? all : first.Length == 0 ? [columns] : first.Select(candidate => candidate.Plan.SubvectorLength).Distinct().Take(MostWidths); // one group takes the fewest bytes
         IEnumerable<QetPlan> closer = Finest(widths.SelectMany(width => CodebookBits.SelectMany(bits => new[] { Rival(width, bits, false), Rival(width, bits, true) })));
         return first.Concat(Ranked(closer.Except(first.Select(candidate => candidate.Plan)), trials.BriefError)).OrderBy(candidate => candidate.Estimate).Take(MostRivals).Select(candidate => candidate.Plan);
 
@@ -224,7 +226,7 @@ internal sealed class QetPlanner
         {
             for (int layers = 0; layers <= MostSwapLayers && columns % (width << layers) == 0; layers++)
             {
-                for (int stages = layers == 0 ? MostStages : 1; stages <= MostStages; stages++)
+                for (int stages = layers == 0 && !_isSmall ? MostStages : 1; stages <= MostStages; stages++)
                 {
                     var form = new QetPlanForm(_values.Rows, columns, maxBytes, _seed, width, layers, stages);
                     if (CodebookBits.Select(form.Fill).OfType<QetCandidate>().MinBy(candidate => candidate.Estimate) is { } candidate) yield return candidate;
