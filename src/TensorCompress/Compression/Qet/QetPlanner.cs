@@ -215,7 +215,7 @@ internal sealed class QetPlanner
         QetPlan product = products.MinBy(plan => Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt })))!;
         if (_competed[product.WithOptions(product.Options with { Rotation = QetRotation.Learnt })] > HopelessRotation * unrotated) return;
         using QetTrials rotated = Trials(LearntRotation.Learn(_values, product, _pool, _cancellationToken));
-        foreach (QetPlan plan in Finalists(Planned(rotated, rotated.Error, rest, MostTrialsOfRotated, RivalShares[..2]))) Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt }));
+        foreach (QetPlan plan in Finalists(Planned(rotated, rotated.Error, rest, _isSmall ? MostTrialsOfSmall : MostTrialsOfRotated, RivalShares[..2]))) Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt }));
     }
 
     /// <summary>A plan of most centroids for each form with swaps or more than two stages.</summary>
