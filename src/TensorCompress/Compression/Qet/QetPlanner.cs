@@ -36,7 +36,10 @@ internal sealed class QetPlanner
     private readonly ulong _seed;
     private readonly ComputePool _pool;
     private readonly CancellationToken _cancellationToken;
+
+    /// <summary>Codebooks are much of a small matrix, so how they are rounded decides on the width, and trials cost little: all roundings at every width and more forms have one.</summary>
     private readonly bool _isSmall;
+
     private readonly Dictionary<QetPlan, double> _competed = [];
     private QetTensor? _best;
 
