@@ -18,8 +18,8 @@ internal sealed class QetPlanner
     private const int MostWidths = 2, MostRounds = 2, MostFinalists = 3;
 
     /// <summary>
-    /// A form whose trial erred so many times as much as that of the best of its kind does not compress the whole matrix. Trials of different widths see different columns, so what is best on the whole is often 30 % behind in
-    /// its trial.
+    /// A form whose trial erred so many times as much as that of the best of its kind does not compress the whole matrix. Trials of different widths see different columns, so what is best on the whole may be far behind in its
+    /// trial.
     /// </summary>
     private const double Hopeless = 1.6;
 

@@ -2,6 +2,7 @@ using TensorCompress.Compression;
 using TensorCompress.Compression.BlockTensorTrain;
 using TensorCompress.Layers;
 using TensorCompress.Numerics;
+using TensorCompress.Storage;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
 using TensorCompress.Threading;
@@ -249,6 +250,37 @@ public class BlockTensorTrainTests
         for (int row = 0; row < 32; row++) Assert.True(second.Row(row).SequenceEqual(third.Row(row)));
         using LayerStatistics other = LayerStatistics.FromActivations(sources.View);
         Assert.Throws<ArgumentException>(() => Compress(weights, new BlockTensorTrainOptions(2), other));
+    }
+
+    /// <summary>Version 1 had one rank for all blocks; such a weight is stored as it was then.</summary>
+    [Fact]
+    public void A_weight_of_version_1_is_read()
+    {
+        using Matrix<float> weights = RandomMatrices.Gaussian(30, 24, 2);
+        using CompressedWeight weight = Compress(weights, new BlockTensorTrainOptions(rank: 2), null);
+        Assert.Equal([5, 6, 4, 2], weight.Parts.Single(part => part.Name == "left").Shape);
+        Assert.Equal([4, 5, 2, 6], weight.Parts.Single(part => part.Name == "right").Shape);
+        Assert.Equal("""{"block_rows":6,"block_columns":6,"rank":2,"factors":"F32"}""", weight.Parameters.ToJsonString());
+        using MemoryTensors stored = MemoryTensors.Of("layer", weight);
+        using CompressedWeight read = CompressionMethods.Read("btt", 1, new StoredWeight("layer", 30, 24, weight.Parameters, stored));
+        using Matrix<float> dense = weight.ToDense(), reread = read.ToDense();
+        for (int row = 0; row < 30; row++) Assert.True(dense.Row(row).SequenceEqual(reread.Row(row)));
+    }
+
+    [Theory]
+    [InlineData(200, TensorFormatError.Value)] // more than a block can use
+    [InlineData(2, TensorFormatError.Shape)] // not as many as there are vectors
+    public void Ranks_that_do_not_fit_are_refused(byte rank, TensorFormatError kind)
+    {
+        using Matrix<float> weights = RandomMatrices.Gaussian(30, 24, 2);
+        using CompressedWeight weight = Compress(weights, new BlockTensorTrainOptions(share: 0.3), null);
+        using MemoryTensors stored = MemoryTensors.Of("layer", weight);
+        var asRead = new StoredWeight("layer", 30, 24, weight.Parameters, stored);
+        byte[] ranks = stored.Bytes["layer.btt.ranks"];
+        ranks[3] = ranks[3] == rank ? (byte)(rank + 1) : rank;
+        Assert.Equal(kind, Assert.Throws<TensorFormatException>(() => weight.Method.Read(asRead)).Kind);
+        Array.Clear(ranks);
+        Assert.Equal(TensorFormatError.Value, Assert.Throws<TensorFormatException>(() => weight.Method.Read(asRead)).Kind);
     }
 
     [Fact]
