@@ -18,6 +18,7 @@ Dictionary<string, Action<Options>> verbs = new()
     ["mpo-fit"] = MpoFitComparison.Run,
     ["split-races"] = SplitRaces.Run,
     ["qet"] = QetComparison.Run,
+    ["qet-rivals"] = QetRivals.Run,
     ["qet-paper"] = QetPaper.Run,
     ["qet-entropy"] = WordEntropy.Run,
     ["quality"] = QualityComparison.Run,
