@@ -25,7 +25,7 @@ public class IntegerDotsBenchmarks : MatrixBenchmark
     public void Setup()
     {
         (_weights, _inputs, _scales, _results) = (Random(Rows, Columns / 2), Random(Tokens, Columns / 4), Random(Tokens, 1), Random(Tokens, Rows)); // the bits of floats: any integers
-        _kernel = Choose<Product>(IntegerDots.Core<Shorts512, SixTokens>, IntegerDots.Core<Shorts256, TwoTokens>, IntegerDots.Core<Shorts128, TwoTokens>, IntegerDots.Core<ShortsScalar, TwoTokens>);
+        _kernel = Choose<Product>(IntegerDots.Core<Shorts512, TileOfSix>, IntegerDots.Core<Shorts256, TileOfTwo>, IntegerDots.Core<Shorts128, TileOfTwo>, IntegerDots.Core<ShortsScalar, TileOfTwo>);
     }
 
     [Benchmark(Baseline = true)]

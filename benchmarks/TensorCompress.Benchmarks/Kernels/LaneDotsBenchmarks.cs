@@ -20,7 +20,7 @@ public class LaneDotsBenchmarks : MatrixBenchmark
     public void Setup()
     {
         (_weights, _inputs, _turned, _results) = (Random(Rows, Columns), Random(Columns, Vectors), Random(Vectors, Columns), Random(Rows, Vectors));
-        _kernel = Choose<MatrixKernel>(LaneDots.Core<Simd512, TwoTokens>, LaneDots.Core<Simd256, OneToken>, LaneDots.Core<Simd128, OneToken>, LaneDots.Core<SimdScalar, OneToken>);
+        _kernel = Choose<MatrixKernel>(LaneDots.Core<Simd512, TileOfTwo>, LaneDots.Core<Simd256, TileOfOne>, LaneDots.Core<Simd128, TileOfOne>, LaneDots.Core<SimdScalar, TileOfOne>);
     }
 
     [Benchmark(Baseline = true)]

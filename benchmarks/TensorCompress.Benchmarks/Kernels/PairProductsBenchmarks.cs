@@ -44,7 +44,7 @@ public class PairProductsBenchmarks : MatrixBenchmark
         _differences = Values(4, Partners * length);
         (_turned, _signed, _products, _together) = (Random(Partners * length, Tokens), Random(Rows, Partners * length), Random(Rows, Tokens), Random(Rows, Tokens));
         _kernel = Choose<Adder>(PairProducts.AddRows<Simd512>, PairProducts.AddRows<Simd256>, PairProducts.AddRows<Simd128>, PairProducts.AddRows<SimdScalar>);
-        _dots = Choose<MatrixKernel>(LaneDots.Core<Simd512, TwoTokens>, LaneDots.Core<Simd256, OneToken>, LaneDots.Core<Simd128, OneToken>, LaneDots.Core<SimdScalar, OneToken>);
+        _dots = Choose<MatrixKernel>(LaneDots.Core<Simd512, TileOfTwo>, LaneDots.Core<Simd256, TileOfOne>, LaneDots.Core<Simd128, TileOfOne>, LaneDots.Core<SimdScalar, TileOfOne>);
         _decoder = Choose<Decoder>(PairProducts.Decode<Simd512>, PairProducts.Decode<Simd256>, PairProducts.Decode<Simd128>, PairProducts.Decode<SimdScalar>);
         _looker = Choose<Looker>(PairProducts.AddTables<Simd512>, PairProducts.AddTables<Simd256>, PairProducts.AddTables<Simd128>, PairProducts.AddTables<SimdScalar>);
         _builder = Choose<Builder>(PairProducts.Build<Simd512>, PairProducts.Build<Simd256>, PairProducts.Build<Simd128>, PairProducts.Build<SimdScalar>);

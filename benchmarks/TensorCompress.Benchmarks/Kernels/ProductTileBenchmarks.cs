@@ -24,12 +24,12 @@ public unsafe class ProductTileBenchmarks : MatrixBenchmark
     public void Setup()
     {
         _columns = 2 * Choose<Func<int>>(() => Register512<float>.Count, () => Register256<float>.Count, () => Register128<float>.Count, () => RegisterScalar<float>.Count)();
-        (_a, _b, _c) = (Random(Depth, SixRows.Count), Random(Depth, _columns).Contiguous(Depth, _columns), Random(SixRows.Count, _columns));
+        (_a, _b, _c) = (Random(Depth, TileOfSix.Count), Random(Depth, _columns).Contiguous(Depth, _columns), Random(TileOfSix.Count, _columns));
         _kernel = Choose<Tile>(
-            ProductTile.Multiply<Register512<float>, float, SixRows>,
-            ProductTile.Multiply<Register256<float>, float, SixRows>,
-            ProductTile.Multiply<Register128<float>, float, SixRows>,
-            ProductTile.Multiply<RegisterScalar<float>, float, SixRows>);
+            ProductTile.Multiply<Register512<float>, float, TileOfSix>,
+            ProductTile.Multiply<Register256<float>, float, TileOfSix>,
+            ProductTile.Multiply<Register128<float>, float, TileOfSix>,
+            ProductTile.Multiply<RegisterScalar<float>, float, TileOfSix>);
     }
 
     [Benchmark(Baseline = true)]

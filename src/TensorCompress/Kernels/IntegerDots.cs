@@ -29,16 +29,16 @@ internal static unsafe class IntegerDots
     {
         switch (SimdLevel.Active)
         {
-            case SimdWidth.Bits512: Core<Shorts512, SixTokens>(weights, inputs, scales, destination); break;
-            case SimdWidth.Bits256: Core<Shorts256, TwoTokens>(weights, inputs, scales, destination); break;
-            case SimdWidth.Bits128: Core<Shorts128, TwoTokens>(weights, inputs, scales, destination); break;
-            default: Core<ShortsScalar, TwoTokens>(weights, inputs, scales, destination); break;
+            case SimdWidth.Bits512: Core<Shorts512, TileOfSix>(weights, inputs, scales, destination); break;
+            case SimdWidth.Bits256: Core<Shorts256, TileOfTwo>(weights, inputs, scales, destination); break;
+            case SimdWidth.Bits128: Core<Shorts128, TileOfTwo>(weights, inputs, scales, destination); break;
+            default: Core<ShortsScalar, TileOfTwo>(weights, inputs, scales, destination); break;
         }
     }
 
     internal static void Core<TLanes, TTokens>(IntegerRows<short> weights, IntegerRows<sbyte> inputs, MatrixView<float> scales, MatrixView<float> destination)
         where TLanes : struct, IShortLanes<TLanes>
-        where TTokens : struct, ITileTokens
+        where TTokens : struct, ITileSize
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(inputs.Columns % StepColumns, 0, nameof(inputs));
         if (weights.Columns != inputs.Columns || scales.Rows != inputs.Rows || destination.Rows != inputs.Rows || destination.Columns != weights.Rows)
@@ -52,12 +52,12 @@ internal static unsafe class IntegerDots
                 var tile = new Tile(weights, row, rows, inputs, token, scales, destination);
                 switch (taken)
                 {
-                    case 1: Multiply<TLanes, OneToken>(tile); break;
-                    case 2: Multiply<TLanes, TwoTokens>(tile); break;
-                    case 3: Multiply<TLanes, ThreeTokens>(tile); break;
-                    case 4: Multiply<TLanes, FourTokens>(tile); break;
-                    case 5: Multiply<TLanes, FiveTokens>(tile); break;
-                    default: Multiply<TLanes, SixTokens>(tile); break;
+                    case 1: Multiply<TLanes, TileOfOne>(tile); break;
+                    case 2: Multiply<TLanes, TileOfTwo>(tile); break;
+                    case 3: Multiply<TLanes, TileOfThree>(tile); break;
+                    case 4: Multiply<TLanes, TileOfFour>(tile); break;
+                    case 5: Multiply<TLanes, TileOfFive>(tile); break;
+                    default: Multiply<TLanes, TileOfSix>(tile); break;
                 }
             }
         }
@@ -71,7 +71,7 @@ internal static unsafe class IntegerDots
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply<TLanes, TTokens>(in Tile tile)
         where TLanes : struct, IShortLanes<TLanes>
-        where TTokens : struct, ITileTokens
+        where TTokens : struct, ITileSize
     {
         short* w0 = tile.Row0, w1 = tile.Row1, w2 = tile.Row2, w3 = tile.Row3;
         nint stride = tile.InputStride, columns = tile.Columns;
@@ -160,40 +160,4 @@ internal static unsafe class IntegerDots
             else for (int i = 0; i < rows; i++) results[i] += products[i];
         }
     }
-}
-
-/// <summary>How many tokens a tile of <see cref="IntegerDots"/> has, known to the compiler.</summary>
-internal interface ITileTokens
-{
-    static abstract int Count { get; }
-}
-
-internal readonly struct OneToken : ITileTokens
-{
-    public static int Count => 1;
-}
-
-internal readonly struct TwoTokens : ITileTokens
-{
-    public static int Count => 2;
-}
-
-internal readonly struct ThreeTokens : ITileTokens
-{
-    public static int Count => 3;
-}
-
-internal readonly struct FourTokens : ITileTokens
-{
-    public static int Count => 4;
-}
-
-internal readonly struct FiveTokens : ITileTokens
-{
-    public static int Count => 5;
-}
-
-internal readonly struct SixTokens : ITileTokens
-{
-    public static int Count => 6;
 }

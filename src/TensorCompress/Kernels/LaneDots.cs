@@ -27,16 +27,16 @@ internal static unsafe class LaneDots
     {
         switch (SimdLevel.Active)
         {
-            case SimdWidth.Bits512: Core<Simd512, TwoTokens>(weights, x, destination); break;
-            case SimdWidth.Bits256: Core<Simd256, OneToken>(weights, x, destination); break;
-            case SimdWidth.Bits128: Core<Simd128, OneToken>(weights, x, destination); break;
-            default: Core<SimdScalar, OneToken>(weights, x, destination); break;
+            case SimdWidth.Bits512: Core<Simd512, TileOfTwo>(weights, x, destination); break;
+            case SimdWidth.Bits256: Core<Simd256, TileOfOne>(weights, x, destination); break;
+            case SimdWidth.Bits128: Core<Simd128, TileOfOne>(weights, x, destination); break;
+            default: Core<SimdScalar, TileOfOne>(weights, x, destination); break;
         }
     }
 
     internal static void Core<TSimd, TRegisters>(MatrixView<float> weights, MatrixView<float> x, MatrixView<float> destination)
         where TSimd : struct, ISimd<TSimd>
-        where TRegisters : struct, ITileTokens
+        where TRegisters : struct, ITileSize
     {
         if (weights.Columns != x.Rows || destination.Rows != weights.Rows || destination.Columns != x.Columns || x.Rows % Lanes != 0 || x.Columns % Lanes != 0)
             throw new ArgumentException($"[{weights.Rows}, {weights.Columns}] weights and [{x.Rows}, {x.Columns}] inputs do not give [{destination.Rows}, {destination.Columns}].", nameof(destination));
@@ -46,7 +46,7 @@ internal static unsafe class LaneDots
             float* w = weights.Pointer + row * weights.Stride, y = destination.Pointer + row * destination.Stride;
             nint lane = 0;
             for (; lane <= x.Columns - TRegisters.Count * Lanes; lane += TRegisters.Count * Lanes) Tile<TSimd, TRegisters>(w, weights.Stride, rows, x.Pointer + lane, x.Stride, x.Rows, y + lane, destination.Stride);
-            if (lane < x.Columns) Tile<TSimd, OneToken>(w, weights.Stride, rows, x.Pointer + lane, x.Stride, x.Rows, y + lane, destination.Stride);
+            if (lane < x.Columns) Tile<TSimd, TileOfOne>(w, weights.Stride, rows, x.Pointer + lane, x.Stride, x.Rows, y + lane, destination.Stride);
         }
 
         weights.KeepAlive();
@@ -58,7 +58,7 @@ internal static unsafe class LaneDots
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile<TSimd, TRegisters>(float* w0, nint stride, int rows, float* x, nint next, nint k, float* y, nint yStride)
         where TSimd : struct, ISimd<TSimd>
-        where TRegisters : struct, ITileTokens
+        where TRegisters : struct, ITileSize
     {
         const int Half = Lanes / 2, Together = TileRows * 2 * Lanes;
         float* sums = stackalloc float[Half * Together];
@@ -110,7 +110,7 @@ internal static unsafe class LaneDots
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddProducts<TSimd, TRegisters>(ref TSimd first, ref TSimd second, float* weight, TSimd u, TSimd v)
         where TSimd : struct, ISimd<TSimd>
-        where TRegisters : struct, ITileTokens
+        where TRegisters : struct, ITileSize
     {
         TSimd w = TSimd.BroadcastFrom(weight);
         TSimd.Accumulate(ref first, w, u);

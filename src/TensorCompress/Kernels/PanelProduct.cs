@@ -63,12 +63,12 @@ internal static unsafe class PanelProduct
         PanelOperands left = operands;
         if (typeof(TSimd) == typeof(Simd512))
         {
-            for (; left.Rows >= 14; Advance(ref left, 14)) Rows<TSimd, FourteenRows>(left);
+            for (; left.Rows >= 14; Advance(ref left, 14)) Rows<TSimd, TileOfFourteen>(left);
         }
 
-        for (; left.Rows >= 6 && left.Rows != 8; Advance(ref left, 6)) Rows<TSimd, SixRows>(left);
-        for (; left.Rows >= 4; Advance(ref left, 4)) Rows<TSimd, FourRows>(left);
-        for (; left.Rows > 0; Advance(ref left, 1)) Rows<TSimd, OneRow>(left);
+        for (; left.Rows >= 6 && left.Rows != 8; Advance(ref left, 6)) Rows<TSimd, TileOfSix>(left);
+        for (; left.Rows >= 4; Advance(ref left, 4)) Rows<TSimd, TileOfFour>(left);
+        for (; left.Rows > 0; Advance(ref left, 1)) Rows<TSimd, TileOfOne>(left);
     }
 
     private static void Advance(ref PanelOperands operands, nint rows)
@@ -83,7 +83,7 @@ internal static unsafe class PanelProduct
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Rows<TSimd, TRows>(in PanelOperands operands)
         where TSimd : struct, ISimd<TSimd>
-        where TRows : struct, ITileRows
+        where TRows : struct, ITileSize
     {
         if (operands.Width == Width)
         {
@@ -107,7 +107,7 @@ internal static unsafe class PanelProduct
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile<TSimd, TRows>(in PanelOperands operands, float* c, nint cs)
         where TSimd : struct, ISimd<TSimd>
-        where TRows : struct, ITileRows
+        where TRows : struct, ITileSize
     {
         TSimd s0 = TSimd.Zero, s1 = TSimd.Zero, s2 = TSimd.Zero, s3 = TSimd.Zero, s4 = TSimd.Zero, s5 = TSimd.Zero, s6 = TSimd.Zero;
         TSimd s7 = TSimd.Zero, s8 = TSimd.Zero, s9 = TSimd.Zero, sa = TSimd.Zero, sb = TSimd.Zero, sc = TSimd.Zero, sd = TSimd.Zero;

@@ -5,7 +5,7 @@ using TensorCompress.Kernels.Simd;
 namespace TensorCompress.Kernels;
 
 /// <summary>
-/// The innermost loop of the matrix product: a tile of C, two registers wide and up to <see cref="ITileRows.Count"/> rows high, is held in registers while a panel
+/// The innermost loop of the matrix product: a tile of C, two registers wide and up to <see cref="ITileSize.Count"/> rows high, is held in registers while a panel
 /// of A and a panel of B pass by. Every element is one chain of fused multiply-adds over k = 0, 1, 2, ..., so neither the height nor the width of the tile changes bits.
 /// Bound: two multiply-adds a cycle; a step of six rows loads 8 registers for 12 of them, a step of fourteen 16 for 28.
 /// </summary>
@@ -13,19 +13,19 @@ internal static class ProductTile
 {
     /// <summary>C = alpha A B + beta C for one tile.</summary>
     /// <param name="depth">Length of the sums.</param>
-    /// <param name="a">Panel of A: at each k a group of <paramref name="aStep"/> elements, of which the first <see cref="ITileRows.Count"/> are read.</param>
+    /// <param name="a">Panel of A: at each k a group of <paramref name="aStep"/> elements, of which the first <see cref="ITileSize.Count"/> are read.</param>
     /// <param name="aStep">Elements between neighbouring k of A.</param>
     /// <param name="b">Panel of B: at each k two registers of elements.</param>
     /// <param name="c">Top left of the tile, which is two registers wide.</param>
     /// <param name="stride">Elements between neighbouring rows of C.</param>
-    /// <param name="rows">Rows that are written, at most <see cref="ITileRows.Count"/>.</param>
+    /// <param name="rows">Rows that are written, at most <see cref="ITileSize.Count"/>.</param>
     /// <param name="alpha">Factor of the product.</param>
     /// <param name="beta">Factor of C; with 0 the tile is written without being read.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static unsafe void Multiply<TRegister, T, TRows>(nint depth, T* a, nint aStep, T* b, T* c, nint stride, int rows, T alpha, T beta)
         where TRegister : struct, IRegister<TRegister, T>
         where T : unmanaged, IEquatable<T>
-        where TRows : struct, ITileRows
+        where TRows : struct, ITileSize
     {
         TRegister c00 = TRegister.Zero, c01 = TRegister.Zero, c10 = TRegister.Zero, c11 = TRegister.Zero;
         TRegister c20 = TRegister.Zero, c21 = TRegister.Zero, c30 = TRegister.Zero, c31 = TRegister.Zero;
@@ -148,35 +148,4 @@ internal static class ProductTile
         TRegister.Store(base0, c);
         TRegister.Store(base1, c + TRegister.Count);
     }
-}
-
-/// <summary>Height of a tile, a constant to the compiler: the sums of rows that a tile does not have vanish.</summary>
-internal interface ITileRows
-{
-    /// <summary>1, 4, 6 or 14.</summary>
-    static abstract int Count { get; }
-}
-
-/// <summary>A single row.</summary>
-internal readonly struct OneRow : ITileRows
-{
-    public static int Count => 1;
-}
-
-/// <summary>For what is left below the last whole tile, and products of few rows.</summary>
-internal readonly struct FourRows : ITileRows
-{
-    public static int Count => 4;
-}
-
-/// <summary>Twelve sums: what sixteen registers hold.</summary>
-internal readonly struct SixRows : ITileRows
-{
-    public static int Count => 6;
-}
-
-/// <summary>Twenty-eight sums: what thirty-two registers hold.</summary>
-internal readonly struct FourteenRows : ITileRows
-{
-    public static int Count => 14;
 }

@@ -20,7 +20,7 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
     where TRegister : struct, IRegister<TRegister, T>
     where T : unmanaged, IFloatingPointIeee754<T>
     where TSource : unmanaged
-    where TRows : struct, ITileRows
+    where TRows : struct, ITileSize
 {
     /// <summary>Length of the partial sums. It is part of the result's definition: changing it changes bits.</summary>
     public const int Depth = ProductBlocking.Depth;
@@ -186,9 +186,9 @@ internal static unsafe class BlockedProduct<TRegister, T, TSource, TRows>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void MultiplyTile(nint depth, T* a, T* b, T* c, nint stride, int rows, T alpha, T beta)
     {
-        if (rows > SixRows.Count && TileRows > SixRows.Count) ProductTile.Multiply<TRegister, T, TRows>(depth, a, TileRows, b, c, stride, rows, alpha, beta);
-        else if (rows > FourRows.Count) ProductTile.Multiply<TRegister, T, SixRows>(depth, a, TileRows, b, c, stride, rows, alpha, beta);
-        else ProductTile.Multiply<TRegister, T, FourRows>(depth, a, TileRows, b, c, stride, rows, alpha, beta);
+        if (rows > TileOfSix.Count && TileRows > TileOfSix.Count) ProductTile.Multiply<TRegister, T, TRows>(depth, a, TileRows, b, c, stride, rows, alpha, beta);
+        else if (rows > TileOfFour.Count) ProductTile.Multiply<TRegister, T, TileOfSix>(depth, a, TileRows, b, c, stride, rows, alpha, beta);
+        else ProductTile.Multiply<TRegister, T, TileOfFour>(depth, a, TileRows, b, c, stride, rows, alpha, beta);
     }
 
     // A tile that C does not fill, or whose rows are not contiguous, is worked on in a copy.

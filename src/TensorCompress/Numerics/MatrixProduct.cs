@@ -91,11 +91,11 @@ public static class MatrixProduct
         pool = (double)c.Rows * c.Columns * a.Columns < ThreadingThreshold ? null : pool ?? ComputePool.Shared;
         switch (SimdLevel.Active)
         {
-            case SimdWidth.Bits512: BlockedProduct<Register512<T>, T, TSource, FourteenRows>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
-            case SimdWidth.Bits256: BlockedProduct<Register256<T>, T, TSource, SixRows>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
-            case SimdWidth.Bits128 when AdvSimd.IsSupported: BlockedProduct<Register128<T>, T, TSource, FourteenRows>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
-            case SimdWidth.Bits128: BlockedProduct<Register128<T>, T, TSource, SixRows>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
-            default: BlockedProduct<RegisterScalar<T>, T, TSource, SixRows>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
+            case SimdWidth.Bits512: BlockedProduct<Register512<T>, T, TSource, TileOfFourteen>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
+            case SimdWidth.Bits256: BlockedProduct<Register256<T>, T, TSource, TileOfSix>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
+            case SimdWidth.Bits128 when AdvSimd.IsSupported: BlockedProduct<Register128<T>, T, TSource, TileOfFourteen>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
+            case SimdWidth.Bits128: BlockedProduct<Register128<T>, T, TSource, TileOfSix>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
+            default: BlockedProduct<RegisterScalar<T>, T, TSource, TileOfSix>.Run(a, b, c, alpha, beta, lowerOnly, pool); break;
         }
     }
 

@@ -11,8 +11,8 @@ public sealed class IntegerDotsTests
 
     private static readonly (string Name, Product Run)[] Products =
     [
-        ("512", IntegerDots.Core<Shorts512, SixTokens>), ("512, two tokens", IntegerDots.Core<Shorts512, TwoTokens>), ("256", IntegerDots.Core<Shorts256, TwoTokens>), ("128", IntegerDots.Core<Shorts128, TwoTokens>),
-        ("128, six tokens", IntegerDots.Core<Shorts128, SixTokens>), ("scalar", IntegerDots.Core<ShortsScalar, TwoTokens>), ("chosen", IntegerDots.Add),
+        ("512", IntegerDots.Core<Shorts512, TileOfSix>), ("512, two tokens", IntegerDots.Core<Shorts512, TileOfTwo>), ("256", IntegerDots.Core<Shorts256, TileOfTwo>), ("128", IntegerDots.Core<Shorts128, TileOfTwo>),
+        ("128, six tokens", IntegerDots.Core<Shorts128, TileOfSix>), ("scalar", IntegerDots.Core<ShortsScalar, TileOfTwo>), ("chosen", IntegerDots.Add),
     ];
 
     [Theory]

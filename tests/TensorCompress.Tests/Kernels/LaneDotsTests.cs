@@ -9,7 +9,7 @@ public sealed class LaneDotsTests
 {
     internal delegate void Product(MatrixView<float> weights, MatrixView<float> x, MatrixView<float> destination);
 
-    internal static readonly Widths<Product> Products = new(LaneDots.Core<Simd512, TwoTokens>, LaneDots.Core<Simd256, OneToken>, LaneDots.Core<Simd128, OneToken>, LaneDots.Core<SimdScalar, OneToken>);
+    internal static readonly Widths<Product> Products = new(LaneDots.Core<Simd512, TileOfTwo>, LaneDots.Core<Simd256, TileOfOne>, LaneDots.Core<Simd128, TileOfOne>, LaneDots.Core<SimdScalar, TileOfOne>);
 
     private static readonly Widths<Product> Dots = new(Of<Simd512, Slice512>, Of<Simd256, Slice256>, Of<Simd128, Slice128>, Of<SimdScalar, SliceScalar>);
 

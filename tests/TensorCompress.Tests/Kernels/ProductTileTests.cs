@@ -12,15 +12,15 @@ public unsafe class ProductTileTests
     [Fact]
     public void Every_height_and_width_writes_its_rows_reads_its_panels_and_touches_nothing_else()
     {
-        Check<Register512<float>, float, FourteenRows>();
-        Check<Register512<double>, double, FourteenRows>();
-        Check<Register256<float>, float, SixRows>();
-        Check<Register256<double>, double, SixRows>();
-        Check<Register256<float>, float, FourRows>();
-        Check<Register128<float>, float, FourteenRows>();
-        Check<Register128<double>, double, SixRows>();
-        Check<RegisterScalar<float>, float, SixRows>();
-        Check<RegisterScalar<double>, double, FourRows>();
+        Check<Register512<float>, float, TileOfFourteen>();
+        Check<Register512<double>, double, TileOfFourteen>();
+        Check<Register256<float>, float, TileOfSix>();
+        Check<Register256<double>, double, TileOfSix>();
+        Check<Register256<float>, float, TileOfFour>();
+        Check<Register128<float>, float, TileOfFourteen>();
+        Check<Register128<double>, double, TileOfSix>();
+        Check<RegisterScalar<float>, float, TileOfSix>();
+        Check<RegisterScalar<double>, double, TileOfFour>();
     }
 
     [Theory]
@@ -49,7 +49,7 @@ public unsafe class ProductTileTests
     private static void Check<TRegister, T, TRows>()
         where TRegister : struct, IRegister<TRegister, T>
         where T : unmanaged, IFloatingPointIeee754<T>
-        where TRows : struct, ITileRows
+        where TRows : struct, ITileSize
     {
         int columns = 2 * TRegister.Count;
         foreach (int depth in new[] { 0, 1, 2, 17 })

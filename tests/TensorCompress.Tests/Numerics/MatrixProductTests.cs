@@ -17,11 +17,11 @@ public sealed class MatrixProductTests : IDisposable
     // Every width with the tile heights that it is used with; those that the CPU lacks run in software.
     private static readonly (string Name, Product<float> Single, Product<double> Double, Product<double, float> Mixed)[] Widths =
     [
-        ("512", BlockedProduct<Register512<float>, float, float, FourteenRows>.Run, BlockedProduct<Register512<double>, double, double, FourteenRows>.Run, BlockedProduct<Register512<double>, double, float, FourteenRows>.Run),
-        ("256", BlockedProduct<Register256<float>, float, float, SixRows>.Run, BlockedProduct<Register256<double>, double, double, SixRows>.Run, BlockedProduct<Register256<double>, double, float, SixRows>.Run),
-        ("128", BlockedProduct<Register128<float>, float, float, SixRows>.Run, BlockedProduct<Register128<double>, double, double, SixRows>.Run, BlockedProduct<Register128<double>, double, float, SixRows>.Run),
-        ("128 with 32 registers", BlockedProduct<Register128<float>, float, float, FourteenRows>.Run, BlockedProduct<Register128<double>, double, double, FourteenRows>.Run, BlockedProduct<Register128<double>, double, float, FourteenRows>.Run),
-        ("scalar", BlockedProduct<RegisterScalar<float>, float, float, SixRows>.Run, BlockedProduct<RegisterScalar<double>, double, double, SixRows>.Run, BlockedProduct<RegisterScalar<double>, double, float, SixRows>.Run),
+        ("512", BlockedProduct<Register512<float>, float, float, TileOfFourteen>.Run, BlockedProduct<Register512<double>, double, double, TileOfFourteen>.Run, BlockedProduct<Register512<double>, double, float, TileOfFourteen>.Run),
+        ("256", BlockedProduct<Register256<float>, float, float, TileOfSix>.Run, BlockedProduct<Register256<double>, double, double, TileOfSix>.Run, BlockedProduct<Register256<double>, double, float, TileOfSix>.Run),
+        ("128", BlockedProduct<Register128<float>, float, float, TileOfSix>.Run, BlockedProduct<Register128<double>, double, double, TileOfSix>.Run, BlockedProduct<Register128<double>, double, float, TileOfSix>.Run),
+        ("128 with 32 registers", BlockedProduct<Register128<float>, float, float, TileOfFourteen>.Run, BlockedProduct<Register128<double>, double, double, TileOfFourteen>.Run, BlockedProduct<Register128<double>, double, float, TileOfFourteen>.Run),
+        ("scalar", BlockedProduct<RegisterScalar<float>, float, float, TileOfSix>.Run, BlockedProduct<RegisterScalar<double>, double, double, TileOfSix>.Run, BlockedProduct<RegisterScalar<double>, double, float, TileOfSix>.Run),
     ];
 
     private delegate void Product<T>(StridedMatrix<T> a, StridedMatrix<T> b, StridedMatrix<T> c, T alpha, T beta, bool lowerOnly, ComputePool? pool)
@@ -231,7 +231,7 @@ public sealed class MatrixProductTests : IDisposable
     {
         int m = (int)a.Operand.Rows, n = (int)b.Operand.Columns;
         using Framed<T> before = Framed<T>.Random(m, n, false, 77), expected = Framed<T>.Random(m, n, false, 77);
-        BlockedProduct<RegisterScalar<T>, T, T, FourRows>.Run(new(a.Operand), new(b.Operand), new(expected.View), alpha, beta, false, _three);
+        BlockedProduct<RegisterScalar<T>, T, T, TileOfFour>.Run(new(a.Operand), new(b.Operand), new(expected.View), alpha, beta, false, _three);
         ProductOracle.AssertNear(a, b, before, double.CreateChecked(alpha), double.CreateChecked(beta), rounding, expected.View, what);
         foreach ((string name, Product<T> run) in widths)
         {
