@@ -130,7 +130,9 @@ internal sealed class KMeans : IDisposable
         }
     }
 
-    /// <summary>Gives every cluster without points the one that is served worst, out of a cluster that keeps others. With fewer different points than clusters some stay as they are.</summary>
+    /// <summary>
+    /// Gives every cluster without points the one that is served worst, with all that are the same, out of a cluster that keeps others. With fewer different points than clusters some stay as they are.
+    /// </summary>
     private void FillEmptyClusters()
     {
         int[] counts = new int[_centroids.Rows];
@@ -141,23 +143,35 @@ internal sealed class KMeans : IDisposable
 
         for (int j = 0; j < counts.Length; j++)
         {
-            if (counts[j] > 0) continue;
-            int worst = -1;
-            double worstError = 0;
-            for (int i = 0; i < _nearest.Length; i++)
+            while (counts[j] == 0)
             {
-                double error = WeightOf(i) * _distances[i];
-                if (error <= worstError || counts[_nearest[i]] < 2) continue;
-                worstError = error;
-                worst = i;
+                int worst = ServedWorst(counts);
+                if (worst < 0) return;
+                (int from, double distance) = (_nearest[worst], _distances[worst]);
+                int[] same = [.. Enumerable.Range(worst, _nearest.Length - worst).Where(i => _nearest[i] == from && _distances[i] == distance && _points.Row(i).SequenceEqual(_points.Row(worst)))];
+                int weighty = same.Count(i => WeightOf(i) > 0);
+                foreach (int i in same) _distances[i] = 0;
+                if (weighty == counts[from]) continue; // the mean of their cluster will be they
+                (counts[from], counts[j]) = (counts[from] - weighty, weighty);
+                foreach (int i in same) _nearest[i] = j;
             }
-
-            if (worst < 0) return;
-            counts[_nearest[worst]]--;
-            counts[j] = 1;
-            _nearest[worst] = j;
-            _distances[worst] = 0;
         }
+    }
+
+    /// <summary>The point whose weighted error is largest in a cluster of two or more; -1 where none errs.</summary>
+    private int ServedWorst(int[] counts)
+    {
+        int worst = -1;
+        double worstError = 0;
+        for (int i = 0; i < _nearest.Length; i++)
+        {
+            double error = WeightOf(i) * _distances[i];
+            if (error <= worstError || counts[_nearest[i]] < 2) continue;
+            worstError = error;
+            worst = i;
+        }
+
+        return worst;
     }
 
     private void MoveToMeans()

@@ -95,6 +95,15 @@ public sealed class KMeansTests
     }
 
     [Fact]
+    public void Repeated_points_are_given_to_empty_clusters_together()
+    {
+        // 150 different points, each many times: random starts coincide, and one point of those that are the same would leave the others where they are for another iteration.
+        using Matrix<float> different = RandomMatrices.Gaussian(150, 8, 4), points = RandomMatrices.Make(3000, 8, (i, k) => different[i * 7919 % 150, k]);
+        using Matrix<float> centroids = Fit(points, null, new KMeansOptions(150, KMeansStart.RandomPoints, 4));
+        Assert.InRange(Error(points, centroids), 0, 1e-6);
+    }
+
+    [Fact]
     public void Bits_do_not_depend_on_threads()
     {
         using Matrix<float> points = RandomMatrices.Gaussian(3000, 24, 4);

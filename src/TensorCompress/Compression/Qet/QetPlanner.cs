@@ -95,8 +95,8 @@ internal sealed class QetPlanner
     private QetTensor Best()
     {
         using QetTrials plain = Trials(null);
-        Func<QetPlan, double> tryWhole = _isSmall ? Compete : plain.Error;
-        QetCandidate[] tried = Planned(plain, tryWhole, _maxBytes, _isSmall ? MostTrialsOfSmall : MostTrials, RivalShares);
+        Func<QetPlan, double> tryWhole = _isSmall ? Compete : plain.Error, tryBriefly = _isSmall ? StageAfterStage : plain.BriefError;
+        QetCandidate[] tried = Planned(tryBriefly, tryWhole, _maxBytes, _isSmall ? MostTrialsOfSmall : MostTrials, RivalShares);
         if (tried.Length == 0) throw TooFew();
         foreach (QetPlan plan in Finalists(tried)) Compete(plan);
         BehindHadamardBlocks(tried);
@@ -115,31 +115,34 @@ internal sealed class QetPlanner
         return error;
     }
 
+    /// <summary>The same without a beam, which takes a fraction of the time.</summary>
+    private double StageAfterStage(QetPlan plan) => Compete(plan.WithOptions(plan.Options with { BeamWidth = 1 }));
+
     private QetTrials Trials(RowRotation? rotation) => new(_values, rotation, _statistics, _pool, _cancellationToken);
 
     /// <summary>The candidates with what trials gave, the best first.</summary>
     private static QetCandidate[] Ranked(IEnumerable<QetPlan> plans, Func<QetPlan, double> error) => [.. plans.Distinct().Select(plan => new QetCandidate(plan, error(plan))).OrderBy(candidate => candidate.Estimate)];
 
     /// <summary>Tries what is promising and improves the best; the best first.</summary>
-    private QetCandidate[] Planned(QetTrials trials, Func<QetPlan, double> tryWhole, long maxBytes, int mostLikely, double[][] shares)
+    private QetCandidate[] Planned(Func<QetPlan, double> tryBriefly, Func<QetPlan, double> tryWhole, long maxBytes, int mostLikely, double[][] shares)
     {
         IEnumerable<QetPlan> likely = Candidates(maxBytes).OrderBy(candidate => candidate.Estimate).Take(mostLikely).Select(candidate => candidate.Plan);
-        QetCandidate[] tried = Ranked(likely.Concat(shares.SelectMany(share => Rivals(trials, maxBytes, share))), tryWhole);
+        QetCandidate[] tried = Ranked(likely.Concat(shares.SelectMany(share => Rivals(tryBriefly, maxBytes, share).Take(MostRivals))), tryWhole);
         tried = Improved(tried, _ => true, tryWhole, maxBytes);
         if (tried is [{ HasNoSwaps: false }, ..]) tried = Improved(tried, candidate => candidate.HasNoSwaps, tryWhole, maxBytes);
         return tried is [{ IsPlain: true }, ..] ? tried : Improved(tried, candidate => candidate.IsPlain, tryWhole, maxBytes);
     }
 
     /// <summary>The published rule's plans for stages without swaps of such shares, at every width of groups: the most promising by brief trials.</summary>
-    private IEnumerable<QetPlan> Rivals(QetTrials trials, long maxBytes, double[] shares)
+    private IEnumerable<QetPlan> Rivals(Func<QetPlan, double> tryBriefly, long maxBytes, double[] shares)
     {
         int columns = (int)_values.Columns;
         QetStageOptions[] stages = [.. shares.Select(share => new QetStageOptions(0, share))];
         IEnumerable<int> all = Enumerable.Range(1, columns).Where(width => columns % width == 0);
-        QetCandidate[] first = _isSmall ? [] : Ranked(Finest(all.SelectMany(width => FirstCodebookBits.Select(bits => Rival(width, bits, false)))), trials.BriefError);
+        QetCandidate[] first = _isSmall ? [] : Ranked(Finest(all.SelectMany(width => FirstCodebookBits.Select(bits => Rival(width, bits, false)))), tryBriefly);
         IEnumerable<int> widths = _isSmall ? all : first.Length == 0 ? [columns] : first.Select(candidate => candidate.Plan.SubvectorLength).Distinct().Take(MostWidths); // one group takes the fewest bytes
         IEnumerable<QetPlan> closer = Finest(widths.SelectMany(width => CodebookBits.SelectMany(bits => new[] { Rival(width, bits, false), Rival(width, bits, true) })));
-        return first.Concat(Ranked(closer.Except(first.Select(candidate => candidate.Plan)), trials.BriefError)).OrderBy(candidate => candidate.Estimate).Take(MostRivals).Select(candidate => candidate.Plan);
+        return first.Concat(Ranked(closer.Except(first.Select(candidate => candidate.Plan)), tryBriefly)).OrderBy(candidate => candidate.Estimate).Select(candidate => candidate.Plan);
 
         QetPlan? Rival(int width, int codebookBits, bool gridPerGroup)
         {
@@ -212,13 +215,15 @@ internal sealed class QetPlanner
     {
         long rest = _maxBytes - LearntRotation.BytesFor(_values.Columns);
         if (rest <= 0 || _values.Columns > LearntRotation.MostColumns) return;
-        QetPlan[] products = [.. Ranked(Rivals(plain, rest, RivalShares[0]), plain.Error).DistinctBy(candidate => candidate.Plan.Options.Subspaces).Select(candidate => candidate.Plan).Take(MostFinalists)];
+        IEnumerable<QetPlan> likely = Rivals(plain.BriefError, rest, RivalShares[0]);
+        if (!_isSmall) likely = Ranked(likely.Take(MostRivals), plain.Error).Select(candidate => candidate.Plan);
+        QetPlan[] products = [.. likely.DistinctBy(plan => plan.Options.Subspaces).Take(_isSmall ? int.MaxValue : MostFinalists)];
         if (products.Length == 0) return;
         double unrotated = _competed.Where(pair => pair.Key.Options.Stages is [{ SwapLayers: 0 }]).Min(pair => pair.Value);
         QetPlan product = products.MinBy(plan => Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt })))!;
         if (_competed[product.WithOptions(product.Options with { Rotation = QetRotation.Learnt })] > HopelessRotation * unrotated) return;
         using QetTrials rotated = Trials(LearntRotation.Learn(_values, product, _pool, _cancellationToken));
-        foreach (QetPlan plan in Finalists(Planned(rotated, rotated.Error, rest, _isSmall ? MostTrialsOfSmall : MostTrialsOfRotated, RivalShares[..2]))) Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt }));
+        foreach (QetPlan plan in Finalists(Planned(rotated.BriefError, rotated.Error, rest, _isSmall ? MostTrialsOfSmall : MostTrialsOfRotated, RivalShares[..2]))) Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt }));
     }
 
     /// <summary>A plan of most centroids for each form with swaps or more than two stages.</summary>

@@ -34,6 +34,7 @@ public sealed class QetPlannerTests
     [InlineData("three directions", 1500, 16, 3)]
     [InlineData("a far row", 1024, 32, 3)]
     [InlineData("a prime number of columns", 600, 37, 3)]
+    [InlineData("the same rows over and over", 1024, 32, 2)]
     public void Nor_where_rows_are_not_those_that_the_rule_of_thumb_is_for(string kind, int rows, int columns, double bits)
     {
         using Matrix<float> values = RandomMatrices.Gaussian(rows, columns, 4, kind.Contains("clusters", StringComparison.Ordinal) ? 0.02 : kind.Contains("directions", StringComparison.Ordinal) ? 0.05 : 1);
@@ -50,6 +51,10 @@ public sealed class QetPlannerTests
         {
             using Matrix<float> low = RandomMatrices.LowRank(rows, columns, 3, 5);
             for (int i = 0; i < rows * columns; i++) values[i / columns, i % columns] += low[i / columns, i % columns];
+        }
+        else if (kind == "the same rows over and over")
+        {
+            for (int row = 170; row < rows; row++) values.RowSpan(row * 7919 % 170, 1).CopyTo(values.RowSpan(row, 1));
         }
         else if (kind == "a far row")
         {
