@@ -54,6 +54,7 @@ internal sealed class ErrorFeedback : IDisposable
             for (int j = 0; j < columns; j++) row[j] = source[order[columns - 1 - j]];
         }
 
+        MatrixScale.DiagonalNearOne(reversed.View);
         using Cholesky factor = Cholesky.FactorizeWithRidge(reversed.View, pool: pool);
         using var inverse = new Matrix<double>(columns, columns);
         for (int i = 0; i < columns; i++) inverse[i, i] = 1;
@@ -100,7 +101,7 @@ internal sealed class ErrorFeedback : IDisposable
         }
     }
 
-    /// <summary>1 / (H^-1)_jj for each column: what an error of it costs after the others have made good what they can.</summary>
+    /// <summary>1 / (H^-1)_jj for each column, up to a common factor: what an error of it costs after the others have made good what they can.</summary>
     public float[] Importance()
     {
         var inverse = new double[_order.Length];

@@ -71,6 +71,14 @@ internal static class MatrixScale
         }
     }
 
+    /// <summary>Multiplies by the power of four that brings the mean of the diagonal near 1: what is found with a metric does not depend on its scale, and its entries, inverses and roots (whose bits stay) are within single precision then.</summary>
+    public static void DiagonalNearOne(MatrixView<double> metric)
+    {
+        double trace = 0;
+        for (nint i = 0; i < metric.Rows; i++) trace += metric.Row(i)[(int)i];
+        if (trace > 0) Multiply(metric, -(Math.ILogB(trace / metric.Rows) & ~1));
+    }
+
     private static void ThrowNotFinite<T>(MatrixView<T> matrix, string name)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {

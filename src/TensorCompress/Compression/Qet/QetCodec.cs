@@ -28,11 +28,8 @@ public static class QetCodec
     /// <param name="pool">Threads; null for the shared pool.</param>
     /// <param name="cancellationToken">Looked at between trials and within.</param>
     /// <exception cref="ArgumentException">The bytes do not suffice for one centroid (the message says how many bits per value do), or values are NaN, infinite or too large.</exception>
-    public static QetPlan Plan(MatrixView<float> values, long maxBytes, ulong seed = 123, ComputePool? pool = null, CancellationToken cancellationToken = default)
-    {
-        ThrowIfNotUsable(values);
-        return QetPlanner.Compress(values, maxBytes, seed, null, pool ?? ComputePool.Shared, cancellationToken).Plan;
-    }
+    public static QetPlan Plan(MatrixView<float> values, long maxBytes, ulong seed = 123, ComputePool? pool = null, CancellationToken cancellationToken = default) =>
+        Compress(values, maxBytes, seed, pool, cancellationToken).Plan;
 
     /// <summary>Fits codebooks to the rows and encodes them.</summary>
     /// <param name="values">The rows, finite and at most 2^100 in magnitude; read before the call returns.</param>
@@ -43,19 +40,33 @@ public static class QetCodec
     public static QetTensor Compress(MatrixView<float> values, QetPlan plan, ComputePool? pool = null, CancellationToken cancellationToken = default) =>
         CompressInMetric(values, plan, null, pool ?? ComputePool.Shared, cancellationToken);
 
+    /// <summary>Compresses within a budget: what <see cref="Plan"/> chooses, which has the codebooks already.</summary>
+    /// <param name="values">The rows, finite and at most 2^100 in magnitude; read before the call returns.</param>
+    /// <param name="maxBytes">What may be stored at most.</param>
+    /// <param name="seed">Chooses the rows that k-means begins with.</param>
+    /// <param name="pool">Threads; null for the shared pool.</param>
+    /// <param name="cancellationToken">Looked at between trials and within.</param>
+    /// <exception cref="ArgumentException">The bytes do not suffice for one centroid (the message says how many bits per value do), or values are NaN, infinite or too large.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public static QetTensor Compress(MatrixView<float> values, long maxBytes, ulong seed = 123, ComputePool? pool = null, CancellationToken cancellationToken = default)
+    {
+        ThrowIfNotUsable(values);
+        return QetPlanner.Compress(values, maxBytes, seed, null, pool ?? ComputePool.Shared, cancellationToken);
+    }
+
     /// <summary>The same in the metric of outputs.</summary>
     /// <param name="values">The rows.</param>
     /// <param name="plan">A plan for their shape.</param>
-    /// <param name="statistics">Of the inputs that rows are multiplied with; null for the squared error of the rows.</param>
+    /// <param name="metrics">What errors count; null for the squared error of the rows.</param>
     /// <param name="pool">Threads.</param>
     /// <param name="cancellationToken">Looked at once per iteration of k-means.</param>
-    internal static QetTensor CompressInMetric(MatrixView<float> values, QetPlan plan, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken)
+    internal static QetTensor CompressInMetric(MatrixView<float> values, QetPlan plan, QetMetrics? metrics, ComputePool pool, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
         if (values.Rows != plan.Rows || values.Columns != plan.Columns)
             throw new ArgumentException($"The plan is for {plan.Rows} x {plan.Columns}, not for {values.Rows} x {values.Columns}.", nameof(plan));
         if (plan.Centroids.Max() is var most && most > values.Rows) throw new ArgumentException($"{values.Rows} rows do not give {most} centroids.", nameof(plan));
-        return QetEncoder.Run(values, plan, fitted: null, statistics, pool, cancellationToken);
+        return QetEncoder.Run(values, plan, fitted: null, metrics, pool, cancellationToken);
     }
 
     /// <summary>Encodes other rows with codebooks that are there.</summary>
@@ -71,7 +82,7 @@ public static class QetCodec
     }
 
     /// <summary>Decodes the whole matrix.</summary>
-    /// <param name="tensor">What <see cref="Compress"/> or <see cref="Encode"/> gave.</param>
+    /// <param name="tensor">What <see cref="Compress(MatrixView{float}, QetPlan, ComputePool, CancellationToken)"/> or <see cref="Encode"/> gave.</param>
     /// <param name="destination">As many rows and columns.</param>
     /// <param name="pool">Threads; null for the shared pool.</param>
     /// <exception cref="ArgumentException">The shapes differ.</exception>
@@ -83,7 +94,7 @@ public static class QetCodec
     }
 
     /// <summary>Decodes consecutive rows, as many as the destination has.</summary>
-    /// <param name="tensor">What <see cref="Compress"/> or <see cref="Encode"/> gave.</param>
+    /// <param name="tensor">What <see cref="Compress(MatrixView{float}, QetPlan, ComputePool, CancellationToken)"/> or <see cref="Encode"/> gave.</param>
     /// <param name="start">The first row.</param>
     /// <param name="destination">As many columns.</param>
     /// <param name="pool">Threads; null for the shared pool.</param>
@@ -97,7 +108,7 @@ public static class QetCodec
     }
 
     /// <summary>Decodes any rows.</summary>
-    /// <param name="tensor">What <see cref="Compress"/> or <see cref="Encode"/> gave, or <see cref="QetTensor.Read"/>.</param>
+    /// <param name="tensor">What <see cref="Compress(MatrixView{float}, QetPlan, ComputePool, CancellationToken)"/> or <see cref="Encode"/> gave, or <see cref="QetTensor.Read"/>.</param>
     /// <param name="rows">Which, in any order; the same one more than once if need be.</param>
     /// <param name="destination">As many rows as there are indexes, as many columns.</param>
     /// <param name="pool">Threads; null for the shared pool.</param>
@@ -136,6 +147,17 @@ public static class QetCodec
             for (nint row = first; row < end; row++) tensor.DecodeRow(rowAt(row), codebooks, destination.Row(row), scratch);
         });
         tensor.Rotation?.Undo(destination, pool);
+    }
+
+    /// <summary>Whether no magnitude is beyond what is supported; of finite values.</summary>
+    internal static bool AreUsable(MatrixView<float> values)
+    {
+        for (nint row = 0; row < values.Rows; row++)
+        {
+            if (values.Row(row).ContainsAnyExceptInRange(-LargestMagnitude, LargestMagnitude)) return false;
+        }
+
+        return true;
     }
 
     internal static void ThrowIfNotUsable(MatrixView<float> values)

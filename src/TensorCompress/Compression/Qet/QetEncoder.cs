@@ -7,7 +7,7 @@ namespace TensorCompress.Compression.Qet;
 
 /// <summary>
 /// Rotates rows, fits codebooks stage after stage or takes those that are there, and chooses codes. Stages at the end that have no swaps are searched and fitted together where the beam is wider than one. With
-/// statistics of the inputs squared errors of columns count what they cost (k-means, codes), behind swaps all alike, because swaps mix the columns; and the last codes are chosen by error feedback in the whole
+/// statistics of the inputs squared errors of columns count what they cost (k-means, codes), behind swaps all alike, because swaps mix the columns (rows keep their importance); and the last codes are chosen by error feedback in the whole
 /// second moment.
 /// </summary>
 internal sealed class QetEncoder
@@ -23,24 +23,23 @@ internal sealed class QetEncoder
     /// <param name="values">Of the shape of the plan; checked.</param>
     /// <param name="plan">The plan.</param>
     /// <param name="fitted">Whose codebooks and rotation; null to fit.</param>
-    /// <param name="statistics">Of the inputs that the rows are multiplied with; null where all columns count alike.</param>
+    /// <param name="metrics">What errors count; null where all count alike.</param>
     /// <param name="pool">Threads; the result does not depend on their number.</param>
     /// <param name="cancellationToken">Looked at once per iteration of k-means.</param>
-    public static QetTensor Run(MatrixView<float> values, QetPlan plan, QetTensor? fitted, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken)
+    public static QetTensor Run(MatrixView<float> values, QetPlan plan, QetTensor? fitted, QetMetrics? metrics, ComputePool pool, CancellationToken cancellationToken)
     {
         QetCodec.ThrowIfNotUsable(values);
-        statistics?.ThrowIfUnfit(values);
+        metrics?.Statistics.ThrowIfUnfit(values);
         using var rest = new Matrix<float>(plan.Rows, plan.Columns);
         values.CopyTo(rest.View);
         RowRotation? rotation = fitted is null ? RowRotation.Create(values, plan, pool, cancellationToken) : fitted.Rotation;
         if (rotation is not null)
         {
             rotation.Rotate(rest.View, pool);
-            QetCodec.ThrowIfNotUsable(rest.View);
+            if (!QetCodec.AreUsable(rest.View)) throw new ArgumentException($"Rotated rows have values beyond {QetCodec.LargestMagnitude}, the largest magnitude that is supported.", nameof(values));
         }
 
-        using QetMetric? metric = statistics is null ? null : QetMetric.Create(statistics, rotation, plan.SubvectorLength, pool);
-        return new QetTensor(plan, new QetEncoder(plan, metric, pool, cancellationToken).Stages(rest, fitted), rotation);
+        return new QetTensor(plan, new QetEncoder(plan, metrics?.For(rotation, plan.SubvectorLength), pool, cancellationToken).Stages(rest, fitted), rotation);
     }
 
     /// <summary>Codes as a file has them.</summary>
@@ -107,7 +106,7 @@ internal sealed class QetEncoder
         var options = new KMeansOptions(count, KMeansStart.RandomPoints, _plan.Options.Iterations);
         for (int group = 0; group < _plan.Options.Subspaces; group++)
         {
-            using Matrix<float> fit = KMeans.Fit(leaves.ColumnRange(group * length, length), metric?.RowWeights, options, random.Fork((ulong)group), _pool, _cancellationToken);
+            using Matrix<float> fit = KMeans.Fit(leaves.ColumnRange(group * length, length), _metric?.RowWeights, options, random.Fork((ulong)group), _pool, _cancellationToken);
             Span<float> numbers = centroids.AsSpan(group * count * length, count * length);
             fit.RowSpan(0, count).CopyTo(numbers);
             if (metric is null) continue;

@@ -4,8 +4,8 @@ namespace TensorCompress.Compression.Qet;
 public enum QetForm
 {
     /// <summary>
-    /// Whichever gives the smaller error; with statistics of the inputs the universal ones wherever the bits suffice, without trials of fitted ones: these take half a minute and more for a matrix, and were worse for every model and budget
-    /// that was measured (benchmarks/results/AMD-EPYC-Zen3/qet.md). A matrix of clusters or of equal rows may be better with <see cref="Fitted"/>.
+    /// Whichever gives the smaller error, of outputs where statistics of the inputs are there. Fitted ones, which take long, have a race where brief trials of plain and residual product quantisation say that they may win it: in matrices of
+    /// clusters or of equal rows, hardly ever in trained weights.
     /// </summary>
     Auto,
 

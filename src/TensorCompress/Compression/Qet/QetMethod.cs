@@ -16,6 +16,12 @@ public sealed class QetMethod : ICompressionMethod
 
     private const string Universal = "universal";
 
+    /// <summary>
+    /// Fitted codebooks are raced where the brief trial of a rival errs at most so many times as much as universal ones, squared: planned ones err down to half as much as the best rival. With statistics a race takes longer, and
+    /// trained weights never won one.
+    /// </summary>
+    private const double Promising = 2, PromisingWithStatistics = 1;
+
     private static readonly double[] PaperShares = [0.7, 0.3];
 
     private QetMethod()
@@ -131,24 +137,45 @@ public sealed class QetMethod : ICompressionMethod
     private static CompressedWeight Compress(MatrixView<float> weights, QetMethodOptions options, long budget, CompressionContext context, CancellationToken cancellationToken)
     {
         if (options.Codec is { } codec)
-            return new QetWeight(QetCodec.CompressInMetric(weights, QetPlan.ForBudget(weights.Rows, weights.Columns, budget, codec with { Seed = context.Seed }), context.Statistics, context.Pool, cancellationToken));
-        long least = 0;
-        UniversalRows? universal = options.Form == QetForm.Fitted ? null : UniversalQuantizer.Quantize(weights, budget, options.Rotation, context.Statistics, context.Pool, cancellationToken, out least);
-        if (options.Form == QetForm.Universal && universal is null)
         {
-            string bits = options.Bits.ToString(CultureInfo.InvariantCulture);
-            throw new ArgumentException($"{bits} bits per weight of {weights.Rows} x {weights.Columns} do not pay for universal codebooks: the least is {QetBudget.Named(least, weights.Rows, weights.Columns)}.");
+            using QetMetrics? metrics = context.Statistics is { } statistics ? new QetMetrics(statistics, context.Pool) : null;
+            return new QetWeight(QetCodec.CompressInMetric(weights, QetPlan.ForBudget(weights.Rows, weights.Columns, budget, codec with { Seed = context.Seed }), metrics, context.Pool, cancellationToken));
         }
 
-        if (universal is not null && (options.Form == QetForm.Universal || context.Statistics is not null)) return new UniversalWeight(universal);
-        var fitted = new QetWeight(QetPlanner.Compress(weights, budget, context.Seed, context.Statistics, context.Pool, cancellationToken));
-        return universal is null ? fitted : Better(weights, new UniversalWeight(universal), fitted);
+        long least = 0, leastFitted = QetPlanner.LeastBytes(weights.Rows, weights.Columns);
+        UniversalRows? universal = options.Form == QetForm.Fitted ? null : UniversalQuantizer.Quantize(weights, budget, options.Rotation, context.Statistics, context.Pool, cancellationToken, out least);
+        if (universal is null && (options.Form == QetForm.Universal || budget < leastFitted))
+        {
+            string bits = options.Bits.ToString(CultureInfo.InvariantCulture), what = options.Form == QetForm.Universal ? "universal codebooks" : "one centroid";
+            least = options.Form switch { QetForm.Universal => least, QetForm.Fitted => leastFitted, _ => Math.Min(least, leastFitted) };
+            throw new ArgumentException($"{bits} bits per weight of {weights.Rows} x {weights.Columns} do not pay for {what}: the least is {QetBudget.Named(least, weights.Rows, weights.Columns)}.");
+        }
+
+        if (universal is null) return new QetWeight(QetPlanner.Compress(weights, budget, context.Seed, context.Statistics, context.Pool, cancellationToken));
+        var other = new UniversalWeight(universal);
+        return options.Form == QetForm.Universal || budget < leastFitted ? other : Race(weights, other, budget, context, cancellationToken);
     }
 
-    private static CompressedWeight Better(MatrixView<float> weights, CompressedWeight one, CompressedWeight other)
+    /// <summary>Fitted codebooks where brief trials say that they may err less than universal ones, and do.</summary>
+    private static CompressedWeight Race(MatrixView<float> weights, UniversalWeight universal, long budget, CompressionContext context, CancellationToken cancellationToken)
     {
-        using Matrix<float> first = one.ToDense(), second = other.ToDense();
-        return QetPlanner.SquaredError(weights, first.View) < QetPlanner.SquaredError(weights, second.View) ? one : other;
+        double error = Error(universal), promising = error * (context.Statistics is null ? Promising : PromisingWithStatistics);
+        if (QetPlanner.CompressIfPromising(weights, budget, context.Seed, context.Statistics, promising, context.Pool, cancellationToken) is not { } tensor) return universal;
+        var fitted = new QetWeight(tensor);
+        if (Error(fitted) < error)
+        {
+            universal.Dispose();
+            return fitted;
+        }
+
+        fitted.Dispose();
+        return universal;
+
+        double Error(CompressedWeight weight)
+        {
+            using Matrix<float> dense = weight.ToDense();
+            return QetPlanner.RelativeError(weights, context.Statistics, dense.View, context.Pool);
+        }
     }
 
     private static QetPlan ReadPlan(StoredWeight stored, QetRotation rotation)

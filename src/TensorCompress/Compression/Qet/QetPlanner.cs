@@ -5,10 +5,10 @@ using TensorCompress.Threading;
 namespace TensorCompress.Compression.Qet;
 
 /// <summary>
-/// Spends a budget of bytes by a race. Plain product quantisation and two stages without swaps, shares equal or as published, at every width of column groups and with a few ways to round codebooks, have a brief
-/// trial each; the best few of each kind, and the forms that a rule of thumb finds likeliest (swap layers, up to three stages), have a whole one on some of the columns, all of them in a small matrix. The best are
-/// improved by moving bits between stages and codebooks. The best of each kind, the best behind Hadamard blocks and, where its bytes are within the budget, those behind a learnt rotation (plain product
-/// quantisation among them) compress the whole matrix, and the least error wins.
+/// Spends a budget of bytes by a race. Rivals, which are plain product quantisation and two stages without swaps, shares equal or as published, at every width of column groups and with a few ways to round codebooks, have a
+/// brief trial each; the best few of each kind, and the forms that a rule of thumb finds likeliest (swap layers, up to three stages), have a whole one on some of the columns. The best are improved by moving bits between
+/// stages and codebooks. The best of each kind, every rival at every width as it is best rounded, the best behind Hadamard blocks and, where its bytes are within the budget, those behind a learnt rotation (plain product
+/// quantisation among them) compress the whole matrix, and the least error wins. In a small matrix all trials are of the whole, rivals with each way to round; in a very large one the rivals of most widths have their trials alone.
 /// </summary>
 internal sealed class QetPlanner
 {
@@ -26,12 +26,16 @@ internal sealed class QetPlanner
     /// <summary>A rotation that makes the whole matrix's product quantisation so much worse is not tried further.</summary>
     private const double HopelessRotation = 1.2;
 
+    /// <summary>Elements of a matrix whose rivals compress it at every width: twice the time. An embedding or a square matrix of 2048 has as many.</summary>
+    private const long MostOfEveryWidth = 1L << 22;
+
     private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6];
 
     private static readonly double[][] RivalShares = [[1], [0.5, 0.5], [0.7, 0.3]];
 
     private readonly MatrixView<float> _values;
     private readonly LayerStatistics? _statistics;
+    private readonly QetMetrics? _metrics;
     private readonly long _maxBytes;
     private readonly ulong _seed;
     private readonly ComputePool _pool;
@@ -43,8 +47,14 @@ internal sealed class QetPlanner
     private readonly Dictionary<QetPlan, double> _competed = [];
     private QetTensor? _best;
 
-    private QetPlanner(MatrixView<float> values, long maxBytes, ulong seed, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken) =>
-        (_values, _maxBytes, _seed, _statistics, _pool, _cancellationToken, _isSmall) = (values, maxBytes, seed, statistics, pool, cancellationToken, QetTrials.TakesAll(values));
+    private QetPlanner(MatrixView<float> values, long maxBytes, ulong seed, QetMetrics? metrics, ComputePool pool, CancellationToken cancellationToken)
+    {
+        (_values, _maxBytes, _seed, _metrics, _statistics, _pool, _cancellationToken) = (values, maxBytes, seed, metrics, metrics?.Statistics, pool, cancellationToken);
+        _isSmall = QetTrials.TakesAll(values);
+    }
+
+    /// <summary>Bytes of one centroid, whose numbers have the fewest bits: no plan takes less.</summary>
+    public static long LeastBytes(nint rows, nint columns) => QetPlan.OfOneCentroid(rows, columns, new QetOptions(1, [new QetStageOptions(0, 1)], CodebookBits[^1])).StoredBytes;
 
     /// <summary>Compresses within a budget.</summary>
     /// <param name="values">Finite.</param>
@@ -54,10 +64,15 @@ internal sealed class QetPlanner
     /// <param name="pool">Threads; the result does not depend on their number.</param>
     /// <param name="cancellationToken">Looked at between trials and within.</param>
     /// <exception cref="ArgumentException">Even one centroid is too much; the message says what it takes.</exception>
-    public static QetTensor Compress(MatrixView<float> values, long maxBytes, ulong seed, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken)
+    public static QetTensor Compress(MatrixView<float> values, long maxBytes, ulong seed, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken) =>
+        CompressIfPromising(values, maxBytes, seed, statistics, double.PositiveInfinity, pool, cancellationToken)!;
+
+    /// <summary>The same where a brief trial of a rival errs at most so much, a relative squared error; null elsewhere, in a fraction of the time.</summary>
+    public static QetTensor? CompressIfPromising(MatrixView<float> values, long maxBytes, ulong seed, LayerStatistics? statistics, double promising, ComputePool pool, CancellationToken cancellationToken)
     {
         statistics?.ThrowIfUnfit(values);
-        return new QetPlanner(values, maxBytes, seed, statistics, pool, cancellationToken).Best();
+        using QetMetrics? metrics = statistics is null ? null : new QetMetrics(statistics, pool);
+        return new QetPlanner(values, maxBytes, seed, metrics, pool, cancellationToken).Best(promising);
     }
 
     /// <summary>The squared error of a compressed matrix.</summary>
@@ -81,34 +96,57 @@ internal sealed class QetPlanner
         return sum;
     }
 
-    /// <summary>The squared error of the rows, over their squared norm, or of outputs.</summary>
+    /// <summary>The squared error of the rows or of outputs, over their squared norm; infinite where it is not a number.</summary>
     internal static double RelativeError(MatrixView<float> values, LayerStatistics? statistics, QetTensor tensor, ComputePool pool)
     {
         using var decoded = new Matrix<float>(values.Rows, values.Columns);
         QetCodec.Decompress(tensor, decoded.View, pool);
-        if (statistics is not null) return statistics.OutputError(values, decoded.View, pool);
-        double norm = 0;
-        for (nint row = 0; row < values.Rows; row++) norm += Numerics.DoubleVectors.SquaredNorm(values.Row(row));
-        return norm == 0 ? 0 : SquaredError(values, decoded.View) / norm;
+        return RelativeError(values, statistics, decoded.View, pool);
     }
 
-    private QetTensor Best()
+    /// <summary>The same of a matrix that is decoded.</summary>
+    internal static double RelativeError(MatrixView<float> values, LayerStatistics? statistics, MatrixView<float> decoded, ComputePool pool)
     {
+        double error = statistics?.OutputError(values, decoded, pool) ?? 0, norm = 0;
+        for (nint row = 0; row < values.Rows; row++) norm += Numerics.DoubleVectors.SquaredNorm(values.Row(row));
+        error = statistics is not null ? error * error : norm == 0 ? 0 : SquaredError(values, decoded) / norm;
+        return double.IsNaN(error) ? double.PositiveInfinity : error;
+    }
+
+    private QetTensor? Best(double promising)
+    {
+        if (_maxBytes < LeastBytes(_values.Rows, _values.Columns)) throw TooFew();
         using QetTrials plain = Trials(null);
-        Func<QetPlan, double> tryWhole = _isSmall ? Compete : plain.Error, tryBriefly = _isSmall ? StageAfterStage : plain.BriefError;
-        QetCandidate[] tried = Planned(tryBriefly, tryWhole, _maxBytes, _isSmall ? MostTrialsOfSmall : MostTrials, RivalShares);
-        if (tried.Length == 0) throw TooFew();
+        bool isAsked = !double.IsPositiveInfinity(promising);
+        QetCandidate[][] rivals = _isSmall && !isAsked ? [] : [.. RivalShares.Select(shares => Rivals(plain.BriefError, _maxBytes, shares))];
+        if (isAsked && !rivals.Any(kind => kind is [{ Estimate: var estimate }, ..] && estimate <= promising)) return null;
+        if (_isSmall) rivals = [.. RivalShares.Select(shares => Rivals(StageAfterStage, _maxBytes, shares))];
+        QetCandidate[] tried = Planned(rivals, _isSmall ? Compete : plain.Error, _maxBytes, _isSmall ? MostTrialsOfSmall : MostTrials);
         foreach (QetPlan plan in Finalists(tried)) Compete(plan);
+        if (!_isSmall && _values.Rows * (long)_values.Columns <= MostOfEveryWidth)
+        {
+            foreach (QetCandidate rival in rivals.SelectMany(kind => kind.DistinctBy(candidate => candidate.Plan.Options.Subspaces))) StageAfterStage(rival.Plan);
+        }
+
+        if (!CanRotate()) return _best;
         BehindHadamardBlocks(tried);
         BehindLearntRotation(plain);
-        return _best!;
+        return _best;
+    }
+
+    /// <summary>Whether rotated rows are surely of magnitudes that are supported.</summary>
+    private bool CanRotate()
+    {
+        double largest = 0;
+        for (nint row = 0; row < _values.Rows; row++) largest = Math.Max(largest, Numerics.DoubleVectors.SquaredNorm(_values.Row(row)));
+        return Math.Sqrt(largest) <= QetCodec.LargestMagnitude;
     }
 
     /// <summary>Compresses the whole matrix and remembers the best.</summary>
     private double Compete(QetPlan plan)
     {
         if (_competed.TryGetValue(plan, out double known)) return known;
-        QetTensor tensor = QetCodec.CompressInMetric(_values, plan, _statistics, _pool, _cancellationToken);
+        QetTensor tensor = QetCodec.CompressInMetric(_values, plan, _metrics, _pool, _cancellationToken);
         double error = RelativeError(_values, _statistics, tensor, _pool);
         if (_best is null || error < _competed[_best.Plan]) _best = tensor;
         _competed.Add(plan, error);
@@ -124,17 +162,17 @@ internal sealed class QetPlanner
     private static QetCandidate[] Ranked(IEnumerable<QetPlan> plans, Func<QetPlan, double> error) => [.. plans.Distinct().Select(plan => new QetCandidate(plan, error(plan))).OrderBy(candidate => candidate.Estimate)];
 
     /// <summary>Tries what is promising and improves the best; the best first.</summary>
-    private QetCandidate[] Planned(Func<QetPlan, double> tryBriefly, Func<QetPlan, double> tryWhole, long maxBytes, int mostLikely, double[][] shares)
+    private QetCandidate[] Planned(QetCandidate[][] rivals, Func<QetPlan, double> tryWhole, long maxBytes, int mostLikely)
     {
         IEnumerable<QetPlan> likely = Candidates(maxBytes).OrderBy(candidate => candidate.Estimate).Take(mostLikely).Select(candidate => candidate.Plan);
-        QetCandidate[] tried = Ranked(likely.Concat(shares.SelectMany(share => Rivals(tryBriefly, maxBytes, share).Take(MostRivals))), tryWhole);
+        QetCandidate[] tried = Ranked(likely.Concat(rivals.SelectMany(kind => kind.Take(MostRivals)).Select(candidate => candidate.Plan)), tryWhole);
         tried = Improved(tried, _ => true, tryWhole, maxBytes);
         if (tried is [{ HasNoSwaps: false }, ..]) tried = Improved(tried, candidate => candidate.HasNoSwaps, tryWhole, maxBytes);
         return tried is [{ IsPlain: true }, ..] ? tried : Improved(tried, candidate => candidate.IsPlain, tryWhole, maxBytes);
     }
 
-    /// <summary>The published rule's plans for stages without swaps of such shares, at every width of groups: the most promising by brief trials.</summary>
-    private IEnumerable<QetPlan> Rivals(Func<QetPlan, double> tryBriefly, long maxBytes, double[] shares)
+    /// <summary>The published rule's plans for stages without swaps of such shares, at every width of groups, the best by brief trials first; with all ways to round codebooks at the best few widths, in a small matrix at all.</summary>
+    private QetCandidate[] Rivals(Func<QetPlan, double> tryBriefly, long maxBytes, double[] shares)
     {
         int columns = (int)_values.Columns;
         QetStageOptions[] stages = [.. shares.Select(share => new QetStageOptions(0, share))];
@@ -142,7 +180,7 @@ internal sealed class QetPlanner
         QetCandidate[] first = _isSmall ? [] : Ranked(Finest(all.SelectMany(width => FirstCodebookBits.Select(bits => Rival(width, bits, false)))), tryBriefly);
         IEnumerable<int> widths = _isSmall ? all : first.Length == 0 ? [columns] : first.Select(candidate => candidate.Plan.SubvectorLength).Distinct().Take(MostWidths); // one group takes the fewest bytes
         IEnumerable<QetPlan> closer = Finest(widths.SelectMany(width => CodebookBits.SelectMany(bits => new[] { Rival(width, bits, false), Rival(width, bits, true) })));
-        return first.Concat(Ranked(closer.Except(first.Select(candidate => candidate.Plan)), tryBriefly)).OrderBy(candidate => candidate.Estimate).Select(candidate => candidate.Plan);
+        return [.. first.Concat(Ranked(closer.Except(first.Select(candidate => candidate.Plan)), tryBriefly)).OrderBy(candidate => candidate.Estimate)];
 
         QetPlan? Rival(int width, int codebookBits, bool gridPerGroup)
         {
@@ -215,15 +253,15 @@ internal sealed class QetPlanner
     {
         long rest = _maxBytes - LearntRotation.BytesFor(_values.Columns);
         if (rest <= 0 || _values.Columns > LearntRotation.MostColumns) return;
-        IEnumerable<QetPlan> likely = Rivals(plain.BriefError, rest, RivalShares[0]);
-        if (!_isSmall) likely = Ranked(likely.Take(MostRivals), plain.Error).Select(candidate => candidate.Plan);
-        QetPlan[] products = [.. likely.DistinctBy(plan => plan.Options.Subspaces).Take(_isSmall ? int.MaxValue : MostFinalists)];
+        QetCandidate[] likely = Rivals(plain.BriefError, rest, RivalShares[0]);
+        if (!_isSmall) likely = Ranked(likely.Take(MostRivals).Select(candidate => candidate.Plan), plain.Error);
+        QetPlan[] products = [.. likely.Select(candidate => candidate.Plan).DistinctBy(plan => plan.Options.Subspaces).Take(_isSmall ? int.MaxValue : MostFinalists)];
         if (products.Length == 0) return;
         double unrotated = _competed.Where(pair => pair.Key.Options.Stages is [{ SwapLayers: 0 }]).Min(pair => pair.Value);
         QetPlan product = products.MinBy(plan => Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt })))!;
         if (_competed[product.WithOptions(product.Options with { Rotation = QetRotation.Learnt })] > HopelessRotation * unrotated) return;
         using QetTrials rotated = Trials(LearntRotation.Learn(_values, product, _pool, _cancellationToken));
-        foreach (QetPlan plan in Finalists(Planned(rotated.BriefError, rotated.Error, rest, _isSmall ? MostTrialsOfSmall : MostTrialsOfRotated, RivalShares[..2]))) Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt }));
+        foreach (QetPlan plan in Finalists(Planned([.. RivalShares[..2].Select(shares => Rivals(rotated.BriefError, rest, shares))], rotated.Error, rest, _isSmall ? MostTrialsOfSmall : MostTrialsOfRotated))) Compete(plan.WithOptions(plan.Options with { Rotation = QetRotation.Learnt }));
     }
 
     /// <summary>A plan of most centroids for each form with swaps or more than two stages.</summary>
@@ -245,7 +283,7 @@ internal sealed class QetPlanner
 
     private ArgumentException TooFew()
     {
-        long least = QetPlan.OfOneCentroid(_values.Rows, _values.Columns, new QetOptions(1, [new QetStageOptions(0, 1)], CodebookBits[^1])).StoredBytes;
+        long least = LeastBytes(_values.Rows, _values.Columns);
         return new ArgumentException($"{_maxBytes} bytes for {_values.Rows} x {_values.Columns} do not pay for one centroid: the least is {QetBudget.Named(least, _values.Rows, _values.Columns)}.");
     }
 }

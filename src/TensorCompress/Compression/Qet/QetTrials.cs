@@ -1,3 +1,4 @@
+using System.Numerics;
 using TensorCompress.Compression.Qet.Rotated;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
@@ -17,6 +18,7 @@ internal sealed class QetTrials : IDisposable
     private readonly Matrix<float>? _rotated;
     private readonly LayerStatistics? _statistics;
     private readonly Matrix<double>? _moment;
+    private readonly Dictionary<int, QetMetrics> _metrics = [];
     private readonly ComputePool _pool;
     private readonly CancellationToken _cancellationToken;
 
@@ -40,13 +42,14 @@ internal sealed class QetTrials : IDisposable
     /// <summary>Whether a matrix is so small that a trial takes all of it.</summary>
     public static bool TakesAll(MatrixView<float> values) => values.Rows * values.Columns <= Rows * Columns;
 
-    /// <summary>The relative error that a plan has.</summary>
+    /// <summary>The relative squared error that a plan has.</summary>
     public double Error(QetPlan plan) => Try(plan.Centroids, plan);
 
     /// <summary>About the error that a plan has: few iterations, stage after stage, and where centroids are many what a Gaussian source says of those that are left out.</summary>
     public double BriefError(QetPlan plan)
     {
-        int[] centroids = TakesAll(_rows) ? [.. plan.Centroids] : [.. plan.Centroids.Select(count => Math.Min(count, BriefCentroids))];
+        bool all = TakesAll(_rows) || HasFewerVectors(plan);
+        int[] centroids = all ? [.. plan.Centroids] : [.. plan.Centroids.Select(count => Math.Min(count, BriefCentroids))];
         double missing = plan.Centroids.Zip(centroids, (all, some) => Math.Log2((double)all / some)).Sum();
         return Try(centroids, plan.WithOptions(plan.Options with { Iterations = BriefIterations, BeamWidth = 1 })) * Math.Pow(2, -2 * missing / plan.SubvectorLength);
     }
@@ -54,8 +57,29 @@ internal sealed class QetTrials : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        foreach (QetMetrics metrics in _metrics.Values)
+        {
+            metrics.Statistics.Dispose();
+            metrics.Dispose();
+        }
+
         _rotated?.Dispose();
         _moment?.Dispose();
+    }
+
+    /// <summary>Whether the first group has no more different vectors than the first stage has centroids: a brief trial of fewer would not see that nothing is lost then.</summary>
+    private bool HasFewerVectors(QetPlan plan)
+    {
+        if (plan.Options.Stages[0].SwapLayers > 0 || plan.Centroids[0] <= BriefCentroids) return false;
+        var different = new HashSet<ulong>();
+        for (nint row = 0; row < _rows.Rows; row++)
+        {
+            ulong hash = 0;
+            foreach (float number in _rows.Row(row)[..plan.SubvectorLength]) hash = BitOperations.RotateLeft(hash ^ BitConverter.SingleToUInt32Bits(number), 29) * 0x9E3779B97F4A7C15;
+            if (different.Add(hash) && different.Count > plan.Centroids[0]) return false;
+        }
+
+        return true;
     }
 
     private double Try(IReadOnlyList<int> centroids, QetPlan plan)
@@ -72,20 +96,21 @@ internal sealed class QetTrials : IDisposable
             for (int i = 0; i < columns.Length; i++) sample[row, i] = source[columns[i]];
         }
 
-        using LayerStatistics? statistics = Statistics(columns);
+        QetMetrics? metrics = Metrics(width, columns);
         var trial = QetPlan.WithCentroids(rows, sample.Columns, centroids, plan.Options with { Subspaces = count << layers });
-        return QetPlanner.RelativeError(sample.View, statistics, QetCodec.CompressInMetric(sample.View, trial, statistics, _pool, _cancellationToken), _pool);
+        return QetPlanner.RelativeError(sample.View, metrics?.Statistics, QetCodec.CompressInMetric(sample.View, trial, metrics, _pool, _cancellationToken), _pool);
     }
 
-    private LayerStatistics? Statistics(int[] columns)
+    private QetMetrics? Metrics(int width, int[] columns)
     {
         if (_moment is null) return null;
+        if (_metrics.TryGetValue(width, out QetMetrics? known)) return known;
         var block = new Matrix<double>(columns.Length, columns.Length);
         for (int i = 0; i < columns.Length; i++)
         {
             for (int j = 0; j < columns.Length; j++) block[i, j] = _moment[columns[i], columns[j]];
         }
 
-        return new LayerStatistics(block, _statistics!.TokenCount);
+        return _metrics[width] = new QetMetrics(new LayerStatistics(block, _statistics!.TokenCount), _pool);
     }
 }

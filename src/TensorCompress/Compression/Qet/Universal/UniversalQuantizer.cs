@@ -63,7 +63,8 @@ internal sealed class UniversalQuantizer : IDisposable
             for (nint row = start; row < end; row++) BlockHadamard.Rotate(rotated.Row(row), width);
         });
         double[] deviations = Deviations(rotated), importance = statistics?.OutputScales() ?? [.. deviations.Select(_ => 1.0)];
-        bool isWide = deviations.Any(deviation => deviation > 0 && (deviation < 1e-3 || deviation > 3e4)); // beyond what half precision holds well
+        double largestHalf = (double)Half.MaxValue / Math.Sqrt(columns); // a fitted scale is at most the row's norm, unless its words are of the smallest codewords alone
+        bool isWide = deviations.Any(deviation => deviation > 0 && (deviation < 1e-3 || deviation > largestHalf));
         int segments = UniversalRows.SegmentsOf(columns), scaleBytes = isWide ? sizeof(float) : sizeof(short);
         leastBytes = weights.Rows * (long)(UniversalRate.All[0].RowBytes(segments) + scaleBytes);
         byte[]? rates = RateAllocation.Choose([.. deviations.Zip(importance, (deviation, scale) => deviation * scale * deviation * scale)], segments, maxBytes, scaleBytes);
@@ -86,7 +87,7 @@ internal sealed class UniversalQuantizer : IDisposable
     }
 
     // A file with a scale beyond the largest magnitude is refused when it is read.
-    private float RoundScale(double scale) => _hasWideScales ? Math.Min((float)scale, QetCodec.LargestMagnitude) : (float)(Half)scale;
+    private float RoundScale(double scale) => _hasWideScales ? Math.Min((float)scale, QetCodec.LargestMagnitude) : (float)(Half)Math.Min(scale, (double)Half.MaxValue);
 
     private UniversalRate Rate(int row) => UniversalRate.All[_rates[row]];
 
@@ -126,7 +127,7 @@ internal sealed class UniversalQuantizer : IDisposable
     private void RoundInMetric(LayerStatistics statistics, int width, CancellationToken cancellationToken)
     {
         using Matrix<double> exact = statistics.Shrunk(0, Ridge);
-        ScaleNearOne(exact);
+        MatrixScale.DiagonalNearOne(exact.View);
         BlockHadamard.RotateBothSides(exact, width, _pool);
         using (ErrorFeedback feedback = ErrorFeedback.Create(exact.View, Dimension, _pool)) feedback.Run(_weights.View, Encode, _rounded.View, cancellationToken);
         using var metric = new Matrix<float>(exact.Rows, exact.Columns);
@@ -140,19 +141,6 @@ internal sealed class UniversalQuantizer : IDisposable
         {
             for (nint row = start; row < end; row += RowBlock) Refine((int)row, (int)nint.Min(RowBlock, end - row), metric, inverses, cancellationToken);
         });
-    }
-
-    /// <summary>Multiplies by the power of four that brings the mean of the diagonal near 1, so that products with the largest weights are finite; what is found is the same.</summary>
-    private static void ScaleNearOne(Matrix<double> metric)
-    {
-        double trace = 0;
-        for (nint i = 0; i < metric.Rows; i++) trace += metric[i, (int)i];
-        if (!(trace > 0)) return;
-        int exponent = Math.ILogB(trace / metric.Rows) & ~1; // even: roots keep their bits
-        for (nint i = 0; i < metric.Rows; i++)
-        {
-            foreach (ref double number in metric.Row(i)) number = Math.ScaleB(number, -exponent);
-        }
     }
 
     /// <summary>The inverse of each segment's block of the metric, [segment, row, column].</summary>
