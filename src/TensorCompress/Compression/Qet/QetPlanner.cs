@@ -7,7 +7,7 @@ namespace TensorCompress.Compression.Qet;
 /// <summary>
 /// Spends a budget of bytes by a race. Rivals, which are plain product quantisation and two stages without swaps, shares equal or as published, at every width of column groups and with a few ways to round codebooks, have a
 /// brief trial each; the best few of each kind, and the forms that a rule of thumb finds likeliest (swap layers, up to three stages), have a whole one on some of the columns. The best are improved by moving bits between
-/// stages and codebooks. The best of each kind, every rival at every width as it is best rounded, the best behind Hadamard blocks and, where its bytes are within the budget, those behind a learnt rotation (plain product
+/// stages and codebooks. The best of each kind, every rival at every width that a few iterations do not leave far behind, the best behind Hadamard blocks and, where its bytes are within the budget, those behind a learnt rotation (plain product
 /// quantisation among them) compress the whole matrix, and the least error wins. In a small matrix all trials are of the whole, rivals with each way to round; in a very large one the rivals of most widths have their trials alone.
 /// </summary>
 internal sealed class QetPlanner
@@ -26,10 +26,13 @@ internal sealed class QetPlanner
     /// <summary>A rotation that makes the whole matrix's product quantisation so much worse is not tried further.</summary>
     private const double HopelessRotation = 1.2;
 
-    /// <summary>Elements of a matrix whose rivals compress it at every width: twice the time. An embedding or a square matrix of 2048 has as many.</summary>
+    /// <summary>Elements of a matrix whose rivals compress it at every width: a square matrix of 2048 has as many.</summary>
     private const long MostOfEveryWidth = 1L << 22;
 
-    private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6];
+    /// <summary>What further iterations of k-means may take off.</summary>
+    private const double Converging = 1.5;
+
+    private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6], RivalCodebookBits = [16, 10, 8, 6];
 
     private static readonly double[][] RivalShares = [[1], [0.5, 0.5], [0.7, 0.3]];
 
@@ -123,15 +126,26 @@ internal sealed class QetPlanner
         if (_isSmall) rivals = [.. RivalShares.Select(shares => Rivals(StageAfterStage, _maxBytes, shares))];
         QetCandidate[] tried = Planned(rivals, _isSmall ? Compete : plain.Error, _maxBytes, _isSmall ? MostTrialsOfSmall : MostTrials);
         foreach (QetPlan plan in Finalists(tried)) Compete(plan);
-        if (!_isSmall && _values.Rows * (long)_values.Columns <= MostOfEveryWidth)
-        {
-            foreach (QetCandidate rival in rivals.SelectMany(kind => kind.DistinctBy(candidate => candidate.Plan.Options.Subspaces))) StageAfterStage(rival.Plan);
-        }
-
+        if (!_isSmall && _values.Rows * (long)_values.Columns <= MostOfEveryWidth) EveryWidth();
         if (!CanRotate()) return _best;
         BehindHadamardBlocks(tried);
         BehindLearntRotation(plain);
         return _best;
+    }
+
+    /// <summary>Every rival that a few iterations on the whole matrix do not leave far behind; one that wins is improved.</summary>
+    private void EveryWidth()
+    {
+        QetTensor before = _best!;
+        foreach (QetPlan plan in RivalShares.SelectMany(shares => Finest(Widths().SelectMany(width => RivalCodebookBits.Select(bits => Rival(shares, width, bits, false, _maxBytes))))))
+        {
+            QetPlan brief = plan.WithOptions(plan.Options with { BeamWidth = 1, Iterations = QetTrials.BriefIterations });
+            if (ErrorOf(brief, out _) <= Converging * _competed[_best!.Plan]) StageAfterStage(plan);
+        }
+
+        if (_best == before) return;
+        QetPlan winner = _best!.Plan.WithOptions(_best.Plan.Options with { BeamWidth = _best.Plan.Centroids.Count > 1 ? QetPlanForm.BeamWidth : 1 });
+        Improved([new QetCandidate(winner, Compete(winner))], _ => true, Compete, _maxBytes);
     }
 
     /// <summary>Whether rotated rows are surely of magnitudes that are supported.</summary>
@@ -146,11 +160,16 @@ internal sealed class QetPlanner
     private double Compete(QetPlan plan)
     {
         if (_competed.TryGetValue(plan, out double known)) return known;
-        QetTensor tensor = QetCodec.CompressInMetric(_values, plan, _metrics, _pool, _cancellationToken);
-        double error = RelativeError(_values, _statistics, tensor, _pool);
+        double error = ErrorOf(plan, out QetTensor tensor);
         if (_best is null || error < _competed[_best.Plan]) _best = tensor;
         _competed.Add(plan, error);
         return error;
+    }
+
+    private double ErrorOf(QetPlan plan, out QetTensor tensor)
+    {
+        tensor = QetCodec.CompressInMetric(_values, plan, _metrics, _pool, _cancellationToken);
+        return RelativeError(_values, _statistics, tensor, _pool);
     }
 
     /// <summary>The same without a beam, which takes a fraction of the time.</summary>
@@ -174,20 +193,22 @@ internal sealed class QetPlanner
     /// <summary>The published rule's plans for stages without swaps of such shares, at every width of groups, the best by brief trials first; with all ways to round codebooks at the best few widths, in a small matrix at all.</summary>
     private QetCandidate[] Rivals(Func<QetPlan, double> tryBriefly, long maxBytes, double[] shares)
     {
-        int columns = (int)_values.Columns;
-        QetStageOptions[] stages = [.. shares.Select(share => new QetStageOptions(0, share))];
-        IEnumerable<int> all = Enumerable.Range(1, columns).Where(width => columns % width == 0);
-        QetCandidate[] first = _isSmall ? [] : Ranked(Finest(all.SelectMany(width => FirstCodebookBits.Select(bits => Rival(width, bits, false)))), tryBriefly);
-        IEnumerable<int> widths = _isSmall ? all : first.Length == 0 ? [columns] : first.Select(candidate => candidate.Plan.SubvectorLength).Distinct().Take(MostWidths); // one group takes the fewest bytes
-        IEnumerable<QetPlan> closer = Finest(widths.SelectMany(width => CodebookBits.SelectMany(bits => new[] { Rival(width, bits, false), Rival(width, bits, true) })));
+        int[] all = [.. Widths()];
+        QetCandidate[] first = _isSmall ? [] : Ranked(Finest(all.SelectMany(width => FirstCodebookBits.Select(bits => Rival(shares, width, bits, false, maxBytes)))), tryBriefly);
+        IEnumerable<int> widths = _isSmall ? all : first.Length == 0 ? [(int)_values.Columns] : first.Select(candidate => candidate.Plan.SubvectorLength).Distinct().Take(MostWidths); // one group takes the fewest bytes
+        IEnumerable<QetPlan> closer = Finest(widths.SelectMany(width => CodebookBits.SelectMany(bits => new[] { Rival(shares, width, bits, false, maxBytes), Rival(shares, width, bits, true, maxBytes) })));
         return [.. first.Concat(Ranked(closer.Except(first.Select(candidate => candidate.Plan)), tryBriefly)).OrderBy(candidate => candidate.Estimate)];
+    }
 
-        QetPlan? Rival(int width, int codebookBits, bool gridPerGroup)
-        {
-            if (gridPerGroup && width == columns) return null;
-            var options = new QetOptions(columns / width, stages, codebookBits, gridPerGroup, seed: _seed) { BeamWidth = stages.Length > 1 ? QetPlanForm.BeamWidth : 1 };
-            return QetPlan.OfOneCentroid(_values.Rows, columns, options).Within(maxBytes, QetBudget.MostCentroids);
-        }
+    private IEnumerable<int> Widths() => Enumerable.Range(1, (int)_values.Columns).Where(width => _values.Columns % width == 0);
+
+    private QetPlan? Rival(double[] shares, int width, int codebookBits, bool gridPerGroup, long maxBytes)
+    {
+        int columns = (int)_values.Columns;
+        if (gridPerGroup && width == columns) return null;
+        QetStageOptions[] stages = [.. shares.Select(share => new QetStageOptions(0, share))];
+        var options = new QetOptions(columns / width, stages, codebookBits, gridPerGroup, seed: _seed) { BeamWidth = stages.Length > 1 ? QetPlanForm.BeamWidth : 1 };
+        return QetPlan.OfOneCentroid(_values.Rows, columns, options).Within(maxBytes, QetBudget.MostCentroids);
     }
 
     /// <summary>Of plans with the same groups and centroids the one whose codebooks are rounded least.</summary>

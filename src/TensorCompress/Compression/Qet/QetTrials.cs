@@ -11,8 +11,10 @@ internal sealed class QetTrials : IDisposable
     /// <summary>Columns and rows of a trial, about; more rows where the centroids are many.</summary>
     private const int Columns = 48, Rows = 4096, RowsPerCentroid = 16;
 
-    /// <summary>Iterations of k-means in a brief trial, and centroids of a group at most.</summary>
-    private const int BriefIterations = 3, BriefCentroids = 512;
+    /// <summary>Iterations of k-means in a brief trial; of a group's centroids there are at most as many as the next number says.</summary>
+    public const int BriefIterations = 3;
+
+    private const int BriefCentroids = 512;
 
     private readonly MatrixView<float> _rows;
     private readonly Matrix<float>? _rotated;
