@@ -64,11 +64,9 @@ internal sealed class LearntRotation : RowRotation
     /// <param name="plan">Column groups, stages and centroids.</param>
     /// <param name="pool">Threads; the result does not depend on their number.</param>
     /// <param name="cancellationToken">Looked at between rounds and within.</param>
-    /// <exception cref="NotSupportedException">The columns are too many.</exception>
     public static LearntRotation Learn(MatrixView<float> values, QetPlan plan, ComputePool pool, CancellationToken cancellationToken)
     {
         int columns = (int)values.Columns;
-        if (columns > MostColumns) throw new NotSupportedException($"Rotations of {columns} columns are not learnt; of up to {MostColumns} they are.");
         var brief = QetPlan.WithCentroids(plan.Rows, plan.Columns, plan.Centroids, plan.Options with { Rotation = QetRotation.None, BeamWidth = 1, Iterations = ShortIterations });
         using Matrix<float> axes = Identity(columns), rotated = new(values.Rows, columns), cross = new(columns, columns);
         using Matrix<double> nearest = new(columns, columns);
@@ -99,7 +97,6 @@ internal sealed class LearntRotation : RowRotation
     public static LearntRotation Read(StoredWeight stored, QetMethod method, EntropyCodedParts coded)
     {
         int columns = stored.InputDimension;
-        if (BytesFor(columns) > Array.MaxLength) throw stored.Fault(TensorFormatError.Unsupported, $"a rotation of {columns} columns");
         using Matrix<byte> bytes = coded.ReadBytes(stored, method, Part, ElementType.F16, Code, columns, columns);
         stored.ThrowIfNotFinite(method, Part, ElementType.F16, bytes);
         return FromStored(columns, bytes.RowSpan(0, columns).ToArray(), message => stored.Fault(TensorFormatError.Value, message, StoredParts.TensorName(stored.Layer, method, Part)));
