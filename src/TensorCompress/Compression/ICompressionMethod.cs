@@ -62,6 +62,7 @@ public abstract record MethodOptions
     /// <param name="columns">Its columns.</param>
     /// <param name="heads">The attention heads that it is made of; null for none.</param>
     /// <exception cref="ArgumentException">They cannot; the message says what would.</exception>
+    /// <exception cref="NotSupportedException">The method does not support such a matrix.</exception>
     internal virtual void ThrowIfUnfit(int rows, int columns, AttentionHeads? heads)
     {
     }

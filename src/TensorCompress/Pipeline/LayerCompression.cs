@@ -119,7 +119,7 @@ internal sealed class LayerCompression : IDisposable
             {
                 options.ThrowIfUnfit(linear.OutputDimension, linear.InputDimension, heads);
             }
-            catch (ArgumentException fault)
+            catch (Exception fault) when (fault is ArgumentException or NotSupportedException)
             {
                 throw Unfit(linear, fault);
             }
@@ -228,7 +228,7 @@ internal sealed class LayerCompression : IDisposable
     private void Report(LinearDefinition linear, double weightsWithin) =>
         _progress?.Report(new JobProgress(_reports.Count + _outcomes.Count, _layerCount, linear.Name, (_weightsDone + weightsWithin) / _totalWeights, _clock.Elapsed, _status));
 
-    private static ArgumentException Unfit(LinearDefinition linear, ArgumentException fault) =>
+    private static ArgumentException Unfit(LinearDefinition linear, Exception fault) =>
         new($"{linear.Name} ({linear.OutputDimension} x {linear.InputDimension}): {fault.Message}", fault);
 
     private static double RelativeError(Matrix<float> dense, Matrix<float> decoded)

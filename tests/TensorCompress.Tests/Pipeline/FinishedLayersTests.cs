@@ -1,5 +1,7 @@
+using System.Text;
 using TensorCompress.Compression;
 using TensorCompress.Compression.Sum;
+using TensorCompress.Fuzz;
 using TensorCompress.Models;
 using TensorCompress.Pipeline;
 using TensorCompress.Tests.TestKit;
@@ -95,6 +97,36 @@ public sealed class FinishedLayersTests
         }
 
         Assert.Empty(Names(folder));
+    }
+
+    [Theory]
+    [InlineData("qet:bits=6:subspaces=16:layers=0", "172 columns do not divide into 16 groups")]
+    [InlineData("qet:bits=6:subspaces=4:layers=3", "172 columns do not divide by 8")]
+    [InlineData("qet:bits=0.1:subspaces=4:layers=0", "at least")]
+    public void Column_groups_that_do_not_fit_one_matrix_are_refused_before_another_is_compressed(string method, string why)
+    {
+        using var folder = new TemporaryFolder();
+        var told = new Told(_ => Assert.Fail("a layer was begun"));
+        ArgumentException fault = Assert.Throws<ArgumentException>(() => ModelCompressor.Compress(ModelPath, folder.Combine("out"), Job(withTexts: true, method), told));
+        Assert.Contains(why, fault.Message, StringComparison.Ordinal);
+        Assert.Matches("^model.layers.0.*_proj [(][0-9]+ x [0-9]+[)]: ", fault.Message);
+        Assert.Empty(Names(folder));
+    }
+
+    [Fact]
+    public void A_matrix_that_a_method_does_not_support_is_refused_before_another_is_compressed()
+    {
+        const string Configuration =
+            """{"model_type":"llama","vocab_size":32,"hidden_size":16,"intermediate_size":1028,"num_hidden_layers":1,"num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":64,"rms_norm_eps":1e-5,"tie_word_embeddings":true}""";
+        using var folder = new TemporaryFolder();
+        string model = folder.Combine("dense");
+        Directory.CreateDirectory(model);
+        File.WriteAllText(Path.Combine(model, "config.json"), Configuration);
+        File.WriteAllBytes(Path.Combine(model, CheckpointWriter.WeightsFile), TinyModels.Weights(Encoding.UTF8.GetBytes(Configuration)));
+        var job = new CompressionJobOptions { Recipe = new CompressionRecipe([new RecipeRule("model.layers.0.mlp.*", CompressionMethods.ParseOptions("qet:bits=32:subspaces=4:layers=0:rotate=learnt"))]) };
+        string message = Assert.Throws<ArgumentException>(() => ModelCompressor.Compress(model, folder.Combine("out"), job, new Told(_ => Assert.Fail("a layer was begun")))).Message;
+        Assert.StartsWith("model.layers.0.mlp.down_proj (16 x 1028): ", message, StringComparison.Ordinal);
+        Assert.Equal(["dense"], Names(folder));
     }
 
     private static CompressionJobOptions Job(bool withTexts, string method = Steps, bool isJoint = false)

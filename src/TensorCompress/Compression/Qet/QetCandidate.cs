@@ -16,14 +16,14 @@ internal sealed record QetPlanForm(nint Rows, int Columns, long MaxBytes, ulong 
     /// <summary>Partial sums that are kept while stages without swaps are searched together.</summary>
     public const int BeamWidth = 8;
 
-    /// <summary>The plan of most centroids, code bits spread evenly over the stages; null where not even one centroid fits.</summary>
+    /// <summary>The plan of most centroids, code bits spread evenly over the stages; null where not even one centroid fits or there are too many codes.</summary>
     public QetCandidate? Fill(int codebookBits)
     {
         QetStageOptions[] stages = [.. Enumerable.Range(0, Stages).Select(stage => new QetStageOptions(stage == 0 ? Layers : 0, 1.0 / Stages))];
         int together = Stages - (Layers > 0 ? 1 : 0);
         var options = new QetOptions(Columns / Width, stages, codebookBits, seed: Seed) { BeamWidth = together > 1 ? BeamWidth : 1 };
         QetPlan ones = QetPlan.OfOneCentroid(Rows, Columns, options);
-        if (ones.StoredBytes > MaxBytes) return null;
+        if (ones.HasTooManyCodes || ones.StoredBytes > MaxBytes) return null;
         QetPlan plan = QetBudget.Spend(ones, MaxBytes);
         return new QetCandidate(plan, Estimate(plan));
     }

@@ -94,6 +94,7 @@ public static class QetCodec
     }
 
     /// <summary>Decodes consecutive rows, as many as the destination has.</summary>
+    /// <remarks>Behind a learnt rotation the first few rows that are decoded leave its axes as floats in memory, four bytes for each pair of columns; those after them are decoded many times as fast.</remarks>
     /// <param name="tensor">What <see cref="Compress(MatrixView{float}, QetPlan, ComputePool, CancellationToken)"/> or <see cref="Encode"/> gave.</param>
     /// <param name="start">The first row.</param>
     /// <param name="destination">As many columns.</param>
@@ -108,6 +109,7 @@ public static class QetCodec
     }
 
     /// <summary>Decodes any rows.</summary>
+    /// <remarks>Behind a learnt rotation the first few rows that are decoded leave its axes as floats in memory, four bytes for each pair of columns; those after them are decoded many times as fast.</remarks>
     /// <param name="tensor">What <see cref="Compress(MatrixView{float}, QetPlan, ComputePool, CancellationToken)"/> or <see cref="Encode"/> gave, or <see cref="QetTensor.Read"/>.</param>
     /// <param name="rows">Which, in any order; the same one more than once if need be.</param>
     /// <param name="destination">As many rows as there are indexes, as many columns.</param>

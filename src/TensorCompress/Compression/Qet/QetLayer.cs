@@ -38,14 +38,18 @@ public sealed class QetLayer : LinearLayer
     /// <param name="columns">Inputs.</param>
     /// <param name="bits">All stored bits per weight.</param>
     /// <exception cref="ArgumentException">The weights are not rows x columns many, a weight is NaN or infinite, or the bits are too few.</exception>
+    /// <exception cref="NotSupportedException">The matrix or a part of its result is too large.</exception>
     public static LinearLayer FromDense(ReadOnlySpan<float> weights, int rows, int columns, double bits) => FromDense(weights, rows, columns, new QetMethodOptions(bits));
 
-    /// <inheritdoc cref="FromDense(ReadOnlySpan{float}, int, int, double)"/>
+    /// <summary>Quantises a matrix to a layer.</summary>
     /// <param name="weights">W, row-major; read before the call returns.</param>
     /// <param name="rows">Outputs.</param>
     /// <param name="columns">Inputs.</param>
     /// <param name="options">Budget and how it is spent.</param>
     /// <param name="statistics">Second moment of the inputs; null for the squared error of the weights.</param>
+    /// <exception cref="ArgumentException">The weights are not rows x columns many, a weight is NaN or infinite, the bits are too few, or options or statistics do not fit the shape.</exception>
+    /// <exception cref="NotSupportedException">The matrix or a part of its result is too large, or it has more columns than rotations are learnt of.</exception>
+    /// <exception cref="ArithmeticException">The second moment is indefinite.</exception>
     public static LinearLayer FromDense(ReadOnlySpan<float> weights, int rows, int columns, QetMethodOptions options, LayerStatistics? statistics = null)
     {
         using Matrix<float> matrix = DenseSource.Copy(weights, rows, columns);
@@ -56,13 +60,16 @@ public sealed class QetLayer : LinearLayer
     /// <param name="weights">W, [output, input]; read before the call returns.</param>
     /// <param name="bits">All stored bits per weight.</param>
     /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, or the bits are too few.</exception>
+    /// <exception cref="NotSupportedException">The matrix or a part of its result is too large.</exception>
     public static LinearLayer FromDense(in ReadOnlyTensorSpan<float> weights, double bits) => FromDense(weights, new QetMethodOptions(bits));
 
     /// <summary>Quantises a matrix to a layer.</summary>
     /// <param name="weights">W, [output, input]; read before the call returns.</param>
     /// <param name="options">Budget and how it is spent.</param>
     /// <param name="statistics">Second moment of the inputs; null for the squared error of the weights.</param>
-    /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, or the bits are too few.</exception>
+    /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, the bits are too few, or options or statistics do not fit the shape.</exception>
+    /// <exception cref="NotSupportedException">The matrix or a part of its result is too large, or it has more columns than rotations are learnt of.</exception>
+    /// <exception cref="ArithmeticException">The second moment is indefinite.</exception>
     public static LinearLayer FromDense(in ReadOnlyTensorSpan<float> weights, QetMethodOptions options, LayerStatistics? statistics = null)
     {
         using Matrix<float> matrix = DenseSource.Copy(weights);

@@ -51,6 +51,12 @@ public sealed record QetMethodOptions : MethodOptions
     public override ICompressionMethod Method => QetMethod.Instance;
 
     /// <inheritdoc/>
+    internal override void ThrowIfUnfit(int rows, int columns, AttentionHeads? heads)
+    {
+        if (Codec is not null) QetPlan.ForBudget(rows, columns, BudgetFor(rows, columns), Codec);
+    }
+
+    /// <inheritdoc/>
     public override IReadOnlyList<KeyValuePair<string, string>> ToValues()
     {
         List<KeyValuePair<string, string>> values = [OptionValues.Pair(QetMethod.BitsOption, Bits)];

@@ -16,8 +16,8 @@ public sealed record QetPlan
         for (int stage = 0; stage < centroids.Count; stage++)
         {
             BitAccount account = AccountOf(stage, centroids[stage]);
-            long largest = Math.Max(Math.Max(account.Swaps, account.Codes) / 8, columns * (long)centroids[stage] * sizeof(float));
-            if (largest >= Array.MaxLength) throw new NotSupportedException($"Swaps, codes or codebooks of {largest} bytes are not supported: each may have up to {Array.MaxLength}.");
+            double largest = Math.Max(Math.Max(Math.Max(account.Swaps, account.Codes), account.Scales) / 8, (double)columns * centroids[stage] * sizeof(float));
+            if (largest >= Array.MaxLength) throw new NotSupportedException($"Swaps, codes, codebooks or scales of {largest} bytes are not supported: each may have up to {Array.MaxLength}.");
             Account += account;
         }
     }
@@ -46,6 +46,9 @@ public sealed record QetPlan
     /// <summary>Columns of a group.</summary>
     internal int SubvectorLength => (int)(Columns / Options.Subspaces);
 
+    /// <summary>Whether a stage has more codes than an encoder can hold.</summary>
+    internal bool HasTooManyCodes => Rows * (long)Options.Subspaces > Array.MaxLength;
+
     /// <summary>
     /// The published rule: swaps are paid first, the stages share the rest, and each takes the largest number of centroids whose codes and codebooks fit, as many as there are rows at most.
     /// </summary>
@@ -55,9 +58,11 @@ public sealed record QetPlan
     /// <param name="options">Stages, groups, codebooks.</param>
     /// <exception cref="ArgumentOutOfRangeException">The bytes do not suffice for one centroid in each stage; the message says how many do.</exception>
     /// <exception cref="ArgumentException">The shape does not fit the options.</exception>
+    /// <exception cref="NotSupportedException">The matrix or a part of its result is too large, or it has more columns than rotations are learnt of.</exception>
     public static QetPlan ForBudget(nint rows, nint columns, long maxBytes, QetOptions options)
     {
         QetPlan ones = OfOneCentroid(rows, columns, options);
+        ones.ThrowIfTooManyCodes();
         return ones.Within(maxBytes, 1 << MaxCodeBits) ?? throw new ArgumentOutOfRangeException(nameof(maxBytes), maxBytes, $"{rows} x {columns} with these options takes at least {ones.LeastBytes()} bytes.");
     }
 
@@ -67,13 +72,25 @@ public sealed record QetPlan
     /// <param name="centroids">Centroids of every group, for each stage.</param>
     /// <param name="options">Stages, groups, codebooks.</param>
     /// <exception cref="ArgumentException">The shape or the number of stages does not fit the options.</exception>
+    /// <exception cref="NotSupportedException">The matrix or a part of its result is too large, or it has more columns than rotations are learnt of.</exception>
     public static QetPlan WithCentroids(nint rows, nint columns, IReadOnlyList<int> centroids, QetOptions options)
+    {
+        QetPlan plan = Create(rows, columns, centroids, options);
+        plan.ThrowIfTooManyCodes();
+        return plan;
+    }
+
+    /// <summary>One centroid in each stage: what the options take at least, also where there are too many codes.</summary>
+    internal static QetPlan OfOneCentroid(nint rows, nint columns, QetOptions options) => Create(rows, columns, [.. Enumerable.Repeat(1, options?.Stages.Count ?? 0)], options!);
+
+    private static QetPlan Create(nint rows, nint columns, IReadOnlyList<int> centroids, QetOptions options)
     {
         ArgumentNullException.ThrowIfNull(centroids);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
         if (rows > Array.MaxLength || (double)rows * columns > MaxElements) throw new NotSupportedException($"{rows} x {columns} is not supported: up to {Array.MaxLength} rows and 2^40 elements are.");
+        if (options.Rotation == QetRotation.Learnt && columns > LearntRotation.MostColumns) throw new NotSupportedException($"A learnt rotation of {columns} columns is not supported: of up to {LearntRotation.MostColumns} it is.");
         if (columns % options.Subspaces != 0) throw new ArgumentException($"{columns} columns do not divide into {options.Subspaces} groups.", nameof(columns));
         int layers = options.Stages.Max(stage => stage.SwapLayers);
         if (columns % (1 << layers) != 0) throw new ArgumentException($"{columns} columns do not divide by {1 << layers}, as {layers} swap layers need.", nameof(columns));
@@ -83,14 +100,11 @@ public sealed record QetPlan
         return new QetPlan(rows, columns, options, [.. centroids]);
     }
 
-    /// <summary>One centroid in each stage: what the options take at least.</summary>
-    internal static QetPlan OfOneCentroid(nint rows, nint columns, QetOptions options) => WithCentroids(rows, columns, [.. Enumerable.Repeat(1, options?.Stages.Count ?? 0)], options!);
-
-    /// <summary>The published rule, <see cref="ForBudget"/>, with a limit to centroids; null where the bytes do not suffice.</summary>
+    /// <summary>The published rule, <see cref="ForBudget"/>, with a limit to centroids; null where the bytes do not suffice or there are too many codes.</summary>
     internal QetPlan? Within(long maxBytes, int mostCentroids)
     {
         long budget = Math.Clamp(maxBytes, 0, long.MaxValue / 8) * 8;
-        return IsEnough(budget) ? WithCentroids([.. Enumerable.Range(0, Centroids.Count).Select(stage => MostCentroids(stage, budget, mostCentroids))]) : null;
+        return !HasTooManyCodes && IsEnough(budget) ? WithCentroids([.. Enumerable.Range(0, Centroids.Count).Select(stage => MostCentroids(stage, budget, mostCentroids))]) : null;
     }
 
     /// <summary>The same with other centroids.</summary>
@@ -122,6 +136,11 @@ public sealed record QetPlan
 
     /// <summary>Numbers of a stage's codebook that share a least value and a step; all where there are none.</summary>
     internal int NumbersPerGrid(int stage) => Numbers(stage) / Math.Max(1, Grids);
+
+    private void ThrowIfTooManyCodes()
+    {
+        if (HasTooManyCodes) throw new NotSupportedException($"{Rows} rows of {Options.Subspaces} groups are not supported: a stage may have up to {Array.MaxLength} codes.");
+    }
 
     private static int CodeBitsOf(int centroids) => 32 - BitOperations.LeadingZeroCount((uint)centroids - 1);
 

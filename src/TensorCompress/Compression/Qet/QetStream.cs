@@ -94,9 +94,7 @@ internal static class QetStream
             int[] centroids = new int[count];
             for (int i = 0; i < count; i++) (stages[i], centroids[i]) = (new QetStageOptions(ReadInt32(stream), BitConverter.Int64BitsToDouble(ReadInt64(stream))), ReadInt32(stream));
             var options = new QetOptions(subspaces, stages, bits, grid == 1, iterations, seed) { BeamWidth = beam, Rotation = (QetRotation)rotation };
-            QetPlan plan = QetPlan.WithCentroids(checked((nint)rows), checked((nint)columns), centroids, options);
-            if (plan.Options.Rotation == QetRotation.Learnt && plan.Columns > LearntRotation.MostColumns) throw Wrong($"a learnt rotation of {plan.Columns} columns");
-            return plan;
+            return QetPlan.WithCentroids(checked((nint)rows), checked((nint)columns), centroids, options);
         }
         catch (Exception fault) when (fault is ArgumentException or NotSupportedException or OverflowException)
         {

@@ -23,11 +23,15 @@ public sealed class QetTensor
 
     /// <summary>Writes all of it: a header of its shape and options, then every part as it is in memory.</summary>
     /// <param name="stream">Where to; it stays open.</param>
+    /// <exception cref="ArgumentException">The stream cannot be written to.</exception>
+    /// <exception cref="IOException">Writing failed; what was written before is no tensor.</exception>
     public void Write(Stream stream) => QetStream.Write(this, stream);
 
     /// <summary>Reads what <see cref="Write"/> wrote, and nothing behind it.</summary>
     /// <param name="stream">Where from; it need not know its length, and stays open. Memory grows with what it holds, not with what it says of itself.</param>
     /// <exception cref="Storage.TensorFormatException">The stream ends early, or holds something else or what cannot be.</exception>
+    /// <exception cref="NotSupportedException">The stream cannot be read from.</exception>
+    /// <exception cref="IOException">Reading failed.</exception>
     public static QetTensor Read(Stream stream) => QetStream.Read(stream);
 
     /// <summary>What rows are rotated by; null for nothing.</summary>

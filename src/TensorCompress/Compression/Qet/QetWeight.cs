@@ -58,9 +58,12 @@ public sealed class QetWeight : CompressedWeight
         {
             QetOptions options = Tensor.Plan.Options;
             string rotation = options.Rotation == QetRotation.None ? "" : $"rotation {options.Rotation.ToString().ToLowerInvariant()}; ";
-            return $"{rotation}swap layers {string.Join(", ", options.Stages.Select(stage => stage.SwapLayers))}; {options.Subspaces} groups of {Tensor.Plan.SubvectorLength}; centroids {string.Join(", ", Tensor.Plan.Centroids)}";
+            return $"{rotation}swap layers {string.Join(", ", options.Stages.Select(stage => stage.SwapLayers))}; {options.Subspaces} groups of {Tensor.Plan.SubvectorLength}; centroids {string.Join(", ", Tensor.Plan.Centroids)}; codebooks of {Numbers}";
         }
     }
+
+    // Of codebooks.
+    private string Numbers => Tensor.Plan.Options is { CodebookBits: var bits and not QetOptions.FloatBits } options ? $"{bits}-bit numbers, a grid for each {(options.GridPerGroup ? "group" : "stage")}" : "floats";
 
     /// <inheritdoc/>
     public override LinearLayer CreateLayer(RuntimeOptions options)
@@ -117,6 +120,7 @@ public sealed class QetWeight : CompressedWeight
                 new("swap layers", string.Join(", ", plan.Options.Stages.Select(stage => stage.SwapLayers))),
                 new("column groups", $"{plan.Options.Subspaces} of {plan.SubvectorLength}"),
                 new("centroids", string.Join(", ", plan.Centroids)),
+                new("codebooks", Numbers),
                 new("bits per weight", string.Create(CultureInfo.InvariantCulture, $"codes {account.Codes / elements:F3}, swaps {account.Swaps / elements:F3}, codebooks {account.Codebooks / elements:F3}, scales {account.Scales / elements:F3}, padding {account.Padding / elements:F3}, rotation {account.Rotation / elements:F3}")),
                 .. _coded.Describe(PlainParts) is { } coded ? new KeyValuePair<string, string>[] { new("entropy coded", coded) } : [],
             ],

@@ -90,6 +90,9 @@ public sealed class QetPlanTests
         Assert.Throws<NotSupportedException>(() => QetPlan.WithCentroids(1 << 30, 1 << 20, [4, 4], options));
         Assert.Throws<NotSupportedException>(() => QetPlan.WithCentroids(1 << 30, 32, [4, 4], options));
         Assert.Throws<ArgumentNullException>(() => QetPlan.ForBudget(8, 32, 1000, null!));
+        var plain = new QetOptions(1, [new QetStageOptions(0, 1)]);
+        Assert.Contains("1024", Assert.Throws<NotSupportedException>(() => QetPlan.ForBudget(4096, 1028, 1 << 30, plain with { Rotation = QetRotation.Learnt })).Message, StringComparison.Ordinal);
+        Assert.Equal(1024 * 1024 * 16, QetPlan.ForBudget(4096, 1024, 1 << 30, plain with { Rotation = QetRotation.Learnt }).Account.Rotation);
         Assert.Throws<ArgumentOutOfRangeException>(() => QetOptions.PaperDefault(0));
         Assert.Throws<ArgumentOutOfRangeException>(() => QetOptions.Vanilla(4, 17));
         Assert.Throws<ArgumentException>(() => new QetOptions(4, []));
@@ -97,6 +100,24 @@ public sealed class QetPlanTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new QetOptions(4, [new QetStageOptions(0, double.NaN)]));
         Assert.Throws<ArgumentOutOfRangeException>(() => new QetOptions(4, [new QetStageOptions(0, 1)], codebookBits: 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => new QetOptions(4, [new QetStageOptions(0, 1)], iterations: 0));
+    }
+
+    [Fact]
+    public void What_is_too_large_for_an_array_is_refused()
+    {
+        QetOptions Groups(int groups, bool gridPerGroup = false) => new(groups, [new QetStageOptions(0, 1)], 2, gridPerGroup);
+        void Refused(string what, nint rows, nint columns, QetOptions options)
+        {
+            Assert.Contains(what, Assert.Throws<NotSupportedException>(() => QetPlan.WithCentroids(rows, columns, [1], options)).Message, StringComparison.Ordinal);
+            Assert.Contains(what, Assert.Throws<NotSupportedException>(() => QetPlan.ForBudget(rows, columns, 1L << 40, options)).Message, StringComparison.Ordinal);
+        }
+
+        Refused("scales of 2147483648 bytes", 1, 1 << 28, Groups(1 << 28, gridPerGroup: true));
+        QetPlan.WithCentroids(1, 1 << 28, [1], Groups(1 << 28));
+        Refused("65536 groups", 1 << 15, 1 << 16, Groups(1 << 16));
+        QetPlan.WithCentroids(1 << 15, 1 << 16, [1], Groups(1 << 15));
+        Assert.Throws<NotSupportedException>(() => QetPlan.WithCentroids(1, (nint)1 << 40, [1 << 22], Groups(1))); // 2^64 bytes of codebooks
+        Assert.Null(QetPlan.OfOneCentroid(1 << 15, 1 << 16, Groups(1 << 16)).Within(long.MaxValue, 16)); // a planner passes it over
     }
 
     private static string Refusal(nint rows, nint columns, long bytes, QetOptions options) =>

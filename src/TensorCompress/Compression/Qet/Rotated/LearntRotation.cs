@@ -7,7 +7,10 @@ using TensorCompress.Threading;
 
 namespace TensorCompress.Compression.Qet.Rotated;
 
-/// <summary>A rotation of rows that was learnt from them, stored as its axes in half precision. Coordinate j of a rotated row is its product with axis j.</summary>
+/// <summary>
+/// A rotation of rows that was learnt from them, stored as its axes in half precision. Coordinate j of a rotated row is its product with axis j. From the first few rows that are turned back on the axes are kept as
+/// floats too: to make them takes many times as long as to turn a row.
+/// </summary>
 internal sealed class LearntRotation : RowRotation
 {
     /// <summary>The part of a weight that it is.</summary>
@@ -24,9 +27,13 @@ internal sealed class LearntRotation : RowRotation
     /// <summary>Rows that are turned back together.</summary>
     private const int RowsTogether = 1 << 12;
 
-    private readonly byte[] _axes;
+    /// <summary>More rows than these make floats of the axes for themselves alone: they take longer than that.</summary>
+    private const int FewRows = 64;
 
-    private LearntRotation(int columns, byte[] axes) => (Columns, _axes) = (columns, axes);
+    private readonly byte[] _axes;
+    private readonly Lazy<Matrix<float>> _kept;
+
+    private LearntRotation(int columns, byte[] axes) => (Columns, _axes, _kept) = (columns, axes, new Lazy<Matrix<float>>(Axes));
 
     /// <summary>Columns of the rows, and axes.</summary>
     public int Columns { get; }
@@ -39,6 +46,9 @@ internal sealed class LearntRotation : RowRotation
 
     /// <inheritdoc/>
     public override long ByteLength => _axes.Length;
+
+    /// <inheritdoc/>
+    public override long ResidentBytes => _axes.Length + (_kept.IsValueCreated ? _kept.Value.ByteLength : 0);
 
     /// <inheritdoc/>
     public override long MultiplicationsPerToken => (long)Columns * Columns;
@@ -54,11 +64,9 @@ internal sealed class LearntRotation : RowRotation
     /// <param name="plan">Column groups, stages and centroids.</param>
     /// <param name="pool">Threads; the result does not depend on their number.</param>
     /// <param name="cancellationToken">Looked at between rounds and within.</param>
-    /// <exception cref="NotSupportedException">The columns are too many.</exception>
     public static LearntRotation Learn(MatrixView<float> values, QetPlan plan, ComputePool pool, CancellationToken cancellationToken)
     {
         int columns = (int)values.Columns;
-        if (columns > MostColumns) throw new NotSupportedException($"Rotations of {columns} columns are not learnt; of up to {MostColumns} they are.");
         var brief = QetPlan.WithCentroids(plan.Rows, plan.Columns, plan.Centroids, plan.Options with { Rotation = QetRotation.None, BeamWidth = 1, Iterations = ShortIterations });
         using Matrix<float> axes = Identity(columns), rotated = new(values.Rows, columns), cross = new(columns, columns);
         using Matrix<double> nearest = new(columns, columns);
@@ -89,7 +97,6 @@ internal sealed class LearntRotation : RowRotation
     public static LearntRotation Read(StoredWeight stored, QetMethod method, EntropyCodedParts coded)
     {
         int columns = stored.InputDimension;
-        if (BytesFor(columns) > Array.MaxLength) throw stored.Fault(TensorFormatError.Unsupported, $"a rotation of {columns} columns");
         using Matrix<byte> bytes = coded.ReadBytes(stored, method, Part, ElementType.F16, Code, columns, columns);
         stored.ThrowIfNotFinite(method, Part, ElementType.F16, bytes);
         return FromStored(columns, bytes.RowSpan(0, columns).ToArray(), message => stored.Fault(TensorFormatError.Value, message, StoredParts.TensorName(stored.Layer, method, Part)));
@@ -133,6 +140,12 @@ internal sealed class LearntRotation : RowRotation
     /// <inheritdoc/>
     public override void Undo(MatrixView<float> rows, ComputePool pool)
     {
+        if (rows.Rows <= FewRows || _kept.IsValueCreated)
+        {
+            Multiply(rows, _kept.Value.View, pool);
+            return;
+        }
+
         using Matrix<float> axes = Axes();
         Multiply(rows, axes.View, pool);
     }

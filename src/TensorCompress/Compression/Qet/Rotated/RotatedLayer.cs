@@ -15,7 +15,7 @@ internal sealed class RotatedLayer : LinearLayer
         : base(codes.OutputDimension, codes.InputDimension) => (_codes, _rotation) = (codes, rotation);
 
     /// <inheritdoc/>
-    public override long ResidentBytes => _codes.ResidentBytes + (_rotation?.ByteLength ?? 0);
+    public override long ResidentBytes => _codes.ResidentBytes + (_rotation?.ResidentBytes ?? 0);
 
     /// <inheritdoc/>
     public override long MultiplicationsPerToken => _codes.MultiplicationsPerToken + (_rotation?.MultiplicationsPerToken ?? 0);

@@ -10,8 +10,11 @@ internal abstract class RowRotation
     /// <summary>Which.</summary>
     public abstract QetRotation Kind { get; }
 
-    /// <summary>Bytes that it takes in a file and in memory.</summary>
+    /// <summary>Bytes that it takes in a file.</summary>
     public abstract long ByteLength { get; }
+
+    /// <summary>Bytes that it takes in memory now.</summary>
+    public virtual long ResidentBytes => ByteLength;
 
     /// <summary>Multiplications that a vector takes.</summary>
     public abstract long MultiplicationsPerToken { get; }

@@ -14,7 +14,8 @@ public sealed class UniversalLayer : LinearLayer
     private const int Apart = 16;
 
     private readonly UniversalRows _rows;
-    private readonly int[] _order;
+    private readonly int[] _order; // the row at each place
+    private readonly int[] _places; // the place of each row
     private readonly int _codeRows;
 
     /// <param name="rows">Copied.</param>
@@ -23,12 +24,14 @@ public sealed class UniversalLayer : LinearLayer
         : base(rows.Rows, rows.Columns)
     {
         _order = [.. Enumerable.Range(0, rows.Rows).OrderBy(row => rows.Rates[row])]; // a stable order
+        _places = new int[_order.Length];
+        for (int i = 0; i < _order.Length; i++) _places[_order[i]] = i;
         _rows = rows.InOrder(_order);
         _codeRows = options.Activations == ActivationPrecision.Int8 ? _rows.RowsOfCodes : 0;
     }
 
     /// <inheritdoc/>
-    public override long ResidentBytes => _rows.ByteLength + sizeof(int) * (long)_order.Length;
+    public override long ResidentBytes => _rows.ByteLength + sizeof(int) * ((long)_order.Length + _places.Length);
 
     /// <inheritdoc/>
     protected override void Multiply(ActivationBatch input, MatrixView<float> destination, ComputeContext context)
@@ -59,7 +62,7 @@ public sealed class UniversalLayer : LinearLayer
     }
 
     /// <inheritdoc/>
-    protected override void ReadRow(int row, Span<float> destination) => _rows.DecodeRow(Array.IndexOf(_order, row), destination);
+    protected override void ReadRow(int row, Span<float> destination) => _rows.DecodeRow(_places[row], destination);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
