@@ -44,7 +44,7 @@ public sealed class QetMethod : ICompressionMethod
     public IReadOnlyList<MethodOption> Options { get; } =
     [
         new(BitsOption, "B", "all stored bits per weight, codebooks and swaps included; default 3"),
-        new(FormOption, "F", "auto, fitted or universal: codebooks of the matrix's own, universal ones for rotated weights, or the better; with calibration auto is universal from 1.5 bits on"),
+        new(FormOption, "F", "auto, fitted or universal: codebooks of the matrix's own, universal ones for rotated weights, or the better, where brief trials of the former are promising"),
         new(RotationOption, "N", "width of the blocks of columns that are rotated before universal codebooks, a power of two, 1 for none; default the widest up to 256"),
         new(SubspacesOption, "N", "fitted codebooks: groups of neighbouring columns, each with its codebooks; by default these and all options below are chosen by trials"),
         new(LayersOption, "N,N,...", "swap layers of each stage; default 3,0"),
