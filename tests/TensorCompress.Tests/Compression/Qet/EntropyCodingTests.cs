@@ -110,19 +110,11 @@ public sealed class EntropyCodingTests(ITestOutputHelper output)
             double[][] lengths = [.. numbers.Chunk(numbers.Length / groups).Select(group => (double[])[.. group.Chunk(96 / groups).Select(centroid => centroid.Aggregate(0.0, (sum, number) => sum + (double)number * number))])];
             int[,]? before = kinds;
             kinds = new int[160, groups];
-            for (int k = 0; k < 160 * groups; k++) kinds[k / groups, k % groups] = 4 * ClassOf(lengths[k % groups], stage.Code(k / groups, groups, k % groups)) / Math.Min(16, stage.Centroids);
+            for (int k = 0; k < 160 * groups; k++) kinds[k / groups, k % groups] = 4 * FormatStream.ClassOf(lengths[k % groups], stage.Code(k / groups, groups, k % groups)) / Math.Min(16, stage.Centroids);
             Check($"codes{i}", stream => FormatStream.Pack(stream.Codes(160, lengths, before).Cast<int>().SelectMany(code => Enumerable.Range(0, stage.CodeBits).Select(b => code >> b & 1))));
         }
 
         Check("rotation", stream => [.. Enumerable.Range(0, 96 * 96).SelectMany(_ => BitConverter.GetBytes((ushort)stream.Half("")))]);
-
-        // The class that begins at place ceil(k K / C) or before, by counting shorter vectors.
-        static int ClassOf(double[] lengths, int code)
-        {
-            int classes = Math.Min(16, lengths.Length), place = lengths.Where((length, other) => length < lengths[code] || (length == lengths[code] && other < code)).Count(), k = 0;
-            while (k + 1 < classes && ((k + 1) * lengths.Length + classes - 1) / classes <= place) k++;
-            return k;
-        }
     }
 
     [Theory]
