@@ -13,3 +13,4 @@ Console.WriteLine($"avx2={Avx2.IsSupported}");
 Console.WriteLine($"fma={Fma.IsSupported || AdvSimd.IsSupported}");
 Console.WriteLine($"sse42={Sse42.IsSupported}");
 foreach ((string name, string hash, double sum) in KernelChecksums.All()) Console.WriteLine(FormattableString.Invariant($"kernel.{name}={hash} {sum:R}"));
+foreach ((string name, string hash) in QetChecksums.All()) Console.WriteLine($"bytes.{name}={hash}");

@@ -24,10 +24,11 @@ internal sealed class EntropyCodedParts
     /// <summary>None.</summary>
     public static EntropyCodedParts None { get; } = new();
 
-    /// <summary>Bytes of a part in a file.</summary>
+    /// <summary>Bits of a part in a file, and those of them that fill bytes: a coded part has none.</summary>
     /// <param name="part">Its name.</param>
-    /// <param name="plainBytes">What it takes if it is not coded.</param>
-    public long BytesOf(string part, long plainBytes) => _streams.TryGetValue(part, out byte[]? stream) ? stream.Length : plainBytes;
+    /// <param name="numbers">Bits of its numbers if it is not coded.</param>
+    /// <param name="padding">Bits that then fill bytes.</param>
+    public (long Numbers, long Padding) BitsOf(string part, long numbers, long padding) => _streams.TryGetValue(part, out byte[]? stream) ? (8L * stream.Length, 0) : (numbers, padding);
 
     /// <summary>Codes a part, if that makes it smaller.</summary>
     public void Add(string part, long plainBytes, Encoding encoding)

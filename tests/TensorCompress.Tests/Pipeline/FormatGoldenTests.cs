@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
 using TensorCompress.Compression;
 using TensorCompress.Inference;
 using TensorCompress.Models;
@@ -8,16 +11,18 @@ using TensorCompress.Tests.TestKit;
 
 namespace TensorCompress.Tests.Pipeline;
 
-/// <summary>The golden checkpoints of format version 1 are read for ever, and docs/format.md is enough to read them.</summary>
+/// <summary>The golden checkpoints of format version 1, and of every version of a method, are read for ever, and docs/format.md is enough to read them.</summary>
 public class FormatGoldenTests
 {
-    private const string First = "format-1", Signs = "format-1-dbf";
+    private const string First = "format-1", Signs = "format-1-dbf", Forms = "format-1-forms", FirstBlocks = "format-1-btt-1";
 
     private static string Folder => FolderOf(First);
 
     [Theory]
     [InlineData(First)]
     [InlineData(Signs)]
+    [InlineData(Forms)]
+    [InlineData(FirstBlocks)]
     public void The_golden_checkpoint_passes_every_check(string golden)
     {
         VerificationReport report = CheckpointVerifier.Verify(FolderOf(golden));
@@ -28,6 +33,8 @@ public class FormatGoldenTests
     [Theory]
     [InlineData(First, "dense", "mpo", "scalar")]
     [InlineData(Signs, "dbf", "scalar")]
+    [InlineData(Forms, "btt", "lowrank", "mpo", "qet", "sum", "tucker")]
+    [InlineData(FirstBlocks, "btt", "scalar")]
     public void The_page_is_enough_to_read_every_layer(string golden, params string[] methods)
     {
         var page = new FormatReader(FolderOf(golden));
@@ -39,7 +46,7 @@ public class FormatGoldenTests
             double[,] expected = page.Decode(linear.Name);
             using CompressedWeight weight = WeightLoader.ReadWeight(checkpoint, linear);
             using Matrix<float> actual = weight.ToDense();
-            double tolerance = weight.Method.Name is "mpo" or "dbf" ? 1e-6 : 0; // the others are exact in single precision
+            double tolerance = weight.Method.Name is "dense" or "scalar" ? 0 : 1e-6; // those are exact in single precision
             for (int row = 0; row < linear.OutputDimension; row++)
             {
                 int at = row;
@@ -51,10 +58,71 @@ public class FormatGoldenTests
     [Theory]
     [InlineData(First)]
     [InlineData(Signs)]
+    [InlineData(Forms)]
+    [InlineData(FirstBlocks)]
     public void The_page_is_enough_to_compute_every_hash(string golden)
     {
         var page = new FormatReader(FolderOf(golden));
         Assert.All(page.Tensors, tensor => Assert.Equal(page.RecordedHash(tensor), page.Hash(tensor)));
+    }
+
+    [Theory]
+    [InlineData(Forms)]
+    [InlineData(FirstBlocks)]
+    public void The_numbers_are_those_that_were_recorded_bit_for_bit(string golden)
+    {
+        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(FolderOf(golden));
+        JsonObject recorded = JsonNode.Parse(File.ReadAllBytes(TestFiles.Golden($"{golden}/numbers.json")))!.AsObject();
+        LinearDefinition[] layers = [.. checkpoint.Definition.Linears.Where(linear => checkpoint.Manifest!.Layers.ContainsKey(linear.Name))];
+        Assert.Equal(recorded.Select(entry => entry.Key).Order(), layers.Select(linear => linear.Name).Order());
+        foreach (LinearDefinition linear in layers)
+        {
+            using CompressedWeight weight = WeightLoader.ReadWeight(checkpoint, linear);
+            using Matrix<float> dense = weight.ToDense();
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            for (int row = 0; row < linear.OutputDimension; row++) hash.AppendData(MemoryMarshal.AsBytes(dense.Row(row)));
+            Assert.True(recorded[linear.Name]!.GetValue<string>() == Convert.ToHexStringLower(hash.GetHashAndReset()), linear.Name);
+        }
+    }
+
+    [Theory]
+    [InlineData(First)]
+    [InlineData(Signs)]
+    [InlineData(Forms)]
+    [InlineData(FirstBlocks)]
+    public void What_was_read_is_written_as_it_was(string golden)
+    {
+        using ModelCheckpoint checkpoint = ModelCheckpoint.Open(FolderOf(golden));
+        using SafetensorsFile file = SafetensorsFile.Open(Path.Combine(FolderOf(golden), CheckpointWriter.WeightsFile));
+        JsonNode layers = JsonNode.Parse(File.ReadAllBytes(Path.Combine(FolderOf(golden), "config.json")))!["quantization_config"]!["layers"]!;
+        foreach (LinearDefinition linear in checkpoint.Definition.Linears.Where(linear => checkpoint.Manifest!.Layers.ContainsKey(linear.Name)))
+        {
+            using CompressedWeight weight = WeightLoader.ReadWeight(checkpoint, linear);
+            Assert.True(JsonNode.DeepEquals(layers[linear.Name]!["parameters"], JsonNode.Parse(weight.Parameters.ToJsonString())), $"{linear.Name}: {weight.Parameters.ToJsonString()}");
+            using MemoryTensors written = MemoryTensors.Of(linear.Name, weight);
+            Assert.Equal(file.Tensors.Keys.Where(name => name.StartsWith($"{linear.Name}.{weight.Method.Name}.", StringComparison.Ordinal)).Order(), written.Tensors.Keys.Order());
+            foreach ((string name, TensorInfo tensor) in written.Tensors)
+            {
+                byte[] stored = new byte[file.Tensors[name].ByteLength];
+                file.ReadBytes(name, 0, stored);
+                Assert.Equal((file.Tensors[name].ElementType, string.Join(',', file.Tensors[name].Shape)), (tensor.ElementType, string.Join(',', tensor.Shape)));
+                Assert.True(stored.AsSpan().SequenceEqual(written.Bytes[name]), name);
+            }
+        }
+    }
+
+    [Fact]
+    public void Every_method_and_version_has_a_golden_checkpoint()
+    {
+        (string Method, int Version)[] kept = [.. new[] { First, Signs, Forms, FirstBlocks }.SelectMany(golden =>
+        {
+            using ModelCheckpoint checkpoint = ModelCheckpoint.Open(FolderOf(golden));
+            return checkpoint.Manifest!.Layers.Values.Select(layer => (layer.Method, layer.Version)).ToArray();
+        })];
+        foreach (ICompressionMethod method in CompressionMethods.All)
+        {
+            for (int version = 1; version <= method.FormatVersion; version++) Assert.Contains((method.Name, version), kept);
+        }
     }
 
     [Fact]

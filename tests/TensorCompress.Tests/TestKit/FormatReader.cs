@@ -44,15 +44,7 @@ internal sealed class FormatReader
     {
         JsonElement entry = _manifest.GetProperty("layers").GetProperty(layer), parameters = entry.GetProperty("parameters");
         int rows = entry.GetProperty("shape")[0].GetInt32(), columns = entry.GetProperty("shape")[1].GetInt32();
-        string method = entry.GetProperty("method").GetString()!;
-        Func<int, int, double> element = method switch
-        {
-            "dense" => Dense(Floats($"{layer}.dense.values"), columns),
-            "scalar" => Scalar(layer, parameters, columns),
-            "mpo" => Mpo(layer, parameters),
-            "dbf" => Dbf(layer, parameters, rows, columns),
-            _ => throw new NotSupportedException(method),
-        };
+        Func<int, int, double> element = Element(layer, entry.GetProperty("method").GetString()!, parameters, rows, columns);
         var result = new double[rows, columns];
         for (int row = 0; row < rows; row++)
         {
@@ -60,6 +52,25 @@ internal sealed class FormatReader
         }
 
         return result;
+    }
+
+    private Func<int, int, double> Element(string layer, string method, JsonElement parameters, int rows, int columns)
+    {
+        switch (method)
+        {
+            case "dense": return Dense(Floats($"{layer}.dense.values"), columns);
+            case "scalar": return Scalar(layer, parameters, columns);
+            case "lowrank": return LowRank(layer, parameters, columns);
+            case "btt": return BlockTensorTrain(layer, parameters, rows, columns);
+            case "tucker": return Tucker(layer, parameters, columns);
+            case "mpo": return Mpo(layer, parameters);
+            case "dbf": return Dbf(layer, parameters, rows, columns);
+            case "sum": return Sum(layer, parameters, rows, columns);
+            case "qet":
+                double[,] values = FormatCodebooks.Decode(parameters, part => Bytes($"{layer}.qet.{part}"), rows, columns);
+                return (row, column) => values[row, column];
+            default: throw new NotSupportedException(method);
+        }
     }
 
     private static Func<int, int, double> Dense(double[] values, int columns) => (row, column) => values[row * columns + column];
@@ -92,11 +103,56 @@ internal sealed class FormatReader
         return code;
     }
 
+    private Func<int, int, double> LowRank(string layer, JsonElement parameters, int columns)
+    {
+        int rank = parameters.GetProperty("rank").GetInt32();
+        double[] u = Floats($"{layer}.lowrank.outer"), v = Floats($"{layer}.lowrank.inner");
+        return (row, column) => Enumerable.Range(0, rank).Sum(r => u[row * rank + r] * v[r * columns + column]);
+    }
+
+    private Func<int, int, double> BlockTensorTrain(string layer, JsonElement parameters, int rows, int columns)
+    {
+        int m1 = parameters.GetProperty("block_rows").GetInt32(), n2 = parameters.GetProperty("block_columns").GetInt32(), m2 = rows / m1, n1 = columns / n2;
+        double[] left = Floats($"{layer}.btt.left"), right = Floats($"{layer}.btt.right");
+        if (parameters.TryGetProperty("rank", out JsonElement number))
+        {
+            int rank = number.GetInt32();
+            return (o, i) => Enumerable.Range(0, rank).Sum(r => left[((o % m2 * m1 + o / m2) * n1 + i / n2) * rank + r] * right[((i / n2 * m2 + o % m2) * rank + r) * n2 + i % n2]);
+        }
+
+        int[] ranks = [.. Bytes($"{layer}.btt.ranks").Select(rank => (int)rank)]; // [m2, n1]
+        int Rank(int j2, int i1) => ranks[j2 * n1 + i1];
+        return (o, i) =>
+        {
+            int j1 = o / m2, j2 = o % m2, i1 = i / n2, i2 = i % n2;
+            int ofRow = Enumerable.Range(0, n1).Sum(k => Rank(j2, k));
+            int leftStart = Enumerable.Range(0, j2).Sum(j => Enumerable.Range(0, n1).Sum(k => Rank(j, k))) * m1 + j1 * ofRow + Enumerable.Range(0, i1).Sum(k => Rank(j2, k));
+            int rightStart = Enumerable.Range(0, i1).Sum(k => Enumerable.Range(0, m2).Sum(j => Rank(j, k))) + Enumerable.Range(0, j2).Sum(j => Rank(j, i1));
+            return Enumerable.Range(0, Rank(j2, i1)).Sum(r => left[leftStart + r] * right[(rightStart + r) * n2 + i2]);
+        };
+    }
+
+    private Func<int, int, double> Tucker(string layer, JsonElement parameters, int columns)
+    {
+        int heads = parameters.GetProperty("heads").GetInt32(), headRank = parameters.GetProperty("head_rank").GetInt32(), rank = parameters.GetProperty("rank").GetInt32(), n = columns / heads;
+        double[] outer = Floats($"{layer}.tucker.outer"), inner = Floats($"{layer}.tucker.inner"), mixer = Floats($"{layer}.tucker.mixer");
+        return (o, i) => Enumerable.Range(0, rank).Sum(k => Enumerable.Range(0, headRank).Sum(a => outer[o * rank + k] * inner[(k * headRank + a) * n + i % n] * mixer[a * heads + i / n]));
+    }
+
+    private Func<int, int, double> Sum(string layer, JsonElement parameters, int rows, int columns)
+    {
+        Func<int, int, double>[] terms = [.. parameters.GetProperty("terms").EnumerateArray().Select((term, k) => Element($"{layer}.sum.term{k}", term.GetProperty("method").GetString()!, term.GetProperty("parameters"), rows, columns))];
+        int count = parameters.GetProperty("columns").GetInt32();
+        double[] values = count == 0 ? [] : Floats($"{layer}.sum.column_values");
+        int[] indices = count == 0 ? [] : [.. Bytes($"{layer}.sum.column_indices").Chunk(4).Select(chunk => BitConverter.ToInt32(chunk))];
+        return (row, column) => terms.Sum(term => term(row, column)) + (Array.IndexOf(indices, column) is >= 0 and int c ? values[row * count + c] : 0);
+    }
+
     private Func<int, int, double> Mpo(string layer, JsonElement parameters)
     {
         int[] List(string name) => [.. parameters.GetProperty(name).EnumerateArray().Select(number => number.GetInt32())];
         int[] outputs = List("output_factors"), inputs = List("input_factors"), bonds = List("bonds");
-        double[][] cores = [.. outputs.Select((_, k) => Floats($"{layer}.mpo.core{k}"))];
+        double[][] cores = [.. outputs.Select((_, k) => Core($"{layer}.mpo.core{k}", parameters.GetProperty("type").GetString()!, bonds[k] * outputs[k] * inputs[k] * bonds[k + 1]))];
         return (row, column) =>
         {
             int[] o = Digits(row, outputs), i = Digits(column, inputs);
@@ -115,6 +171,14 @@ internal sealed class FormatReader
 
             return vector[0];
         };
+    }
+
+    private double[] Core(string tensor, string type, int count)
+    {
+        if (type is not ("INT8" or "INT4")) return Floats(tensor);
+        byte[] bytes = Bytes(tensor);
+        double[] scales = Floats(tensor + "_scales");
+        return [.. Enumerable.Range(0, count).Select(i => scales[i / 64] * (type == "INT8" ? (sbyte)bytes[i] : (bytes[i / 2] >> (4 * (i % 2)) & 15) - 8))];
     }
 
     private Func<int, int, double> Dbf(string layer, JsonElement parameters, int rows, int columns)

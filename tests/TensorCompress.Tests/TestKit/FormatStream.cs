@@ -136,16 +136,29 @@ internal sealed class FormatStream
         return codes;
     }
 
+    /// <summary>The class that begins at place ceil(k K / C) or before, by counting shorter vectors.</summary>
+    public static int ClassOf(double[] lengths, int code)
+    {
+        int classes = Math.Min(16, lengths.Length), place = lengths.Where((length, other) => length < lengths[code] || (length == lengths[code] && other < code)).Count(), k = 0;
+        while (k + 1 < classes && ((k + 1) * lengths.Length + classes - 1) / classes <= place) k++;
+        return k;
+    }
+
     /// <summary>Bits in bytes, the least significant one first.</summary>
     public static byte[] Pack(IEnumerable<int> bits) => [.. bits.Chunk(8).Select(chunk => (byte)chunk.Select((bit, index) => bit << index).Sum())];
 
-    private static Dictionary<string, double[]> Lengths { get; } = new[] { "Signs16", "Signs256", "Signs4096", "OrderedSigns4096" }.ToDictionary(name => name, name =>
+    /// <summary>A codebook of the universal form, a byte for each number, codeword after codeword.</summary>
+    public static byte[] Codewords(string name) => Codebooks[name];
+
+    private static Dictionary<string, byte[]> Codebooks { get; } = new[] { "Signs16", "Signs256", "Signs4096", "OrderedSigns4096" }.ToDictionary(name => name, name =>
     {
         using Stream stream = typeof(Tensors.ElementTypes).Assembly.GetManifestResourceStream($"TensorCompress.Compression.Qet.Universal.{name}.bin")!;
         byte[] bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
-        return (double[])[.. bytes.Chunk(8).Select(codeword => (double)codeword.Sum(number => number * number))];
+        return bytes;
     });
+
+    private static Dictionary<string, double[]> Lengths { get; } = Codebooks.ToDictionary(entry => entry.Key, entry => (double[])[.. entry.Value.Chunk(8).Select(codeword => (double)codeword.Sum(number => number * number))]);
 
     private void Take(long start, long length)
     {

@@ -73,6 +73,23 @@ public sealed class QetWeight : CompressedWeight
         return Tensor.Rotation is { } rotation ? new RotatedLayer(codes, rotation) : codes;
     }
 
+    /// <summary>What every bit of a file is for, by what its parts are.</summary>
+    internal BitAccount Account()
+    {
+        (long rotation, long padding) = _coded.BitsOf(LearntRotation.Part, Tensor.Plan.Account.Rotation, 0);
+        BitAccount sum = new(0, 0, 0, 0, padding, rotation);
+        for (int stage = 0; stage < Tensor.Stages.Count; stage++)
+        {
+            BitAccount plain = Tensor.Plan.AccountOf(stage);
+            (long Numbers, long Padding) codes = BitsOf(CodesPart + stage, plain.Codes), swaps = BitsOf(SwapsPart + stage, plain.Swaps), codebook = BitsOf(CodebookPart + stage, plain.Codebooks);
+            sum += new BitAccount(codes.Numbers, swaps.Numbers, codebook.Numbers, plain.Scales, codes.Padding + swaps.Padding + codebook.Padding);
+        }
+
+        return sum;
+
+        (long Numbers, long Padding) BitsOf(string part, long bits) => _coded.BitsOf(part, bits, BitStream.Padded(bits) - bits);
+    }
+
     /// <summary>The same weight with parts entropy coded where that makes them smaller.</summary>
     internal QetWeight WithEntropyCoding()
     {
@@ -125,22 +142,6 @@ public sealed class QetWeight : CompressedWeight
                 .. _coded.Describe(PlainParts) is { } coded ? new KeyValuePair<string, string>[] { new("entropy coded", coded) } : [],
             ],
             []);
-    }
-
-    // What a file holds: a coded part has no padding.
-    private BitAccount Account()
-    {
-        BitAccount sum = new(0, 0, 0, 0, 0, 8 * _coded.BytesOf(LearntRotation.Part, Tensor.Plan.Account.Rotation / 8));
-        for (int stage = 0; stage < Tensor.Stages.Count; stage++)
-        {
-            BitAccount plain = Tensor.Plan.AccountOf(stage);
-            var account = new BitAccount(Bits(CodesPart + stage, plain.Codes), Bits(SwapsPart + stage, plain.Swaps), Bits(CodebookPart + stage, plain.Codebooks), plain.Scales, 0);
-            sum += account;
-        }
-
-        return sum with { Padding = StoredBytes * 8 - sum.Total };
-
-        long Bits(string part, long plain) => BitStream.Padded(plain) / 8 is var bytes && _coded.BytesOf(part, bytes) is var stored && stored < bytes ? 8 * stored : plain;
     }
 
     private static IEnumerable<WeightPart> PartsOf(QetEncodedStage stage, int index)

@@ -110,19 +110,11 @@ public sealed class EntropyCodingTests(ITestOutputHelper output)
             double[][] lengths = [.. numbers.Chunk(numbers.Length / groups).Select(group => (double[])[.. group.Chunk(96 / groups).Select(centroid => centroid.Aggregate(0.0, (sum, number) => sum + (double)number * number))])];
             int[,]? before = kinds;
             kinds = new int[160, groups];
-            for (int k = 0; k < 160 * groups; k++) kinds[k / groups, k % groups] = 4 * ClassOf(lengths[k % groups], stage.Code(k / groups, groups, k % groups)) / Math.Min(16, stage.Centroids);
+            for (int k = 0; k < 160 * groups; k++) kinds[k / groups, k % groups] = 4 * FormatStream.ClassOf(lengths[k % groups], stage.Code(k / groups, groups, k % groups)) / Math.Min(16, stage.Centroids);
             Check($"codes{i}", stream => FormatStream.Pack(stream.Codes(160, lengths, before).Cast<int>().SelectMany(code => Enumerable.Range(0, stage.CodeBits).Select(b => code >> b & 1))));
         }
 
         Check("rotation", stream => [.. Enumerable.Range(0, 96 * 96).SelectMany(_ => BitConverter.GetBytes((ushort)stream.Half("")))]);
-
-        // The class that begins at place ceil(k K / C) or before, by counting shorter vectors.
-        static int ClassOf(double[] lengths, int code)
-        {
-            int classes = Math.Min(16, lengths.Length), place = lengths.Where((length, other) => length < lengths[code] || (length == lengths[code] && other < code)).Count(), k = 0;
-            while (k + 1 < classes && ((k + 1) * lengths.Length + classes - 1) / classes <= place) k++;
-            return k;
-        }
     }
 
     [Theory]
@@ -232,14 +224,68 @@ public sealed class EntropyCodingTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(AllOptions))]
-    public void The_account_of_a_coded_weight_is_that_of_its_file(string text)
+    [InlineData("qet:bits=4:subspaces=3:layers=1,0:shares=0.5,0.5:codebook-bits=7", 36)]
+    [InlineData("qet:bits=2.9:form=universal", 36)]
+    public void The_account_of_a_weight_is_that_of_its_file(string text, int columns = 96)
     {
-        if (text.Contains("universal", StringComparison.Ordinal)) return;
-        using Matrix<float> matrix = Draw(160, 96);
-        using CompressedWeight weight = Compress(matrix, text + ":entropy-coding=true");
-        string told = weight.Explain().Facts.Single(fact => fact.Key == "bits per weight").Value;
-        double sum = told.Split(", ").Sum(entry => double.Parse(entry.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture));
-        Assert.Equal(weight.BitsPerWeight, sum, 0.004);
+        const int Rows = 161;
+        using Matrix<float> matrix = Draw(Rows, columns);
+        foreach (string coding in new[] { "", ":entropy-coding=true" })
+        {
+            using CompressedWeight weight = Compress(matrix, text + coding);
+            using MemoryTensors stored = MemoryTensors.Of(Layer, weight);
+            long padding = 0;
+            var left = stored.Bytes.Keys.ToHashSet();
+
+            // Numbers of a part, or its stream if it is coded, which nothing fills up.
+            long BitsOf(string part, long numbers)
+            {
+                string tensor = $"{Layer}.qet.{part}";
+                if (!left.Remove(tensor)) Assert.Equal(0, numbers);
+                if (!stored.Bytes.TryGetValue(tensor, out byte[]? bytes)) return 0;
+                if (weight.Parameters[Parameter]?[part] is not null) return 8 * bytes.Length;
+                padding += 8 * bytes.Length - numbers;
+                return numbers;
+            }
+
+            Dictionary<string, long> expected = [], accounted = [];
+            if (weight is UniversalWeight universal)
+            {
+                int[] wordBits = [.. universal.Rows.Rates.Select(rate => new[] { 12, 16, 20, 24, 32, 40 }[rate])]; // docs/format.md
+                bool isMixed = wordBits.Distinct().Count() > 1, isWide = weight.Parameters["scales"]!.GetValue<string>() == "F32";
+                (expected["codes"], expected["scales"], expected["rates"]) = (BitsOf("codes", wordBits.Sum() * ((columns + 7) / 8)), BitsOf("scales", Rows * (isWide ? 32 : 16)), BitsOf("rates", isMixed ? 3 * Rows : 0));
+                (accounted["codes"], accounted["scales"], accounted["rates"], accounted["padding"]) = universal.Account();
+            }
+            else
+            {
+                var fitted = (QetWeight)weight;
+                QetOptions options = fitted.Tensor.Plan.Options;
+                int grids = options.CodebookBits == 32 ? 0 : options.GridPerGroup ? options.Subspaces : 1;
+                for (int i = 0; i < options.Stages.Count; i++)
+                {
+                    int centroids = fitted.Tensor.Plan.Centroids[i];
+                    void Add(string kind, string part, long bits) => expected[kind] = expected.GetValueOrDefault(kind) + BitsOf(part + i, bits);
+                    Add("codes", "codes", Rows * options.Subspaces * (long)Math.Ceiling(Math.Log2(centroids)));
+                    Add("swaps", "swaps", Rows * columns / 2 * options.Stages[i].SwapLayers);
+                    Add("codebooks", "codebook", columns * centroids * options.CodebookBits);
+                    Add("scales", "scales", grids * 64);
+                }
+
+                expected["rotation"] = BitsOf("rotation", options.Rotation == QetRotation.Learnt ? columns * columns * 16 : 0);
+                BitAccount account = fitted.Account();
+                accounted = new() { ["codes"] = account.Codes, ["swaps"] = account.Swaps, ["codebooks"] = account.Codebooks, ["scales"] = account.Scales, ["rotation"] = account.Rotation, ["padding"] = account.Padding };
+            }
+
+            expected["padding"] = padding;
+            Assert.Empty(left);
+            Assert.Equal(expected.OrderBy(kind => kind.Key), accounted.OrderBy(kind => kind.Key));
+            Assert.Equal(8 * weight.StoredBytes, accounted.Values.Sum());
+            Dictionary<string, double> told = weight.Explain().Facts.Single(fact => fact.Key == "bits per weight").Value.Split(", ").Select(entry => entry.Split(' '))
+                .ToDictionary(entry => entry[0], entry => double.Parse(entry[1], System.Globalization.CultureInfo.InvariantCulture));
+            Assert.Equal(expected.Keys.Order(), told.Keys.Order());
+            foreach ((string kind, long bits) in expected) Assert.Equal((double)bits / (Rows * columns), told[kind], 0.00051);
+            output.WriteLine($"{text}{coding}: {string.Join(", ", expected.Select(kind => $"{kind.Key} {kind.Value}"))}");
+        }
     }
 
     [Fact]

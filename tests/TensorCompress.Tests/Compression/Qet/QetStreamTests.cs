@@ -1,4 +1,7 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using TensorCompress.Compression.Qet;
 using TensorCompress.Compression.Qet.Rotated;
 using TensorCompress.Storage;
@@ -40,6 +43,63 @@ public sealed class QetStreamTests
         QetCodec.Decompress(QetCodec.Encode(more.View, tensor), whole.RowRange(0, 5));
         QetCodec.Decompress(QetCodec.Encode(more.View, read), again.RowRange(0, 5));
         FloatBits.AssertEqual(whole.RowSpan(0, 5), again.RowSpan(0, 5), "new rows");
+    }
+
+    /// <summary>Streams of version 1 are read for ever.</summary>
+    [Theory]
+    [InlineData("swaps")]
+    [InlineData("hadamard")]
+    [InlineData("learnt")]
+    public void The_golden_stream_gives_the_same_numbers_and_is_written_as_it_was(string name)
+    {
+        byte[] stored = File.ReadAllBytes(TestFiles.Golden($"qetensor-1/{name}.qet")), numbers = File.ReadAllBytes(TestFiles.Golden($"qetensor-1/{name}.f32"));
+        QetTensor tensor = QetTensor.Read(new MemoryStream(stored));
+        using var decoded = new Matrix<float>(tensor.Rows, tensor.Columns);
+        QetCodec.Decompress(tensor, decoded.View);
+        Assert.True(MemoryMarshal.AsBytes(decoded.RowSpan(0, (int)tensor.Rows)).SequenceEqual(numbers));
+        using var written = new MemoryStream();
+        tensor.Write(written);
+        Assert.Equal(stored, written.ToArray());
+    }
+
+    /// <summary>The page is enough to read one: a header in plain steps, then the parts as a checkpoint has them.</summary>
+    [Theory]
+    [InlineData("swaps")]
+    [InlineData("hadamard")]
+    [InlineData("learnt")]
+    public void A_reader_written_from_the_format_alone_decodes_the_golden_stream(string name)
+    {
+        using var reader = new BinaryReader(File.OpenRead(TestFiles.Golden($"qetensor-1/{name}.qet")));
+        Assert.Equal("QETensor"u8.ToArray(), reader.ReadBytes(8));
+        Assert.Equal(1, reader.ReadInt32());
+        int rows = (int)reader.ReadInt64(), columns = (int)reader.ReadInt64(), subspaces = reader.ReadInt32(), bits = reader.ReadInt32(), grids = reader.ReadInt32() == 1 ? subspaces : 1, rotation = reader.ReadInt32();
+        reader.ReadBytes(4 + 4 + 8); // iterations, beam, seed
+        (int Layers, double Share, int Centroids)[] stages = [.. Enumerable.Range(0, reader.ReadInt32()).Select(_ => (reader.ReadInt32(), reader.ReadDouble(), reader.ReadInt32()))];
+        Assert.Equal(1, stages.Sum(stage => stage.Share), 1e-9);
+        var parts = new Dictionary<string, byte[]>();
+        void Take(string part, double partBits) => parts[part] = reader.ReadBytes((int)Math.Ceiling(partBits / 8));
+        for (int s = 0; s < stages.Length; s++)
+        {
+            Take($"swaps{s}", rows * columns / 2 * stages[s].Layers);
+            Take($"codes{s}", rows * subspaces * Math.Ceiling(Math.Log2(stages[s].Centroids)));
+            Take($"codebook{s}", columns * stages[s].Centroids * bits);
+            if (bits < 32) Take($"scales{s}", 64 * grids);
+        }
+
+        if (rotation == 2) Take("rotation", 16 * columns * columns);
+        Assert.Equal(-1, reader.BaseStream.ReadByte());
+        var parameters = new JsonObject
+        {
+            ["form"] = new[] { "fitted", "hadamard", "rotated" }[rotation],
+            ["subspaces"] = subspaces,
+            ["swap_layers"] = new JsonArray([.. stages.Select(stage => (JsonNode)stage.Layers)]),
+            ["centroids"] = new JsonArray([.. stages.Select(stage => (JsonNode)stage.Centroids)]),
+            ["codebook_bits"] = bits,
+            ["grid_per_group"] = grids > 1,
+        };
+        double[,] expected = FormatCodebooks.Decode(JsonDocument.Parse(parameters.ToJsonString()).RootElement, part => parts[part], rows, columns);
+        byte[] numbers = File.ReadAllBytes(TestFiles.Golden($"qetensor-1/{name}.f32"));
+        for (int i = 0; i < rows * columns; i++) Assert.Equal(expected[i / columns, i % columns], BitConverter.ToSingle(numbers, 4 * i), 1e-6);
     }
 
     [Fact]

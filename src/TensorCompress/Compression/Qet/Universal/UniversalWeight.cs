@@ -63,6 +63,17 @@ public sealed class UniversalWeight : CompressedWeight
         return new UniversalLayer(_rows, options);
     }
 
+    /// <summary>What every bit of a file is for, by what its parts are: words, scales and rates of rows, and what fills the last byte of a row or of the rates.</summary>
+    internal (long Codes, long Scales, long Rates, long Padding) Account()
+    {
+        long words = _rows.Rates.Sum(rate => (long)_rows.Segments * UniversalRate.All[rate].Bits), filled = _rows.Rates.Sum(rate => BitStream.Padded((long)_rows.Segments * UniversalRate.All[rate].Bits));
+        long rateBits = _rows.HasOneRate ? 0 : (long)_rows.Rows * RateAllocation.RateBits;
+        (long codes, long codesPadding) = _coded.BitsOf(CodesPart, words, filled - words);
+        (long scales, _) = _coded.BitsOf(ScalesPart, (long)_rows.Rows * ScaleType.BitWidth(), 0);
+        (long rates, long ratesPadding) = _coded.BitsOf(RatesPart, rateBits, BitStream.Padded(rateBits) - rateBits);
+        return (codes, scales, rates, codesPadding + ratesPadding);
+    }
+
     /// <summary>The same weight with parts entropy coded where that makes them smaller. Takes the place of this one, with its rows.</summary>
     internal UniversalWeight WithEntropyCoding()
     {
@@ -127,14 +138,20 @@ public sealed class UniversalWeight : CompressedWeight
     }
 
     /// <inheritdoc/>
-    protected override WeightExplanation ExplainMethod() => new(
-        [
-            new("form", "universal codebooks"),
-            new("rotated blocks", _rows.Rotation.ToString(CultureInfo.InvariantCulture)),
-            new("rows at bits", RowsAtBits()),
-            .. _coded.Describe(PlainParts) is { } coded ? new KeyValuePair<string, string>[] { new("entropy coded", coded) } : [],
-        ],
-        []);
+    protected override WeightExplanation ExplainMethod()
+    {
+        (long codes, long scales, long rates, long padding) = Account();
+        double elements = (double)OutputDimension * InputDimension;
+        return new WeightExplanation(
+            [
+                new("form", "universal codebooks"),
+                new("rotated blocks", _rows.Rotation.ToString(CultureInfo.InvariantCulture)),
+                new("rows at bits", RowsAtBits()),
+                new("bits per weight", string.Create(CultureInfo.InvariantCulture, $"codes {codes / elements:F3}, scales {scales / elements:F3}, rates {rates / elements:F3}, padding {padding / elements:F3}")),
+                .. _coded.Describe(PlainParts) is { } coded ? new KeyValuePair<string, string>[] { new("entropy coded", coded) } : [],
+            ],
+            []);
+    }
 
     private string RowsAtBits() => string.Join(", ", _rows.Rates.GroupBy(rate => rate).OrderBy(group => group.Key).Select(group => string.Create(CultureInfo.InvariantCulture, $"{group.Count()} at {UniversalRate.All[group.Key].Bits / 8.0}")));
 
