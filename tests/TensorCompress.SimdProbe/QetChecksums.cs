@@ -39,7 +39,8 @@ internal static class QetChecksums
     {
         using Matrix<float> values = Mixed(63, (int)plan.Rows, (int)plan.Columns);
         using var pool = new ComputePool(2);
-        return Hash(QetCodec.CompressInMetric(values.View, plan, statistics, pool, CancellationToken.None).Write);
+        using QetMetrics? metrics = statistics is null ? null : new QetMetrics(statistics, pool);
+        return Hash(QetCodec.CompressInMetric(values.View, plan, metrics, pool, CancellationToken.None).Write);
     }
 
     private static string Universal()

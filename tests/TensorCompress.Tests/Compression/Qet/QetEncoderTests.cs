@@ -23,7 +23,8 @@ public sealed class QetEncoderTests
         using var plain = new LayerStatistics(moment, 1);
         LayerStatistics statistics = areRowsWeighted ? plain.WithOutputImportance(rowWeights) : plain;
         var options = new QetOptions(Groups, [new QetStageOptions(0, 0.5), new QetStageOptions(0, 0.5)], QetOptions.FloatBits, iterations: 200);
-        QetTensor tensor = QetCodec.CompressInMetric(values.View, QetPlan.WithCentroids(Rows, Columns, centroids, options), statistics, ComputePool.Shared, CancellationToken.None);
+        using var metrics = new QetMetrics(statistics, ComputePool.Shared);
+        QetTensor tensor = QetCodec.CompressInMetric(values.View, QetPlan.WithCentroids(Rows, Columns, centroids, options), metrics, ComputePool.Shared, CancellationToken.None);
         for (int stage = 0; stage < 2; stage++)
         {
             QetEncodedStage encoded = tensor.Stages[stage];
