@@ -17,10 +17,10 @@ public sealed class QetMethod : ICompressionMethod
     private const string Universal = "universal";
 
     /// <summary>
-    /// Fitted codebooks are raced where the brief trial of a rival errs at most so many times as much as universal ones, squared: planned ones err down to half as much as the best rival. With statistics a race takes longer, and
-    /// trained weights never won one.
+    /// Fitted codebooks are raced where the brief trial of a rival errs at most so many times as much as universal ones, squared: planned ones err down to half as much as the best rival. With statistics universal ones, which aim at
+    /// outputs, err more, and a race takes longer.
     /// </summary>
-    private const double Promising = 2, PromisingWithStatistics = 1;
+    private const double Promising = 2, PromisingWithStatistics = 0.5;
 
     private static readonly double[] PaperShares = [0.7, 0.3];
 
@@ -159,10 +159,10 @@ public sealed class QetMethod : ICompressionMethod
     /// <summary>Fitted codebooks where brief trials say that they may err less than universal ones, and do.</summary>
     private static CompressedWeight Race(MatrixView<float> weights, UniversalWeight universal, long budget, CompressionContext context, CancellationToken cancellationToken)
     {
-        double error = Error(universal), promising = error * (context.Statistics is null ? Promising : PromisingWithStatistics);
-        if (QetPlanner.CompressIfPromising(weights, budget, context.Seed, context.Statistics, promising, context.Pool, cancellationToken) is not { } tensor) return universal;
-        var fitted = new QetWeight(tensor);
-        if (Error(fitted) < error)
+        double margin = context.Statistics is null ? Promising : PromisingWithStatistics;
+        if (QetPlanner.Promise(weights, budget, context.Seed, context.Pool, cancellationToken) > margin * Error(universal, null)) return universal;
+        var fitted = new QetWeight(QetPlanner.Compress(weights, budget, context.Seed, context.Statistics, context.Pool, cancellationToken));
+        if (Error(fitted, context.Statistics) < Error(universal, context.Statistics))
         {
             universal.Dispose();
             return fitted;
@@ -171,10 +171,10 @@ public sealed class QetMethod : ICompressionMethod
         fitted.Dispose();
         return universal;
 
-        double Error(CompressedWeight weight)
+        double Error(CompressedWeight weight, LayerStatistics? statistics)
         {
             using Matrix<float> dense = weight.ToDense();
-            return QetPlanner.RelativeError(weights, context.Statistics, dense.View, context.Pool);
+            return QetPlanner.RelativeError(weights, statistics, dense.View, context.Pool);
         }
     }
 

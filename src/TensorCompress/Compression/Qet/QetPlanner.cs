@@ -32,7 +32,7 @@ internal sealed class QetPlanner
     /// <summary>What further iterations of k-means may take off.</summary>
     private const double Converging = 1.5;
 
-    private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6], RivalCodebookBits = [16, 10, 8, 6];
+    private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6], RivalCodebookBits = [16, 10, 8, 6], PromisingCodebookBits = [10, 6];
 
     private static readonly double[][] RivalShares = [[1], [0.5, 0.5], [0.7, 0.3]];
 
@@ -53,7 +53,7 @@ internal sealed class QetPlanner
     private QetPlanner(MatrixView<float> values, long maxBytes, ulong seed, QetMetrics? metrics, ComputePool pool, CancellationToken cancellationToken)
     {
         (_values, _maxBytes, _seed, _metrics, _statistics, _pool, _cancellationToken) = (values, maxBytes, seed, metrics, metrics?.Statistics, pool, cancellationToken);
-        _isSmall = QetTrials.TakesAll(values);
+        _isSmall = QetTrials.IsSmall(values);
     }
 
     /// <summary>Bytes of one centroid, whose numbers have the fewest bits: no plan takes less.</summary>
@@ -67,15 +67,21 @@ internal sealed class QetPlanner
     /// <param name="pool">Threads; the result does not depend on their number.</param>
     /// <param name="cancellationToken">Looked at between trials and within.</param>
     /// <exception cref="ArgumentException">Even one centroid is too much; the message says what it takes.</exception>
-    public static QetTensor Compress(MatrixView<float> values, long maxBytes, ulong seed, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken) =>
-        CompressIfPromising(values, maxBytes, seed, statistics, double.PositiveInfinity, pool, cancellationToken)!;
-
-    /// <summary>The same where a brief trial of a rival errs at most so much, a relative squared error; null elsewhere, in a fraction of the time.</summary>
-    public static QetTensor? CompressIfPromising(MatrixView<float> values, long maxBytes, ulong seed, LayerStatistics? statistics, double promising, ComputePool pool, CancellationToken cancellationToken)
+    public static QetTensor Compress(MatrixView<float> values, long maxBytes, ulong seed, LayerStatistics? statistics, ComputePool pool, CancellationToken cancellationToken)
     {
         statistics?.ThrowIfUnfit(values);
         using QetMetrics? metrics = statistics is null ? null : new QetMetrics(statistics, pool);
-        return new QetPlanner(values, maxBytes, seed, metrics, pool, cancellationToken).Best(promising);
+        return new QetPlanner(values, maxBytes, seed, metrics, pool, cancellationToken).Best();
+    }
+
+    /// <summary>About the least relative squared error that a few rivals have in brief trials on some columns: what fitted codebooks promise, in a hundredth of the time.</summary>
+    public static double Promise(MatrixView<float> values, long maxBytes, ulong seed, ComputePool pool, CancellationToken cancellationToken)
+    {
+        var planner = new QetPlanner(values, maxBytes, seed, null, pool, cancellationToken);
+        using var trials = new QetTrials(values, null, null, pool, cancellationToken) { Samples = true };
+        IEnumerable<int> widths = planner.Widths().Where(width => width == values.Columns || int.IsPow2(width));
+        IEnumerable<QetPlan> rivals = Finest(RivalShares[..2].SelectMany(shares => widths.SelectMany(width => PromisingCodebookBits.Select(bits => planner.Rival(shares, width, bits, false, maxBytes)))));
+        return rivals.Select(trials.BriefError).DefaultIfEmpty(double.PositiveInfinity).Min();
     }
 
     /// <summary>The squared error of a compressed matrix.</summary>
@@ -116,21 +122,18 @@ internal sealed class QetPlanner
         return double.IsNaN(error) ? double.PositiveInfinity : error;
     }
 
-    private QetTensor? Best(double promising)
+    private QetTensor Best()
     {
         if (_maxBytes < LeastBytes(_values.Rows, _values.Columns)) throw TooFew();
         using QetTrials plain = Trials(null);
-        bool isAsked = !double.IsPositiveInfinity(promising);
-        QetCandidate[][] rivals = _isSmall && !isAsked ? [] : [.. RivalShares.Select(shares => Rivals(plain.BriefError, _maxBytes, shares))];
-        if (isAsked && !rivals.Any(kind => kind is [{ Estimate: var estimate }, ..] && estimate <= promising)) return null;
-        if (_isSmall) rivals = [.. RivalShares.Select(shares => Rivals(StageAfterStage, _maxBytes, shares))];
+        QetCandidate[][] rivals = [.. RivalShares.Select(shares => Rivals(_isSmall ? StageAfterStage : plain.BriefError, _maxBytes, shares))];
         QetCandidate[] tried = Planned(rivals, _isSmall ? Compete : plain.Error, _maxBytes, _isSmall ? MostTrialsOfSmall : MostTrials);
         foreach (QetPlan plan in Finalists(tried)) Compete(plan);
         if (!_isSmall && _values.Rows * (long)_values.Columns <= MostOfEveryWidth) EveryWidth();
-        if (!CanRotate()) return _best;
+        if (!CanRotate()) return _best!;
         BehindHadamardBlocks(tried);
         BehindLearntRotation(plain);
-        return _best;
+        return _best!;
     }
 
     /// <summary>Every rival that a few iterations on the whole matrix do not leave far behind; one that wins is improved.</summary>

@@ -41,8 +41,13 @@ internal sealed class QetTrials : IDisposable
         _rows = _rotated.View;
     }
 
+    /// <summary>Whether trials are on some of the columns however small the matrix is.</summary>
+    public bool Samples { get; init; }
+
     /// <summary>Whether a matrix is so small that a trial takes all of it.</summary>
-    public static bool TakesAll(MatrixView<float> values) => values.Rows * values.Columns <= Rows * Columns;
+    public static bool IsSmall(MatrixView<float> values) => values.Rows * values.Columns <= Rows * Columns;
+
+    private bool TakesAll => !Samples && IsSmall(_rows);
 
     /// <summary>The relative squared error that a plan has.</summary>
     public double Error(QetPlan plan) => Try(plan.Centroids, plan);
@@ -50,7 +55,7 @@ internal sealed class QetTrials : IDisposable
     /// <summary>About the error that a plan has: few iterations, stage after stage, and where centroids are many what a Gaussian source says of those that are left out.</summary>
     public double BriefError(QetPlan plan)
     {
-        bool all = TakesAll(_rows) || HasFewerVectors(plan);
+        bool all = TakesAll || HasFewerVectors(plan);
         int[] centroids = all ? [.. plan.Centroids] : [.. plan.Centroids.Select(count => Math.Min(count, BriefCentroids))];
         double missing = plan.Centroids.Zip(centroids, (all, some) => Math.Log2((double)all / some)).Sum();
         return Try(centroids, plan.WithOptions(plan.Options with { Iterations = BriefIterations, BeamWidth = 1 })) * Math.Pow(2, -2 * missing / plan.SubvectorLength);
@@ -86,7 +91,7 @@ internal sealed class QetTrials : IDisposable
 
     private double Try(IReadOnlyList<int> centroids, QetPlan plan)
     {
-        bool all = TakesAll(_rows);
+        bool all = TakesAll;
         int layers = plan.Options.Stages[0].SwapLayers, width = plan.SubvectorLength << layers, blocks = (int)plan.Columns / width;
         int count = all ? blocks : Math.Clamp(Columns / width, 1, blocks);
         nint rows = all ? _rows.Rows : nint.Min(_rows.Rows, Math.Max(Rows, RowsPerCentroid * centroids.Max()));
