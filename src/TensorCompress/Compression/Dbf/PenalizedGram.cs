@@ -44,8 +44,8 @@ internal sealed class PenalizedGram : IDisposable
         }
     }
 
-    /// <summary>Systems factorised.</summary>
-    public int Factors => _factors.Count;
+    /// <summary>Columns that share a factor, and with it the shift r + Share p; without a metric all of them.</summary>
+    public IReadOnlyList<(int Start, int End, double Share, Matrix<float> Lower)> Groups => _factors;
 
     /// <summary>Overwrites C by V, without a metric.</summary>
     public void Solve(MatrixView<float> unknowns) => Solve(_factors[0].Lower, unknowns);
