@@ -33,6 +33,7 @@ internal sealed class DbfTarget : IDisposable
         if (statistics is not null)
         {
             using Matrix<double> moment = statistics.Shrunk(diagonalShare, Ridge);
+            MatrixScale.DiagonalNearOne(moment.View);
             _inputScales = new double[moment.Rows];
             for (int i = 0; i < _inputScales.Length; i++) _inputScales[i] = Math.Sqrt(moment[i, i]);
             if (diagonalShare < 1) Metric = DbfMetric.Decompose(Normalize(moment), pool, cancellationToken);

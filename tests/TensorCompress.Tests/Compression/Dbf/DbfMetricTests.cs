@@ -93,6 +93,41 @@ public sealed class DbfMetricTests
         Assert.InRange(factorizer.Error, 0.9 * most, most);
     }
 
+    [Theory]
+    [InlineData(1e60)]
+    [InlineData(1e-60)]
+    [InlineData(1e-300)]
+    public void Only_ratios_of_second_moments_count(double scale)
+    {
+        using LayerStatistics statistics = Correlated(24);
+        using Matrix<float> weights = RandomMatrices.Gaussian(20, 24, 5);
+        foreach (double share in new[] { 0.5, 1 })
+        {
+            var options = new DbfOptions(middleDimension: 12, diagonalShare: share);
+            using LayerStatistics scaled = new(RandomMatrices.MakeDouble(24, 24, (i, j) => statistics.SecondMoment.Row(i)[j] * scale), 300);
+            using DbfFactorizer expected = new(weights.View, options, new CompressionContext { Statistics = statistics }), factorizer = new(weights.View, options, new CompressionContext { Statistics = scaled });
+            using DbfWeight usual = expected.Run(), weight = factorizer.Run();
+            Assert.Equal(expected.Error, factorizer.Error, 0.02 * expected.Error);
+            Assert.True(factorizer.IsOptimal);
+            using Matrix<float> dense = weight.ToDense();
+            using LayerStatistics shrunk = statistics.WithShrinkage(share);
+            Assert.Equal(factorizer.Error, Math.Pow(shrunk.OutputError(weights.View, dense.View), 2), 1e-2 * factorizer.Error);
+        }
+    }
+
+    [Fact]
+    public void A_power_of_four_before_the_second_moment_changes_no_bit()
+    {
+        using LayerStatistics statistics = Correlated(24);
+        using LayerStatistics scaled = new(RandomMatrices.MakeDouble(24, 24, (i, j) => statistics.SecondMoment.Row(i)[j] * 1024), 300);
+        using Matrix<float> weights = RandomMatrices.Gaussian(20, 24, 5);
+        using DbfFactorizer expected = new(weights.View, new DbfOptions(middleDimension: 12), new CompressionContext { Statistics = statistics });
+        using DbfFactorizer factorizer = new(weights.View, new DbfOptions(middleDimension: 12), new CompressionContext { Statistics = scaled });
+        using DbfWeight usual = expected.Run(), weight = factorizer.Run();
+        using MemoryTensors a = MemoryTensors.Of("x", usual), b = MemoryTensors.Of("x", weight);
+        Assert.All(a.Bytes, part => Assert.Equal(part.Value, b.Bytes[part.Key]));
+    }
+
     /// <summary>Inputs of which neighbours are alike, some larger than others: normalised, the eigenvalues span three decades.</summary>
     private static LayerStatistics Correlated(int dimension)
     {
