@@ -22,7 +22,7 @@ public sealed class DbfFactorizer : IDisposable
     /// <param name="options">Rate, shrinkage and schedule.</param>
     /// <param name="context">Threads, seed and statistics; the result does not depend on the number of threads.</param>
     /// <param name="cancellationToken">Looked at often.</param>
-    /// <exception cref="ArgumentException">A weight is NaN or infinite, the matrix is empty, the bits are too few or the middle dimension too large, or the statistics are of another layer.</exception>
+    /// <exception cref="ArgumentException">A weight is NaN or infinite, the matrix is empty, the bits are too few or the middle dimension too large, or the statistics are of another layer or their second moment, shrunk, is not positive semi-definite.</exception>
     public DbfFactorizer(MatrixView<float> weights, DbfOptions options, CompressionContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);

@@ -27,6 +27,7 @@ internal sealed class DbfTarget : IDisposable
     /// <param name="diagonalShare">How far H is shrunk towards its diagonal; 1 for the diagonal alone.</param>
     /// <param name="pool">Threads.</param>
     /// <param name="cancellationToken">Looked at often.</param>
+    /// <exception cref="ArgumentException">H is not positive semi-definite.</exception>
     public DbfTarget(MatrixView<float> weights, LayerStatistics? statistics, double diagonalShare, ComputePool pool, CancellationToken cancellationToken)
     {
         _outputScales = statistics?.OutputScales();

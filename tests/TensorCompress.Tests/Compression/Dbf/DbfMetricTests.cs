@@ -128,6 +128,49 @@ public sealed class DbfMetricTests
         Assert.All(a.Bytes, part => Assert.Equal(part.Value, b.Bytes[part.Key]));
     }
 
+    [Fact]
+    public void An_indefinite_second_moment_is_refused_at_once_unless_shrinkage_makes_it_definite()
+    {
+        using Matrix<float> weights = RandomMatrices.Gaussian(10, 6, 5);
+        using LayerStatistics indefinite = new(RandomMatrices.MakeDouble(6, 6, (i, j) => i == j ? 1 : i + j == 1 ? 1.5 : 0), 10);
+        var context = new CompressionContext { Statistics = indefinite };
+        string message = Assert.Throws<ArgumentException>(() => Factorizer(0.1)).Message;
+        Assert.Contains("not positive semi-definite", message, StringComparison.Ordinal);
+        Assert.Contains("-0.35", message, StringComparison.Ordinal);
+        foreach (double share in new[] { 0.5, 1 })
+        {
+            using DbfFactorizer factorizer = Factorizer(share);
+            using DbfWeight weight = factorizer.Run();
+            Assert.InRange(factorizer.Error, 0.01, 0.9);
+        }
+
+        DbfFactorizer Factorizer(double share) => new(weights.View, new DbfOptions(middleDimension: 3, diagonalShare: share), context);
+    }
+
+    [Fact]
+    public void A_singular_second_moment_is_no_indefinite_one()
+    {
+        using Matrix<float> weights = RandomMatrices.Gaussian(10, 40, 5), activations = RandomMatrices.LowRank(3, 40, 1, 7);
+        for (nint i = 0; i < activations.Rows; i++) (activations[i, 3], activations[i, 5]) = (0, 1e4f);
+        using LayerStatistics statistics = LayerStatistics.FromActivations(activations.View);
+        using var factorizer = new DbfFactorizer(weights.View, new DbfOptions(middleDimension: 6, diagonalShare: 0), new CompressionContext { Statistics = statistics });
+        using DbfWeight weight = factorizer.Run();
+        Assert.InRange(factorizer.Error, 0, 0.5);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void More_channels_than_a_side_has_elements_take_the_least_ridge(bool withMetric)
+    {
+        using LayerStatistics statistics = Correlated(32);
+        using Matrix<float> weights = RandomMatrices.Gaussian(32, 32, 5);
+        var schedule = new DbfSchedule { Rounds = 10, InnerSteps = 2, Ridge = 1e-6, FirstRidge = 1e-6, RandomStarts = false, KeepsBest = true, RefitSweeps = 3 };
+        using var factorizer = new DbfFactorizer(weights.View, new DbfOptions(middleDimension: 200, schedule: schedule), new CompressionContext { Statistics = withMetric ? statistics : null });
+        using DbfWeight weight = factorizer.Run();
+        Assert.InRange(factorizer.Error, 0, withMetric ? 0.004 : 0.02);
+    }
+
     /// <summary>Inputs of which neighbours are alike, some larger than others: normalised, the eigenvalues span three decades.</summary>
     private static LayerStatistics Correlated(int dimension)
     {
