@@ -281,6 +281,17 @@ public sealed class DbfTests
         Assert.True(cross > 0);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(63)]
+    [InlineData(65)]
+    public void Weights_of_another_number_than_the_shape_says_are_refused_by_name(int count)
+    {
+        ArgumentException fault = Assert.Throws<ArgumentException>(() => DbfLayer.FromDense(new float[count], 8, 8, bits: 8));
+        Assert.Equal("weights", fault.ParamName);
+        Assert.Contains($"64 numbers, not {count}", fault.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_tensor_makes_the_same_layer_as_a_span()
     {
