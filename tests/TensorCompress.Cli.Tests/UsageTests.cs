@@ -45,6 +45,7 @@ public sealed class UsageTests
         { "exclude each other", "compress stories260K -o out --method dbf --middle 4 --bits 1" },
         { "--signs takes high, fast or exact", "bench stories260K --signs loud" },
         { "--signs", "eval stories260K --text a.txt --signs 8" },
+        { "--activations f32 means exact", "chat stories260K --activations f32 --signs fast" },
         { "--activations f32 means exact", "generate stories260K --prompt a --activations f32 --signs fast" },
         { "--bitz", "compress stories260K -o out --method scalar --bitz 4" },
         { "bits", "compress stories260K -o out --method scalar --bits 77" },

@@ -14,12 +14,13 @@ internal sealed class ChatCommand : ToolCommand
     private readonly SamplingArguments _sampling = new();
     private readonly Option<string> _tokenizer = ToolOptions.TokenizerFile();
     private readonly Option<int?> _threads = ToolOptions.Threads();
+    private readonly RuntimeArguments _runtime = new();
 
     public ChatCommand()
         : base("chat", "Chats with a model: each line of standard input is a message. An empty line or its end ends the chat; Ctrl-C ends a reply, and between replies the chat.")
     {
         Add(_model);
-        foreach (Option option in (Option[])[_system, .. _sampling.Options, _tokenizer, _threads]) Add(option);
+        foreach (Option option in (Option[])[_system, .. _sampling.Options, _tokenizer, _threads, .. _runtime.Options]) Add(option);
     }
 
     protected override int Run(ParseResult arguments, ToolConsole console, CancellationToken cancellationToken)
@@ -28,7 +29,8 @@ internal sealed class ChatCommand : ToolCommand
         string source = arguments.GetRequiredValue(_model);
         using LanguageModel model = LanguageModel.Load(
             BundledModels.Resolve(source),
-            new LanguageModelOptions { Pool = ToolOptions.Pool(arguments.GetValue(_threads)), TokenizerPath = arguments.GetValue(_tokenizer) }, cancellationToken);
+            new LanguageModelOptions { Pool = ToolOptions.Pool(arguments.GetValue(_threads)), Runtime = _runtime.Of(arguments), TokenizerPath = arguments.GetValue(_tokenizer) },
+            cancellationToken);
         if (model.ChatTemplate is null) throw new UsageException($"{source} has no chat template: it was not made for chats; use generate");
         if (model.Tokenizer is null) throw new UsageException("no tokenizer lies beside the model: name one with --tokenizer FILE");
         using Session session = model.CreateSession();

@@ -13,6 +13,7 @@ internal static class DenseSource
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
+        if (weights.Length != (long)rows * columns) throw new ArgumentException($"Weights of shape [{rows}, {columns}] are {(long)rows * columns} numbers, not {weights.Length}.", nameof(weights));
         return new Matrix<float>(rows, columns, weights);
     }
 

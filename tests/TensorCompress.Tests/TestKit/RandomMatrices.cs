@@ -23,6 +23,16 @@ internal static class RandomMatrices
         return result;
     }
 
+    /// <summary>Rows and columns of log-normal sizes around a product of Gaussian matrices whose terms fall as j^-1/2.</summary>
+    public static Matrix<float> Structured(int rows, int columns, ulong seed = 1)
+    {
+        int terms = Math.Min(rows, columns);
+        var random = new SeededRandom(seed + 5000);
+        double[] rowScales = [.. Enumerable.Range(0, rows).Select(_ => Math.Exp(0.4 * random.NextGaussian()))], columnScales = [.. Enumerable.Range(0, columns).Select(_ => Math.Exp(0.6 * random.NextGaussian()))];
+        using Matrix<float> left = Gaussian(rows, terms, seed + 77), right = Gaussian(terms, columns, seed + 178);
+        return Make(rows, columns, (i, j) => rowScales[i] * columnScales[j] * Enumerable.Range(0, terms).Sum(k => left[i, k] * Math.Pow(k + 1, -0.5) * right[k, j]));
+    }
+
     public static Matrix<float> LowRank(int rows, int columns, int rank, ulong seed = 1)
     {
         using Matrix<float> left = Gaussian(rows, rank, seed), right = Gaussian(rank, columns, seed + 1);

@@ -22,7 +22,7 @@ public sealed class DbfFactorizer : IDisposable
     /// <param name="options">Rate, shrinkage and schedule.</param>
     /// <param name="context">Threads, seed and statistics; the result does not depend on the number of threads.</param>
     /// <param name="cancellationToken">Looked at often.</param>
-    /// <exception cref="ArgumentException">A weight is NaN or infinite, the matrix is empty, the bits are too few or the middle dimension too large, or the statistics are of another layer.</exception>
+    /// <exception cref="ArgumentException">A weight is NaN or infinite, the matrix is empty, the bits are too few or the middle dimension too large, or the statistics are of another layer or their second moment, shrunk, is not positive semi-definite.</exception>
     public DbfFactorizer(MatrixView<float> weights, DbfOptions options, CompressionContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -54,7 +54,7 @@ public sealed class DbfFactorizer : IDisposable
     /// <summary>Rounds that this object ran: those before a restored state are not among them.</summary>
     public int RoundsRun { get; private set; }
 
-    /// <summary>Runs the rounds that are left, fits the scales and rounds them, then flips single signs. Call it once.</summary>
+    /// <summary>Runs the rounds that are left, fits the scales and rounds them, then flips single signs. Called again, after its end or where it was cancelled, it gives the same bits.</summary>
     /// <param name="progress">Told every step and the squared error that it left; a round is told when the next one has begun, because its products measure it. May be null.</param>
     /// <param name="cancellationToken">Looked at often, within rounds too. A round that was cancelled is unfinished: this object can only restore a state then, or be disposed.</param>
     /// <exception cref="ArgumentException">A scale is beyond half precision: a few weights are far larger than the others.</exception>
@@ -65,23 +65,18 @@ public sealed class DbfFactorizer : IDisposable
         ComputePool pool = _pool.CancelledBy(cancellationToken);
         _solver.Pool = pool;
         _solver.Finish(progress);
-        DbfIterate iterate = _solver.Best!;
+        // The solver's own stays what the rounds left: states are saved of it, and another run begins with it.
+        DbfIterate iterate = _solver.Best!.Clone();
         DbfScaleFit.Run(_target, iterate, _schedule.RefitSweeps, pool, progress);
         _target.Unweigh(iterate.OutputScale, iterate.MiddleScale, iterate.InputScale);
-        DbfWeight weight = DbfWeight.Round(iterate);
+        using DbfWeight rounded = DbfWeight.Round(iterate);
         // From here on the scales are what a file holds.
-        iterate.TakeScales(weight.OutputScale, weight.MiddleScale, weight.InputScale);
+        iterate.TakeScales(rounded.OutputScale, rounded.MiddleScale, rounded.InputScale);
         _target.Weigh(iterate.OutputScale, iterate.MiddleScale, iterate.InputScale);
-        if (_schedule.FlipSweeps > 0)
-        {
-            using DbfWeight rounded = weight;
-            (Flips, IsOptimal, _flipOperations) = DbfSignFlips.Run(_target, iterate, _schedule.FlipSweeps, pool, progress);
-            weight = rounded.WithSigns(iterate.Outer, iterate.Inner);
-        }
-
+        if (_schedule.FlipSweeps > 0) (Flips, IsOptimal, _flipOperations) = DbfSignFlips.Run(_target, iterate, _schedule.FlipSweeps, pool, progress);
         Error = DbfScaleFit.Error(_target, iterate, pool);
         progress?.Report(new DbfProgress(DbfStage.Done, 1, 1, Error));
-        return weight;
+        return rounded.WithSigns(iterate.Outer, iterate.Inner);
     }
 
     /// <summary>Runs a few rounds, at most those that are left; none once there is no error left.</summary>

@@ -31,6 +31,9 @@ internal sealed class DbfIterate
         InputScale = [.. inner.Direction.Select(value => (double)value)];
     }
 
+    /// <summary>A copy that changes by itself.</summary>
+    public DbfIterate Clone() => new() { Outer = Outer, Inner = Inner, OutputScale = [.. OutputScale], MiddleScale = [.. MiddleScale], InputScale = [.. InputScale] };
+
     /// <summary>Takes other signs; the scales stay.</summary>
     public void TakeSigns(SignMatrix outer, SignMatrix inner) => (Outer, Inner) = (outer, inner);
 

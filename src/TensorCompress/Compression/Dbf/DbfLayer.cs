@@ -34,15 +34,16 @@ public sealed class DbfLayer : LinearLayer
     /// <param name="rows">Outputs.</param>
     /// <param name="columns">Inputs.</param>
     /// <param name="bits">All stored bits per weight; meant for 0.5 to 3.</param>
-    /// <exception cref="ArgumentException">The weights are not rows x columns many, a weight is NaN or infinite, or the bits are too few.</exception>
+    /// <exception cref="ArgumentException">A dimension is not positive, the weights are not rows x columns many, a weight is NaN or infinite, a few weights are so much larger than the others that half precision does not hold the scales, or the bits are too few.</exception>
     public static DbfLayer FromDense(ReadOnlySpan<float> weights, int rows, int columns, double bits) => FromDense(weights, rows, columns, new DbfOptions(bits));
 
-    /// <inheritdoc cref="FromDense(ReadOnlySpan{float}, int, int, double)"/>
+    /// <summary>Factorises a matrix to a layer.</summary>
     /// <param name="weights">W, row-major; read before the call returns.</param>
     /// <param name="rows">Outputs.</param>
     /// <param name="columns">Inputs.</param>
     /// <param name="options">Rate and solver.</param>
     /// <param name="statistics">Second moment of the inputs and importance of outputs; null for the Frobenius norm.</param>
+    /// <exception cref="ArgumentException">A dimension is not positive, the weights are not rows x columns many, a weight is NaN or infinite, a few weights are so much larger than the others that half precision does not hold the scales, the rate or the middle dimension does not fit the shape, or the statistics are of another layer or their second moment, shrunk, is not positive semi-definite.</exception>
     public static DbfLayer FromDense(ReadOnlySpan<float> weights, int rows, int columns, DbfOptions options, LayerStatistics? statistics = null)
     {
         using Matrix<float> matrix = DenseSource.Copy(weights, rows, columns);
@@ -52,14 +53,14 @@ public sealed class DbfLayer : LinearLayer
     /// <summary>Factorises a matrix to a layer.</summary>
     /// <param name="weights">W, [output, input]; read before the call returns.</param>
     /// <param name="bits">All stored bits per weight; meant for 0.5 to 3.</param>
-    /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, or the bits are too few.</exception>
+    /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, a few weights are so much larger than the others that half precision does not hold the scales, or the bits are too few.</exception>
     public static DbfLayer FromDense(in ReadOnlyTensorSpan<float> weights, double bits) => FromDense(weights, new DbfOptions(bits));
 
     /// <summary>Factorises a matrix to a layer.</summary>
     /// <param name="weights">W, [output, input]; read before the call returns.</param>
     /// <param name="options">Rate and solver.</param>
     /// <param name="statistics">Second moment of the inputs and importance of outputs; null for the Frobenius norm.</param>
-    /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, or the bits are too few.</exception>
+    /// <exception cref="ArgumentException">The weights are not a matrix, a weight is NaN or infinite, a few weights are so much larger than the others that half precision does not hold the scales, the rate or the middle dimension does not fit the shape, or the statistics are of another layer or their second moment, shrunk, is not positive semi-definite.</exception>
     public static DbfLayer FromDense(in ReadOnlyTensorSpan<float> weights, DbfOptions options, LayerStatistics? statistics = null)
     {
         using Matrix<float> matrix = DenseSource.Copy(weights);

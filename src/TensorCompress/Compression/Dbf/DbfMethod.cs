@@ -46,6 +46,10 @@ public sealed class DbfMethod : ICompressionMethod
     }
 
     /// <inheritdoc/>
+    /// <exception cref="ArgumentException">
+    /// The options are of another method or do not fit the shape, a weight is NaN or infinite, a few weights are so much larger than the others that half precision does not hold the scales, or the statistics are of another layer or their
+    /// second moment, shrunk, is not positive semi-definite.
+    /// </exception>
     public CompressedWeight Compress(MatrixView<float> weights, MethodOptions options, CompressionContext context, IProgress<double>? progress = null, CancellationToken cancellationToken = default)
     {
         var chosen = options as DbfOptions ?? throw new ArgumentException($"Options of double binary factorisation are required, not {options.GetType().Name}.", nameof(options));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TensorCompress.Numerics;
 using TensorCompress.Tensors;
 using TensorCompress.Threading;
@@ -9,6 +10,9 @@ internal sealed class DbfMetric : IDisposable
 {
     /// <summary>The least eigenvalue that counts, over the mean of 1.</summary>
     private const double Floor = 1e-4;
+
+    /// <summary>Eigenvalues that are no more than this share of the largest one below zero are there by rounding.</summary>
+    private const double RoundingShare = 1e-6;
 
     private DbfMetric(Matrix<double> moment, Matrix<float> basis, Matrix<float> whitening, double[] values)
     {
@@ -32,10 +36,13 @@ internal sealed class DbfMetric : IDisposable
     public float[] Roots { get; }
 
     /// <summary>Takes the moment over.</summary>
+    /// <exception cref="ArgumentException">The moment is not positive semi-definite.</exception>
     public static DbfMetric Decompose(Matrix<double> moment, ComputePool pool, CancellationToken cancellationToken)
     {
         using SymmetricEigendecomposition eigen = SymmetricEigen.Decompose(moment.View, pool, cancellationToken);
         double[] values = [.. eigen.Values];
+        if (values[^1] < -RoundingShare * values[0])
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The inputs' second moment is not positive semi-definite: shrunk and scaled to a diagonal of 1 it has eigenvalues from {values[^1]:G4} to {values[0]:G4}."), nameof(moment));
         var basis = new Matrix<float>(moment.Rows, moment.Columns);
         var whitening = new Matrix<float>(moment.Rows, moment.Columns);
         for (int i = 0; i < values.Length; i++)

@@ -41,9 +41,14 @@ public sealed record DbfOptions : MethodOptions
     public static DbfOptions Paper(int middleDimension) => new(middleDimension: middleDimension, diagonalShare: 1, schedule: DbfSchedule.Paper);
 
     /// <summary>The middle dimension for a matrix: the largest whose stored bits do not exceed the budget.</summary>
+    /// <param name="rows">Outputs, at least 1.</param>
+    /// <param name="columns">Inputs, at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Rows or columns are not positive.</exception>
     /// <exception cref="ArgumentException">The budget does not pay for one channel, and the message names the least that does; or a middle dimension was given and is more than the matrix may have.</exception>
     public int MiddleDimensionFor(int rows, int columns)
     {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
         if (MiddleDimension is { } middle)
         {
             int most = MostChannels(rows, columns);

@@ -14,7 +14,7 @@ public sealed record DbfSchedule
     /// <summary>Steps (solve, project, dual) of a factor's update, at least 1.</summary>
     public int InnerSteps { get; init => field = Count(value, 1, nameof(InnerSteps)); } = 3;
 
-    /// <summary>Added to the diagonal of the Gram matrix of the fixed factor in the last rounds, over its mean; at least a millionth.</summary>
+    /// <summary>Added to the diagonal of the Gram matrix of the fixed factor in the last rounds, over its mean; at least a millionth. Where that is too small for single precision, more is added.</summary>
     public double Ridge { get; init => field = Number(value, LeastRidge, nameof(Ridge)); } = 0.03;
 
     /// <summary>The same in the first round; in between it falls by the same factor each round. Null for a ridge that does not change.</summary>

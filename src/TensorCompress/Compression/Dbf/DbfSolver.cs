@@ -245,7 +245,7 @@ internal sealed class DbfSolver : IDisposable
                     penalty = wanted;
                     factor.WritePenalties(penalty * scale, _schedule.WeighsChannels, _penalties);
                     system = new PenalizedGram(gram, ridge * scale, _penalties, metric, Pool);
-                    Operations += system.Factors * Math.Pow(gram.Rows, 3) / 3;
+                    Operations += system.Groups.Count * Math.Pow(gram.Rows, 3) / 3;
                 }
 
                 Solve(factor, system!, metric, solution);

@@ -27,12 +27,14 @@ internal sealed class DbfTarget : IDisposable
     /// <param name="diagonalShare">How far H is shrunk towards its diagonal; 1 for the diagonal alone.</param>
     /// <param name="pool">Threads.</param>
     /// <param name="cancellationToken">Looked at often.</param>
+    /// <exception cref="ArgumentException">H is not positive semi-definite.</exception>
     public DbfTarget(MatrixView<float> weights, LayerStatistics? statistics, double diagonalShare, ComputePool pool, CancellationToken cancellationToken)
     {
         _outputScales = statistics?.OutputScales();
         if (statistics is not null)
         {
             using Matrix<double> moment = statistics.Shrunk(diagonalShare, Ridge);
+            MatrixScale.DiagonalNearOne(moment.View);
             _inputScales = new double[moment.Rows];
             for (int i = 0; i < _inputScales.Length; i++) _inputScales[i] = Math.Sqrt(moment[i, i]);
             if (diagonalShare < 1) Metric = DbfMetric.Decompose(Normalize(moment), pool, cancellationToken);

@@ -14,13 +14,16 @@ internal sealed class PenalizedGram : IDisposable
 {
     private const double SharedShifts = 2;
 
+    /// <summary>By how much a ridge grows where it is too small for single precision.</summary>
+    private const double RidgeStep = 4;
+
     private readonly List<(int Start, int End, double Share, Matrix<float> Lower)> _factors = [];
     private readonly float[] _penalties;
     private readonly ComputePool _pool;
 
     /// <summary>Factorises.</summary>
     /// <param name="gram">G, [k, k].</param>
-    /// <param name="ridge">r.</param>
+    /// <param name="ridge">r, above 0; more is added where it is too small for single precision.</param>
     /// <param name="penalties">p, for each channel.</param>
     /// <param name="metric">The metric of the unknowns' columns; null for none.</param>
     /// <param name="pool">Threads.</param>
@@ -44,8 +47,8 @@ internal sealed class PenalizedGram : IDisposable
         }
     }
 
-    /// <summary>Systems factorised.</summary>
-    public int Factors => _factors.Count;
+    /// <summary>Columns that share a factor, and with it the shift r + Share p; without a metric all of them.</summary>
+    public IReadOnlyList<(int Start, int End, double Share, Matrix<float> Lower)> Groups => _factors;
 
     /// <summary>Overwrites C by V, without a metric.</summary>
     public void Solve(MatrixView<float> unknowns) => Solve(_factors[0].Lower, unknowns);
@@ -105,13 +108,19 @@ internal sealed class PenalizedGram : IDisposable
     private Matrix<float> Factorize(Matrix<float> gram, double ridge, double share)
     {
         var lower = new Matrix<float>(gram.Rows, gram.Columns);
-        gram.View.CopyTo(lower.View);
+        double mean = 0;
+        for (int i = 0; i < gram.Rows; i++) mean += (double)gram[i, i] / gram.Rows;
         try
         {
-            for (int i = 0; i < lower.Rows; i++) lower[i, i] = (float)(lower[i, i] + ridge + share * _penalties[i]);
-            int failedRow = CholeskyBlocks.Factorize(lower, _pool);
-            if (failedRow < 0) return lower;
-            throw new ArithmeticException($"A ridge of {ridge} is too small for single precision, as row {failedRow} of the {gram.Rows} x {gram.Rows} Gram matrix shows.");
+            // With more channels than a side of the matrix has elements the Gram matrix is singular, and what rounding to single precision takes off may be more than the ridge.
+            for (; ; ridge *= RidgeStep)
+            {
+                gram.View.CopyTo(lower.View);
+                for (int i = 0; i < lower.Rows; i++) lower[i, i] = (float)(lower[i, i] + ridge + share * _penalties[i]);
+                int failedRow = CholeskyBlocks.Factorize(lower, _pool);
+                if (failedRow < 0) return lower;
+                if (!(ridge > 0 && ridge < mean)) throw new ArithmeticException($"The {gram.Rows} x {gram.Rows} Gram matrix is not positive definite even with a ridge of {ridge} (mean diagonal {mean}), as row {failedRow} shows.");
+            }
         }
         catch
         {

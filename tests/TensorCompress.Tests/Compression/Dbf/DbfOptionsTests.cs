@@ -33,6 +33,17 @@ public sealed class DbfOptionsTests
         }
     }
 
+    [Theory]
+    [InlineData(0, 0, "rows")]
+    [InlineData(-3, 5, "rows")]
+    [InlineData(5, 0, "columns")]
+    [InlineData(5, int.MinValue, "columns")]
+    public void Sizes_that_no_matrix_has_are_refused(int rows, int columns, string name)
+    {
+        foreach (DbfOptions options in new[] { new DbfOptions(bits: 2), new DbfOptions(middleDimension: 1) })
+            Assert.Equal(name, Assert.Throws<ArgumentOutOfRangeException>(() => options.MiddleDimensionFor(rows, columns)).ParamName);
+    }
+
     [Fact]
     public void Bits_that_a_middle_dimension_takes_exactly_pay_for_it()
     {

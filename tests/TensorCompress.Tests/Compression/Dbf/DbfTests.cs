@@ -45,23 +45,35 @@ public sealed class DbfTests
     [InlineData(64, 0.572)]
     [InlineData(128, 0.320)]
     [InlineData(192, 0.188)]
-    public void The_published_solver_has_its_errors_on_gaussian_matrices(int middle, double known)
+    [InlineData(256, 0.1186)]
+    [InlineData(384, 0.0556)]
+    [InlineData(64, 0.5721, 31)]
+    [InlineData(128, 0.3199, 31)]
+    public void The_published_solver_has_its_errors_on_gaussian_matrices(int middle, double known, ulong seed = 30)
     {
-        using Matrix<float> weights = RandomMatrices.Gaussian(256, 256, 30);
+        using Matrix<float> weights = RandomMatrices.Gaussian(256, 256, seed);
         using DbfWeight weight = Factorize(weights, new DbfOptions(middleDimension: middle, schedule: DbfSchedule.Paper));
         using Matrix<float> dense = weight.ToDense();
         Assert.InRange(Math.Pow(MatrixOracle.RelativeError(weights.View, dense.View), 2) / known, 0.985, 1.015);
     }
 
+    /// <summary>On structured matrices of up to one bit the two solvers have the same errors on average, and draws differ by one per cent.</summary>
     [Theory]
-    [InlineData(24)]
-    [InlineData(48)]
-    [InlineData(96)]
-    public void Our_solver_is_better_with_two_thirds_of_the_operations(int middle)
+    [InlineData(24, false, 1)]
+    [InlineData(48, false, 1)]
+    [InlineData(72, false, 0.98)]
+    [InlineData(96, false, 0.96)]
+    [InlineData(144, false, 0.94)]
+    [InlineData(24, true, 1.005)]
+    [InlineData(48, true, 1.005)]
+    [InlineData(72, true, 1)]
+    [InlineData(96, true, 1)]
+    [InlineData(144, true, 1)]
+    public void Our_solver_is_better_with_two_thirds_of_the_operations(int middle, bool isStructured, double most)
     {
-        (double paper, double published) = Mean(96, middle, DbfSchedule.Paper);
-        (double own, double operations) = Mean(96, middle, DbfSchedule.ForRate(middle / 96.0));
-        Assert.True(own < paper, $"{own} and {paper}");
+        (double paper, double published) = Mean(96, middle, DbfSchedule.Paper, isStructured);
+        (double own, double operations) = Mean(96, middle, DbfSchedule.ForRate(middle / 96.0), isStructured);
+        Assert.True(own < most * paper, $"{own} and {paper}");
         Assert.True(operations < 0.67 * published, $"{operations} and {published}");
     }
 
@@ -281,6 +293,17 @@ public sealed class DbfTests
         Assert.True(cross > 0);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(63)]
+    [InlineData(65)]
+    public void Weights_of_another_number_than_the_shape_says_are_refused_by_name(int count)
+    {
+        ArgumentException fault = Assert.Throws<ArgumentException>(() => DbfLayer.FromDense(new float[count], 8, 8, bits: 8));
+        Assert.Equal("weights", fault.ParamName);
+        Assert.Contains($"64 numbers, not {count}", fault.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_tensor_makes_the_same_layer_as_a_span()
     {
@@ -442,12 +465,12 @@ public sealed class DbfTests
         return identity;
     }
 
-    private static (double Error, double Operations) Mean(int size, int middle, DbfSchedule schedule)
+    private static (double Error, double Operations) Mean(int size, int middle, DbfSchedule schedule, bool isStructured)
     {
         double error = 0, operations = 0;
         for (int seed = 0; seed < 3; seed++)
         {
-            using Matrix<float> weights = RandomMatrices.Gaussian(size, size, (ulong)seed + 20);
+            using Matrix<float> weights = isStructured ? RandomMatrices.Structured(size, size, (ulong)seed + 20) : RandomMatrices.Gaussian(size, size, (ulong)seed + 20);
             using var factorizer = new DbfFactorizer(weights.View, new DbfOptions(middleDimension: middle, schedule: schedule), new CompressionContext { Seed = (ulong)seed });
             using DbfWeight weight = factorizer.Run();
             error += factorizer.Error / 3;
