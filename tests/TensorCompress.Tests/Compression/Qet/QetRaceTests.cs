@@ -1,11 +1,10 @@
+using System.Text.Json.Nodes;
 using TensorCompress.Compression;
 using TensorCompress.Compression.Qet;
-using TensorCompress.Layers;
 using TensorCompress.Storage;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
 using TensorCompress.Threading;
-using System.Text.Json.Nodes;
 
 namespace TensorCompress.Tests.Compression.Qet;
 
