@@ -29,10 +29,13 @@ internal sealed class QetPlanner
     /// <summary>Elements of a matrix whose rivals compress it at every width: a square matrix of 2048 has as many.</summary>
     private const long MostOfEveryWidth = 1L << 22;
 
+    /// <summary>Bits of codebooks' numbers where a few trials say what to expect.</summary>
+    private const int PromisingCodebookBits = 8;
+
     /// <summary>What further iterations of k-means may take off.</summary>
     private const double Converging = 1.5;
 
-    private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6], RivalCodebookBits = [16, 10, 8, 6], PromisingCodebookBits = [10, 6];
+    private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6], RivalCodebookBits = [16, 10, 8, 6];
 
     private static readonly double[][] RivalShares = [[1], [0.5, 0.5], [0.7, 0.3]];
 
@@ -80,7 +83,7 @@ internal sealed class QetPlanner
         var planner = new QetPlanner(values, maxBytes, seed, null, pool, cancellationToken);
         using var trials = new QetTrials(values, null, null, pool, cancellationToken) { Samples = true };
         IEnumerable<int> widths = planner.Widths().Where(width => width == values.Columns || int.IsPow2(width));
-        IEnumerable<QetPlan> rivals = Finest(RivalShares[..2].SelectMany(shares => widths.SelectMany(width => PromisingCodebookBits.Select(bits => planner.Rival(shares, width, bits, false, maxBytes)))));
+        IEnumerable<QetPlan> rivals = Finest(RivalShares[..2].SelectMany(shares => widths.Select(width => planner.Rival(shares, width, PromisingCodebookBits, false, maxBytes))));
         return rivals.Select(trials.BriefError).DefaultIfEmpty(double.PositiveInfinity).Min();
     }
 

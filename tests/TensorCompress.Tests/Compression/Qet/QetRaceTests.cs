@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using TensorCompress.Compression;
 using TensorCompress.Compression.Qet;
-using TensorCompress.Storage;
 using TensorCompress.Tensors;
 using TensorCompress.Tests.TestKit;
 using TensorCompress.Threading;
