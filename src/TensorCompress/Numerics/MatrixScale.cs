@@ -74,9 +74,9 @@ internal static class MatrixScale
     /// <summary>Multiplies by the power of four that brings the mean of the diagonal near 1: what is found with a metric does not depend on its scale, and its entries, inverses and roots (whose bits stay) are within single precision then.</summary>
     public static void DiagonalNearOne(MatrixView<double> metric)
     {
-        double trace = 0;
-        for (nint i = 0; i < metric.Rows; i++) trace += metric.Row(i)[(int)i];
-        if (trace > 0) Multiply(metric, -(Math.ILogB(trace / metric.Rows) & ~1));
+        double mean = 0;
+        for (nint i = 0; i < metric.Rows; i++) mean += metric.Row(i)[(int)i] / metric.Rows; // a sum may be infinite
+        if (mean > 0) Multiply(metric, -(Math.ILogB(mean) & ~1));
     }
 
     private static void ThrowNotFinite<T>(MatrixView<T> matrix, string name)

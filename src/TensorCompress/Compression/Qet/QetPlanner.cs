@@ -40,7 +40,6 @@ internal sealed class QetPlanner
     private static readonly double[][] RivalShares = [[1], [0.5, 0.5], [0.7, 0.3]];
 
     private readonly MatrixView<float> _values;
-    private readonly LayerStatistics? _statistics;
     private readonly QetMetrics? _metrics;
     private readonly long _maxBytes;
     private readonly ulong _seed;
@@ -53,11 +52,8 @@ internal sealed class QetPlanner
     private readonly Dictionary<QetPlan, double> _competed = [];
     private QetTensor? _best;
 
-    private QetPlanner(MatrixView<float> values, long maxBytes, ulong seed, QetMetrics? metrics, ComputePool pool, CancellationToken cancellationToken)
-    {
-        (_values, _maxBytes, _seed, _metrics, _statistics, _pool, _cancellationToken) = (values, maxBytes, seed, metrics, metrics?.Statistics, pool, cancellationToken);
-        _isSmall = QetTrials.IsSmall(values);
-    }
+    private QetPlanner(MatrixView<float> values, long maxBytes, ulong seed, QetMetrics? metrics, ComputePool pool, CancellationToken cancellationToken) =>
+        (_values, _maxBytes, _seed, _metrics, _pool, _cancellationToken, _isSmall) = (values, maxBytes, seed, metrics, pool, cancellationToken, QetTrials.IsSmall(values));
 
     /// <summary>Bytes of one centroid, whose numbers have the fewest bits: no plan takes less.</summary>
     public static long LeastBytes(nint rows, nint columns) => QetPlan.OfOneCentroid(rows, columns, new QetOptions(1, [new QetStageOptions(0, 1)], CodebookBits[^1])).StoredBytes;
@@ -145,8 +141,8 @@ internal sealed class QetPlanner
         QetTensor before = _best!;
         foreach (QetPlan plan in RivalShares.SelectMany(shares => Finest(Widths().SelectMany(width => RivalCodebookBits.Select(bits => Rival(shares, width, bits, false, _maxBytes))))))
         {
-            QetPlan brief = plan.WithOptions(plan.Options with { BeamWidth = 1, Iterations = QetTrials.BriefIterations });
-            if (ErrorOf(brief, out _) <= Converging * _competed[_best!.Plan]) StageAfterStage(plan);
+            QetPlan whole = WithoutBeam(plan), brief = whole.WithOptions(whole.Options with { Iterations = QetTrials.BriefIterations });
+            if (!_competed.ContainsKey(whole) && ErrorOf(brief, out _) <= Converging * _competed[_best!.Plan]) Compete(whole);
         }
 
         if (_best == before) return;
@@ -175,13 +171,15 @@ internal sealed class QetPlanner
     private double ErrorOf(QetPlan plan, out QetTensor tensor)
     {
         tensor = QetCodec.CompressInMetric(_values, plan, _metrics, _pool, _cancellationToken);
-        return RelativeError(_values, _statistics, tensor, _pool);
+        return RelativeError(_values, _metrics?.Statistics, tensor, _pool);
     }
 
     /// <summary>The same without a beam, which takes a fraction of the time.</summary>
-    private double StageAfterStage(QetPlan plan) => Compete(plan.WithOptions(plan.Options with { BeamWidth = 1 }));
+    private double StageAfterStage(QetPlan plan) => Compete(WithoutBeam(plan));
 
-    private QetTrials Trials(RowRotation? rotation) => new(_values, rotation, _statistics, _pool, _cancellationToken);
+    private static QetPlan WithoutBeam(QetPlan plan) => plan.WithOptions(plan.Options with { BeamWidth = 1 });
+
+    private QetTrials Trials(RowRotation? rotation) => new(_values, rotation, _metrics?.Statistics, _pool, _cancellationToken);
 
     /// <summary>The candidates with what trials gave, the best first.</summary>
     private static QetCandidate[] Ranked(IEnumerable<QetPlan> plans, Func<QetPlan, double> error) => [.. plans.Distinct().Select(plan => new QetCandidate(plan, error(plan))).OrderBy(candidate => candidate.Estimate)];

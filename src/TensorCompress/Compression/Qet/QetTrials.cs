@@ -8,12 +8,13 @@ namespace TensorCompress.Compression.Qet;
 /// <summary>Trials of plans on a few whole blocks of columns, those that swaps mix and groups share, of rows that are rotated or not; on all of them where the matrix is small.</summary>
 internal sealed class QetTrials : IDisposable
 {
+    /// <summary>Iterations of k-means in a brief trial.</summary>
+    public const int BriefIterations = 3;
+
     /// <summary>Columns and rows of a trial, about; more rows where the centroids are many.</summary>
     private const int Columns = 48, Rows = 4096, RowsPerCentroid = 16;
 
-    /// <summary>Iterations of k-means in a brief trial; of a group's centroids there are at most as many as the next number says.</summary>
-    public const int BriefIterations = 3;
-
+    /// <summary>Centroids of a group in a brief trial at most.</summary>
     private const int BriefCentroids = 512;
 
     private readonly MatrixView<float> _rows;
