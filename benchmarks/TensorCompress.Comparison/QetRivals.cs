@@ -42,7 +42,7 @@ internal static class QetRivals
         }
     }
 
-    private static double ErrorOf(MatrixView<float> values, QetPlan plan) => QetPlanner.RelativeError(values, null, QetCodec.Compress(values, plan), ComputePool.Shared);
+    private static double ErrorOf(MatrixView<float> values, QetPlan plan) => new QetError(values, null, ComputePool.Shared).Of(QetCodec.Compress(values, plan));
 
     private static string Form(QetPlan plan) => $"{plan.Options.Rotation} {plan.Options.Subspaces} groups of {string.Join(" and ", plan.Centroids)}, {plan.Options.CodebookBits} bits";
 

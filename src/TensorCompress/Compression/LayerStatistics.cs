@@ -148,18 +148,7 @@ public sealed class LayerStatistics : IDisposable
     /// <exception cref="ArgumentException">The shapes do not fit.</exception>
     public double OutputError(MatrixView<float> weights, MatrixView<float> approximation, ComputePool? pool = null)
     {
-        ThrowIfUnfit(weights);
-        if (approximation.Rows != weights.Rows || approximation.Columns != weights.Columns)
-            throw new ArgumentException($"The approximation is {approximation.Rows} x {approximation.Columns}, the weights {weights.Rows} x {weights.Columns}.", nameof(approximation));
-        using var difference = new Matrix<double>(weights.Rows, weights.Columns);
-        for (nint row = 0; row < weights.Rows; row++)
-        {
-            ReadOnlySpan<float> exact = weights.Row(row), other = approximation.Row(row);
-            Span<double> values = difference.Row(row);
-            for (int i = 0; i < values.Length; i++) values[i] = (double)exact[i] - other[i];
-        }
-
-        double error = RowEnergies(difference, pool).Sum(), norm = OutputEnergies(weights, pool).Sum();
+        double error = ErrorEnergy(weights, approximation, pool), norm = OutputEnergies(weights, pool).Sum();
         return norm > 0 ? Math.Sqrt(Math.Max(0, error) / norm) : error > 0 ? double.PositiveInfinity : 0;
     }
 
@@ -192,6 +181,23 @@ public sealed class LayerStatistics : IDisposable
         }
 
         return RowEnergies(exact, pool);
+    }
+
+    /// <summary><c>tr(diag(d) (W - W') H (W - W')^T)</c>; see <see cref="OutputError"/>.</summary>
+    internal double ErrorEnergy(MatrixView<float> weights, MatrixView<float> approximation, ComputePool? pool = null)
+    {
+        ThrowIfUnfit(weights);
+        if (approximation.Rows != weights.Rows || approximation.Columns != weights.Columns)
+            throw new ArgumentException($"The approximation is {approximation.Rows} x {approximation.Columns}, the weights {weights.Rows} x {weights.Columns}.", nameof(approximation));
+        using var difference = new Matrix<double>(weights.Rows, weights.Columns);
+        for (nint row = 0; row < weights.Rows; row++)
+        {
+            ReadOnlySpan<float> exact = weights.Row(row), other = approximation.Row(row);
+            Span<double> values = difference.Row(row);
+            for (int i = 0; i < values.Length; i++) values[i] = (double)exact[i] - other[i];
+        }
+
+        return RowEnergies(difference, pool).Sum();
     }
 
     private static void ThrowIfNotSymmetric(Matrix<double> secondMoment, double rounding)

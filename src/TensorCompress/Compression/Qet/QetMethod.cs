@@ -174,7 +174,7 @@ public sealed class QetMethod : ICompressionMethod
         double Error(CompressedWeight weight, LayerStatistics? statistics)
         {
             using Matrix<float> dense = weight.ToDense();
-            return QetPlanner.RelativeError(weights, statistics, dense.View, context.Pool);
+            return new QetError(weights, statistics, context.Pool).Of(dense.View);
         }
     }
 

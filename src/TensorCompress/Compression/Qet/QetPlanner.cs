@@ -41,6 +41,7 @@ internal sealed class QetPlanner
 
     private readonly MatrixView<float> _values;
     private readonly QetMetrics? _metrics;
+    private readonly QetError _error;
     private readonly long _maxBytes;
     private readonly ulong _seed;
     private readonly ComputePool _pool;
@@ -53,7 +54,7 @@ internal sealed class QetPlanner
     private QetTensor? _best;
 
     private QetPlanner(MatrixView<float> values, long maxBytes, ulong seed, QetMetrics? metrics, ComputePool pool, CancellationToken cancellationToken) =>
-        (_values, _maxBytes, _seed, _metrics, _pool, _cancellationToken, _isSmall) = (values, maxBytes, seed, metrics, pool, cancellationToken, QetTrials.IsSmall(values));
+        (_values, _maxBytes, _seed, _metrics, _error, _pool, _cancellationToken, _isSmall) = (values, maxBytes, seed, metrics, new QetError(values, metrics?.Statistics, pool), pool, cancellationToken, QetTrials.IsSmall(values));
 
     /// <summary>Bytes of one centroid, whose numbers have the fewest bits: no plan takes less.</summary>
     public static long LeastBytes(nint rows, nint columns) => QetPlan.OfOneCentroid(rows, columns, new QetOptions(1, [new QetStageOptions(0, 1)], CodebookBits[^1])).StoredBytes;
@@ -83,44 +84,6 @@ internal sealed class QetPlanner
         return rivals.Select(trials.BriefError).DefaultIfEmpty(double.PositiveInfinity).Min();
     }
 
-    /// <summary>The squared error of a compressed matrix.</summary>
-    public static double SquaredError(MatrixView<float> values, QetTensor tensor, ComputePool pool)
-    {
-        using var decoded = new Matrix<float>(values.Rows, values.Columns);
-        QetCodec.Decompress(tensor, decoded.View, pool);
-        return SquaredError(values, decoded.View);
-    }
-
-    /// <summary>The squared distance of two matrices.</summary>
-    public static double SquaredError(MatrixView<float> values, MatrixView<float> decoded)
-    {
-        double sum = 0;
-        for (nint row = 0; row < values.Rows; row++)
-        {
-            ReadOnlySpan<float> exact = values.Row(row), other = decoded.Row(row);
-            for (int k = 0; k < exact.Length; k++) sum += ((double)exact[k] - other[k]) * ((double)exact[k] - other[k]);
-        }
-
-        return sum;
-    }
-
-    /// <summary>The squared error of the rows or of outputs, over their squared norm; infinite where it is not a number.</summary>
-    internal static double RelativeError(MatrixView<float> values, LayerStatistics? statistics, QetTensor tensor, ComputePool pool)
-    {
-        using var decoded = new Matrix<float>(values.Rows, values.Columns);
-        QetCodec.Decompress(tensor, decoded.View, pool);
-        return RelativeError(values, statistics, decoded.View, pool);
-    }
-
-    /// <summary>The same of a matrix that is decoded.</summary>
-    internal static double RelativeError(MatrixView<float> values, LayerStatistics? statistics, MatrixView<float> decoded, ComputePool pool)
-    {
-        double error = statistics?.OutputError(values, decoded, pool) ?? 0, norm = 0;
-        for (nint row = 0; row < values.Rows; row++) norm += Numerics.DoubleVectors.SquaredNorm(values.Row(row));
-        error = statistics is not null ? error * error : norm == 0 ? 0 : SquaredError(values, decoded) / norm;
-        return double.IsNaN(error) ? double.PositiveInfinity : error;
-    }
-
     private QetTensor Best()
     {
         if (_maxBytes < LeastBytes(_values.Rows, _values.Columns)) throw TooFew();
@@ -139,16 +102,27 @@ internal sealed class QetPlanner
     private void EveryWidth()
     {
         QetTensor before = _best!;
-        foreach (QetPlan plan in RivalShares.SelectMany(shares => Finest(Widths().SelectMany(width => RivalCodebookBits.Select(bits => Rival(shares, width, bits, false, _maxBytes))))))
+        foreach (QetPlan plan in RivalShares.SelectMany(shares => Widths().SelectMany(width => Hopeful([.. Finest(RivalCodebookBits.Select(bits => Rival(shares, width, bits, false, _maxBytes)))]))))
         {
-            QetPlan whole = WithoutBeam(plan), brief = whole.WithOptions(whole.Options with { Iterations = QetTrials.BriefIterations });
-            if (!_competed.ContainsKey(whole) && ErrorOf(brief, out _) <= Converging * _competed[_best!.Plan]) Compete(whole);
+            QetPlan whole = WithoutBeam(plan);
+            if (!_competed.ContainsKey(whole) && IsNear(whole)) Compete(whole);
         }
 
         if (_best == before) return;
         QetPlan winner = _best!.Plan.WithOptions(_best.Plan.Options with { BeamWidth = _best.Plan.Centroids.Count > 1 ? QetPlanForm.BeamWidth : 1 });
         Improved([new QetCandidate(winner, Compete(winner))], _ => true, Compete, _maxBytes);
     }
+
+    /// <summary>None of several ways to round the same codebooks where even the most centroids of any with the finest numbers of any, which no budget pays for, are left far behind.</summary>
+    private QetPlan[] Hopeful(QetPlan[] roundings)
+    {
+        if (roundings.Length < 2) return roundings;
+        QetPlan finest = roundings[0], coarsest = roundings[^1];
+        return IsNear(WithoutBeam(finest.WithCentroids(coarsest.Centroids))) ? roundings : [];
+    }
+
+    /// <summary>Whether a few iterations bring a plan near to the best of the whole matrix.</summary>
+    private bool IsNear(QetPlan plan) => ErrorOf(plan.WithOptions(plan.Options with { Iterations = QetTrials.BriefIterations }), out _) <= Converging * _competed[_best!.Plan];
 
     /// <summary>Whether rotated rows are surely of magnitudes that are supported.</summary>
     private bool CanRotate()
@@ -171,7 +145,7 @@ internal sealed class QetPlanner
     private double ErrorOf(QetPlan plan, out QetTensor tensor)
     {
         tensor = QetCodec.CompressInMetric(_values, plan, _metrics, _pool, _cancellationToken);
-        return RelativeError(_values, _metrics?.Statistics, tensor, _pool);
+        return _error.Of(tensor);
     }
 
     /// <summary>The same without a beam, which takes a fraction of the time.</summary>

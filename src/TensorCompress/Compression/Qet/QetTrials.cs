@@ -106,7 +106,7 @@ internal sealed class QetTrials : IDisposable
 
         QetMetrics? metrics = Metrics(width, columns);
         var trial = QetPlan.WithCentroids(rows, sample.Columns, centroids, plan.Options with { Subspaces = count << layers });
-        return QetPlanner.RelativeError(sample.View, metrics?.Statistics, QetCodec.CompressInMetric(sample.View, trial, metrics, _pool, _cancellationToken), _pool);
+        return new QetError(sample.View, metrics?.Statistics, _pool).Of(QetCodec.CompressInMetric(sample.View, trial, metrics, _pool, _cancellationToken));
     }
 
     private QetMetrics? Metrics(int width, int[] columns)

@@ -43,7 +43,7 @@ public sealed class JointStagesTests(ITestOutputHelper output)
             var options = new QetOptions(6, stages);
             QetPlan plan = QetPlan.WithCentroids(1200, 24, [.. stages.Select(_ => 16)], options), together = plan.WithOptions(options with { BeamWidth = 8 });
             QetTensor tensor = QetCodec.Compress(values.View, together);
-            double one = QetPlanner.SquaredError(values.View, QetCodec.Compress(values.View, plan), ComputePool.Shared), joint = QetPlanner.SquaredError(values.View, tensor, ComputePool.Shared);
+            double one = QetError.Squared(values.View, QetCodec.Compress(values.View, plan), ComputePool.Shared), joint = QetError.Squared(values.View, tensor, ComputePool.Shared);
             output.WriteLine($"{stages.Length} stages: {one:F1}, together {joint:F1}");
             Assert.True(joint < 0.95 * one, $"{joint} and {one}");
             Assert.Equal(plan.StoredBytes, tensor.StoredBytes);

@@ -100,7 +100,7 @@ public sealed class QetPlannerTests
         }
 
         QetTensor planned = QetPlanner.Compress(values.View, 768 * 768 * 2 / 8, 0, null, ComputePool.Shared, CancellationToken.None);
-        Assert.InRange(QetPlanner.RelativeError(values.View, null, planned, ComputePool.Shared), 0.1, 0.126);
+        Assert.InRange(new QetError(values.View, null, ComputePool.Shared).Of(planned), 0.1, 0.126);
     }
 
     [Fact]
@@ -115,7 +115,7 @@ public sealed class QetPlannerTests
         Assert.True(weight.BitsPerWeight <= Bits);
         Assert.Equal("rotated", weight.Parameters["form"]!.GetValue<string>());
         using Matrix<float> dense = weight.ToDense();
-        double planned = QetPlanner.SquaredError(values.View, dense.View);
+        double planned = QetError.Squared(values.View, dense.View);
         long budget = (long)(Bits * Rows * Columns / 8), rest = budget - LearntRotation.BytesFor(Columns);
         foreach (int groups in new[] { 1, 2, 4, 8, 16 })
         {
@@ -123,7 +123,7 @@ public sealed class QetPlannerTests
             using var rotated = new Matrix<float>(Rows, Columns);
             values.View.CopyTo(rotated.View);
             LearntRotation.Learn(values.View, plan, ComputePool.Shared, CancellationToken.None).Rotate(rotated.View, ComputePool.Shared);
-            double rival = QetPlanner.SquaredError(rotated.View, QetCodec.Compress(rotated.View, plan), ComputePool.Shared);
+            double rival = QetError.Squared(rotated.View, QetCodec.Compress(rotated.View, plan), ComputePool.Shared);
             Assert.True(planned <= 1.02 * rival, $"{planned}, {groups} groups {rival}");
         }
 
@@ -133,7 +133,7 @@ public sealed class QetPlannerTests
         Assert.Equal(8 * LearntRotation.BytesFor(Columns), alone.Account.Rotation);
         QetTensor coded = QetCodec.Compress(values.View, alone);
         Assert.Equal(alone.StoredBytes, coded.StoredBytes);
-        Assert.Equal(planned, QetPlanner.SquaredError(values.View, coded, ComputePool.Shared), 1e-3 * planned);
+        Assert.Equal(planned, QetError.Squared(values.View, coded, ComputePool.Shared), 1e-3 * planned);
         AssertNoRivalIsBetter(values, Bits, planned);
         using MemoryTensors stored = MemoryTensors.Of("layer", weight);
         using CompressedWeight read = weight.Method.Read(new StoredWeight("layer", Rows, Columns, JsonNode.Parse(weight.Parameters.ToJsonString())!.AsObject(), stored));
@@ -181,7 +181,7 @@ public sealed class QetPlannerTests
     {
         using Matrix<float> values = RandomMatrices.Gaussian(4096, columns, 1);
         QetTensor tensor = QetPlanner.Compress(values.View, (long)(4096 * columns * bits / 8), 1, null, ComputePool.Shared, CancellationToken.None);
-        double error = QetPlanner.SquaredError(values.View, tensor, ComputePool.Shared) / Enumerable.Range(0, 4096).Sum(row => DoubleVectors.SquaredNorm(values.Row(row)));
+        double error = QetError.Squared(values.View, tensor, ComputePool.Shared) / Enumerable.Range(0, 4096).Sum(row => DoubleVectors.SquaredNorm(values.Row(row)));
         Assert.True(tensor.Plan.BitsPerElement <= bits);
         Assert.True(error <= most, $"{error}");
         Assert.True(error > Math.Pow(2, -2 * tensor.Plan.BitsPerElement), $"{error}: bits are missing from the account");
@@ -232,7 +232,7 @@ public sealed class QetPlannerTests
     {
         (int rows, int columns) = ((int)values.Rows, (int)values.Columns);
         long budget = (long)(bits * rows * columns / 8);
-        double planned = known ?? QetPlanner.SquaredError(values.View, QetPlanner.Compress(values.View, budget, 1, null, ComputePool.Shared, CancellationToken.None), ComputePool.Shared);
+        double planned = known ?? QetError.Squared(values.View, QetPlanner.Compress(values.View, budget, 1, null, ComputePool.Shared, CancellationToken.None), ComputePool.Shared);
         foreach (int groups in Enumerable.Range(1, columns).Where(groups => columns % groups == 0))
         {
             QetStageOptions[][] rivals = [[new QetStageOptions(0, 1)], [new QetStageOptions(0, 0.5), new QetStageOptions(0, 0.5)], [new QetStageOptions(0, 0.7), new QetStageOptions(0, 0.3)]];
@@ -248,7 +248,7 @@ public sealed class QetPlannerTests
                     continue; // so few bits do not pay for it
                 }
 
-                double error = QetPlanner.SquaredError(values.View, rival, ComputePool.Shared);
+                double error = QetError.Squared(values.View, rival, ComputePool.Shared);
                 Assert.True(planned <= 1.001 * error, // codebooks of the same centroids may be rounded finer, to another side
                     $"{rows} x {columns} at {bits}: {planned}, {groups} groups {error}");
             }

@@ -127,13 +127,13 @@ public sealed class QetRaceTests
         }
 
         const long Budget = 1024 * 256 / 8;
-        double planned = QetPlanner.RelativeError(values.View, null, QetCodec.Compress(values.View, Budget), ComputePool.Shared);
+        double planned = new QetError(values.View, null, ComputePool.Shared).Of(QetCodec.Compress(values.View, Budget));
         foreach (int groups in new[] { 1, 2, 4, 8, 16, 32, 64 })
         {
             foreach (QetStageOptions[] stages in new QetStageOptions[][] { [new(0, 1)], [new(0, 0.5), new(0, 0.5)], [new(0, 0.7), new(0, 0.3)] })
             {
                 if (QetPlan.OfOneCentroid(1024, 256, new QetOptions(groups, stages)).Within(Budget, 1024) is not { } plan) continue;
-                double rival = QetPlanner.RelativeError(values.View, null, QetCodec.Compress(values.View, plan), ComputePool.Shared);
+                double rival = new QetError(values.View, null, ComputePool.Shared).Of(QetCodec.Compress(values.View, plan));
                 Assert.True(planned <= 1.001 * rival, $"{planned}, {groups} groups {rival}");
             }
         }
