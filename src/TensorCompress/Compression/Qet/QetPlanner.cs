@@ -8,7 +8,7 @@ namespace TensorCompress.Compression.Qet;
 /// Spends a budget of bytes by a race. Rivals, which are plain product quantisation and two stages without swaps, shares equal or as published, at every width of column groups and with a few ways to round codebooks, have a
 /// brief trial each; the best few of each kind, and the forms that a rule of thumb finds likeliest (swap layers, up to three stages), have a whole one on some of the columns. The best are improved by moving bits between
 /// stages and codebooks. The best of each kind, every rival at every width that a few iterations do not leave far behind, the best behind Hadamard blocks and, where its bytes are within the budget, those behind a learnt rotation (plain product
-/// quantisation among them) compress the whole matrix, and the least error wins. In a small matrix all trials are of the whole, rivals with each way to round; in a very large one the rivals of most widths have their trials alone.
+/// quantisation among them) compress the whole matrix, and the least error wins. In a small matrix all trials are of the whole, rivals with each way to round, but for widths that are surely behind; in a very large one the rivals of most widths have their trials alone.
 /// </summary>
 internal sealed class QetPlanner
 {
@@ -32,8 +32,8 @@ internal sealed class QetPlanner
     /// <summary>Bits of codebooks' numbers where a few trials say what to expect.</summary>
     private const int PromisingCodebookBits = 8;
 
-    /// <summary>What further iterations of k-means may take off.</summary>
-    private const double Converging = 1.5;
+    /// <summary>What further iterations of k-means may take off; in a small matrix, where nothing shall be missed.</summary>
+    private const double Converging = 1.5, SurelyBehind = 3;
 
     private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6], RivalCodebookBits = [16, 10, 8, 6];
 
@@ -80,7 +80,7 @@ internal sealed class QetPlanner
         var planner = new QetPlanner(values, maxBytes, seed, null, pool, cancellationToken);
         using var trials = new QetTrials(values, null, null, pool, cancellationToken) { Samples = true };
         IEnumerable<int> widths = planner.Widths().Where(width => width == values.Columns || int.IsPow2(width));
-        IEnumerable<QetPlan> rivals = Finest(RivalShares[..2].SelectMany(shares => widths.Select(width => planner.Rival(shares, width, PromisingCodebookBits, false, maxBytes))));
+        IEnumerable<QetPlan> rivals = RivalShares[..2].SelectMany(shares => widths.SelectMany(width => planner.Roundings(shares, width, maxBytes, [PromisingCodebookBits], [false])));
         return rivals.Select(trials.BriefError).DefaultIfEmpty(double.PositiveInfinity).Min();
     }
 
@@ -88,7 +88,7 @@ internal sealed class QetPlanner
     {
         if (_maxBytes < LeastBytes(_values.Rows, _values.Columns)) throw TooFew();
         using QetTrials plain = Trials(null);
-        QetCandidate[][] rivals = [.. RivalShares.Select(shares => Rivals(_isSmall ? StageAfterStage : plain.BriefError, _maxBytes, shares))];
+        QetCandidate[][] rivals = [.. RivalShares.Select(shares => _isSmall ? WholeRivals(shares) : Rivals(plain.BriefError, _maxBytes, shares))];
         QetCandidate[] tried = Planned(rivals, _isSmall ? Compete : plain.Error, _maxBytes, _isSmall ? MostTrialsOfSmall : MostTrials);
         foreach (QetPlan plan in Finalists(tried)) Compete(plan);
         if (!_isSmall && _values.Rows * (long)_values.Columns <= MostOfEveryWidth) EveryWidth();
@@ -98,14 +98,27 @@ internal sealed class QetPlanner
         return _best!;
     }
 
+    /// <summary>Every rival of a small matrix that is not surely behind, the best first.</summary>
+    private QetCandidate[] WholeRivals(double[] shares)
+    {
+        var tried = new List<QetCandidate>();
+        IEnumerable<(QetPlan[] Roundings, double Least)> widths = Widths().Select(width => Roundings(shares, width, _maxBytes, CodebookBits, [false, true])).Where(roundings => roundings.Length > 0).Select(roundings => (roundings, LeastError(roundings)));
+        foreach ((QetPlan[] roundings, double least) in widths.OrderBy(width => width.Least))
+        {
+            if (IsNear(least, SurelyBehind)) tried.AddRange(Ranked(roundings, StageAfterStage));
+        }
+
+        return [.. tried.OrderBy(candidate => candidate.Estimate)];
+    }
+
     /// <summary>Every rival that a few iterations on the whole matrix do not leave far behind; one that wins is improved.</summary>
     private void EveryWidth()
     {
         QetTensor before = _best!;
-        foreach (QetPlan plan in RivalShares.SelectMany(shares => Widths().SelectMany(width => Hopeful([.. Finest(RivalCodebookBits.Select(bits => Rival(shares, width, bits, false, _maxBytes)))]))))
+        foreach (QetPlan[] roundings in RivalShares.SelectMany(shares => Widths().Select(width => Roundings(shares, width, _maxBytes, RivalCodebookBits, [false]))))
         {
-            QetPlan whole = WithoutBeam(plan);
-            if (!_competed.ContainsKey(whole) && IsNear(whole)) Compete(whole);
+            if (roundings.Length > 1 && !IsNear(LeastError(roundings), Converging)) continue;
+            foreach (QetPlan whole in roundings.Select(WithoutBeam).Where(whole => !_competed.ContainsKey(whole) && IsNear(BriefError(whole), Converging))) Compete(whole);
         }
 
         if (_best == before) return;
@@ -113,16 +126,14 @@ internal sealed class QetPlanner
         Improved([new QetCandidate(winner, Compete(winner))], _ => true, Compete, _maxBytes);
     }
 
-    /// <summary>None of several ways to round the same codebooks where even the most centroids of any with the finest numbers of any, which no budget pays for, are left far behind.</summary>
-    private QetPlan[] Hopeful(QetPlan[] roundings)
-    {
-        if (roundings.Length < 2) return roundings;
-        QetPlan finest = roundings[0], coarsest = roundings[^1];
-        return IsNear(WithoutBeam(finest.WithCentroids(coarsest.Centroids))) ? roundings : [];
-    }
+    /// <summary>What none of several ways to round the same codebooks comes below, about: a few iterations with the most centroids of any and the finest numbers of any, which no budget pays for.</summary>
+    private double LeastError(QetPlan[] roundings) => BriefError(WithoutBeam(roundings[0].WithCentroids(roundings[^1].Centroids)));
 
-    /// <summary>Whether a few iterations bring a plan near to the best of the whole matrix.</summary>
-    private bool IsNear(QetPlan plan) => ErrorOf(plan.WithOptions(plan.Options with { Iterations = QetTrials.BriefIterations }), out _) <= Converging * _competed[_best!.Plan];
+    /// <summary>The error of the whole matrix after a few iterations.</summary>
+    private double BriefError(QetPlan plan) => ErrorOf(plan.WithOptions(plan.Options with { Iterations = QetTrials.BriefIterations }), out _);
+
+    /// <summary>Whether what errs so much after a few iterations may still come to be the best of the whole matrix, where the rest take off no more than a factor.</summary>
+    private bool IsNear(double briefError, double factor) => _best is null || briefError <= factor * _competed[_best.Plan];
 
     /// <summary>Whether rotated rows are surely of magnitudes that are supported.</summary>
     private bool CanRotate()
@@ -172,11 +183,18 @@ internal sealed class QetPlanner
     private QetCandidate[] Rivals(Func<QetPlan, double> tryBriefly, long maxBytes, double[] shares)
     {
         int[] all = [.. Widths()];
-        QetCandidate[] first = _isSmall ? [] : Ranked(Finest(all.SelectMany(width => FirstCodebookBits.Select(bits => Rival(shares, width, bits, false, maxBytes)))), tryBriefly);
+        QetCandidate[] first = _isSmall ? [] : Ranked(all.SelectMany(width => Roundings(shares, width, maxBytes, FirstCodebookBits, [false])), tryBriefly);
         IEnumerable<int> widths = _isSmall ? all : first.Length == 0 ? [(int)_values.Columns] : first.Select(candidate => candidate.Plan.SubvectorLength).Distinct().Take(MostWidths); // one group takes the fewest bytes
-        IEnumerable<QetPlan> closer = Finest(widths.SelectMany(width => CodebookBits.SelectMany(bits => new[] { Rival(shares, width, bits, false, maxBytes), Rival(shares, width, bits, true, maxBytes) })));
+        IEnumerable<QetPlan> closer = widths.SelectMany(width => Roundings(shares, width, maxBytes, CodebookBits, [false, true]));
         return [.. first.Concat(Ranked(closer.Except(first.Select(candidate => candidate.Plan)), tryBriefly)).OrderBy(candidate => candidate.Estimate)];
     }
+
+    /// <summary>Ways to round the codebooks of one width, the finest and those of fewest centroids first; of equal centroids the finest.</summary>
+    private QetPlan[] Roundings(double[] shares, int width, long maxBytes, int[] codebookBits, bool[] gridsPerGroup) =>
+    [
+        .. codebookBits.SelectMany(bits => gridsPerGroup.Select(perGroup => Rival(shares, width, bits, perGroup, maxBytes))).OfType<QetPlan>()
+            .OrderByDescending(plan => plan.Options.CodebookBits).ThenByDescending(plan => plan.Options.GridPerGroup).DistinctBy(plan => string.Join(',', plan.Centroids)),
+    ];
 
     private IEnumerable<int> Widths() => Enumerable.Range(1, (int)_values.Columns).Where(width => _values.Columns % width == 0);
 
@@ -188,10 +206,6 @@ internal sealed class QetPlanner
         var options = new QetOptions(columns / width, stages, codebookBits, gridPerGroup, seed: _seed) { BeamWidth = stages.Length > 1 ? QetPlanForm.BeamWidth : 1 };
         return QetPlan.OfOneCentroid(_values.Rows, columns, options).Within(maxBytes, QetBudget.MostCentroids);
     }
-
-    /// <summary>Of plans with the same groups and centroids the one whose codebooks are rounded least.</summary>
-    private static IEnumerable<QetPlan> Finest(IEnumerable<QetPlan?> plans) => plans.OfType<QetPlan>().OrderByDescending(plan => plan.Options.CodebookBits).ThenByDescending(plan => plan.Options.GridPerGroup)
-        .DistinctBy(plan => (plan.Options.Subspaces, string.Join(',', plan.Centroids)));
 
     /// <summary>Moves bits between the stages and the codebooks of the best one of a kind while that lowers its error.</summary>
     private static QetCandidate[] Improved(QetCandidate[] tried, Func<QetCandidate, bool> isOfKind, Func<QetPlan, double> tryWhole, long maxBytes)
