@@ -22,7 +22,7 @@ public static class QetCodec
     /// </summary>
     /// <remarks>
     /// What is chosen is never worse than any plan that compressed the whole matrix. Of up to 196,608 elements those are all but the widths at which three iterations of k-means, with the most centroids and the finest numbers that any
-    /// way to round codebooks has there, leave three times the error of the best; behind rotations with the rounding that a trial finds best. Of up to 4,194,304 all without a rotation that three iterations on the whole do not leave 1.5
+    /// way to round codebooks has there, leave twice the error of the best; behind rotations with the rounding that a trial finds best. Of up to 4,194,304 all without a rotation that three iterations on the whole do not leave 1.5
     /// times behind, with three widths behind rotations; of more the best few of each kind, by trials on some columns.
     /// </remarks>
     /// <param name="values">The rows, finite and at most 2^100 in magnitude.</param>

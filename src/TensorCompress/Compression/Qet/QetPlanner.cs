@@ -33,7 +33,7 @@ internal sealed class QetPlanner
     private const int PromisingCodebookBits = 8;
 
     /// <summary>What further iterations of k-means may take off; in a small matrix, where nothing shall be missed.</summary>
-    private const double Converging = 1.5, SurelyBehind = 3;
+    private const double Converging = 1.5, SurelyBehind = 2;
 
     private static readonly int[] CodebookBits = [16, 12, 10, 8, 6, 5, 4], FirstCodebookBits = [16, 10, 6], RivalCodebookBits = [16, 10, 8, 6];
 
