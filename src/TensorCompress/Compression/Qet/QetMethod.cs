@@ -160,9 +160,10 @@ public sealed class QetMethod : ICompressionMethod
     private static CompressedWeight Race(MatrixView<float> weights, UniversalWeight universal, long budget, CompressionContext context, CancellationToken cancellationToken)
     {
         double margin = context.Statistics is null ? Promising : PromisingWithStatistics;
-        if (QetPlanner.Promise(weights, budget, context.Seed, context.Pool, cancellationToken) > margin * Error(universal, null)) return universal;
+        if (QetPlanner.Promise(weights, budget, context.Seed, context.Pool, cancellationToken) > margin * Error(universal, new QetError(weights, null, context.Pool))) return universal;
         var fitted = new QetWeight(QetPlanner.Compress(weights, budget, context.Seed, context.Statistics, context.Pool, cancellationToken));
-        if (Error(fitted, context.Statistics) < Error(universal, context.Statistics))
+        var measure = new QetError(weights, context.Statistics, context.Pool);
+        if (Error(fitted, measure) < Error(universal, measure))
         {
             universal.Dispose();
             return fitted;
@@ -171,10 +172,10 @@ public sealed class QetMethod : ICompressionMethod
         fitted.Dispose();
         return universal;
 
-        double Error(CompressedWeight weight, LayerStatistics? statistics)
+        static double Error(CompressedWeight weight, QetError measure)
         {
             using Matrix<float> dense = weight.ToDense();
-            return new QetError(weights, statistics, context.Pool).Of(dense.View);
+            return measure.Of(dense.View);
         }
     }
 

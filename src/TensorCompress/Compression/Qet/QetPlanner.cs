@@ -102,10 +102,11 @@ internal sealed class QetPlanner
     private QetCandidate[] WholeRivals(double[] shares)
     {
         var tried = new List<QetCandidate>();
-        IEnumerable<(QetPlan[] Roundings, double Least)> widths = Widths().Select(width => Roundings(shares, width, _maxBytes, CodebookBits, [false, true])).Where(roundings => roundings.Length > 0).Select(roundings => (roundings, LeastError(roundings)));
-        foreach ((QetPlan[] roundings, double least) in widths.OrderBy(width => width.Least))
+        IEnumerable<QetPlan[]> widths = Widths().Select(width => Roundings(shares, width, _maxBytes, CodebookBits, [false, true])).Where(roundings => roundings.Length > 0);
+        foreach ((QetPlan[] roundings, double least) in widths.Select(roundings => (roundings, LeastError(roundings))).OrderBy(pair => pair.Item2))
         {
-            if (IsNear(least, SurelyBehind)) tried.AddRange(Ranked(roundings, StageAfterStage));
+            if (!IsNear(least, SurelyBehind)) break;
+            tried.AddRange(Ranked(roundings, StageAfterStage));
         }
 
         return [.. tried.OrderBy(candidate => candidate.Estimate)];
